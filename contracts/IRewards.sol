@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.24;
+
+/// The agreed result of an epoch, and the owners' claims on it.
+interface IRewards {
+    /// What may be paid for an epoch: fixed once the epoch before it is final and the epoch itself is over.
+    struct Pool {
+        uint64 epoch;
+        uint64 priceMicroUsd;
+        uint64 earnedMicroUsd;
+        uint256 earnedStones;
+        uint64 usageSubsidyMicroUsd;
+        uint64 needSubsidyMicroUsd;
+    }
+
+    /// What a validator computed. `needMicroUsd` is the part of the subsidy that draws on the grant.
+    struct Result {
+        bytes32 verdictRoot;
+        bytes32 scoreRoot;
+        bytes32 rewardRoot;
+        uint32 devices;
+        uint256 earnedStones;
+        uint256 subsidyStones;
+        uint64 usageMicroUsd;
+        uint64 needMicroUsd;
+    }
+
+    /// One leaf of the reward tree (docs/spec/rewards.md).
+    struct Reward {
+        uint64 epoch;
+        uint8 sector;
+        bytes16 device;
+        address owner;
+        uint64 earnedMicroUsd;
+        uint256 earnedStones;
+        uint64 subsidyMicroUsd;
+        uint256 subsidyStones;
+    }
+
+    event Voted(uint64 indexed epoch, uint8 indexed sector, address indexed validator, uint32 round, bytes32 resultHash);
+    event EpochFinal(uint64 indexed epoch, uint8 indexed sector, bytes32 verdictRoot, bytes32 scoreRoot, bytes32 rewardRoot, uint256 earnedStones, uint256 subsidyStones, uint32 votes);
+    /// A validator voted for another result than the final one.
+    event Dissent(uint64 indexed epoch, uint8 indexed sector, address indexed validator, bytes32 finalHash, bytes32 votedHash);
+    /// No result can reach the quorum any more: votes are cleared and availability is attested again.
+    event RoundReopened(uint64 indexed epoch, uint8 indexed sector, uint32 round);
+    event Claimed(bytes16 indexed device, address indexed owner, uint64 indexed epoch, uint256 earnedStones, uint256 subsidyStones);
+
+    error NotValidator(address caller);
+    error NotNextEpoch(uint64 epoch, uint64 next);
+    error SetNotFrozen(uint64 epoch);
+    error WrongRound(uint32 round, uint32 current);
+    error DoubleVote(uint64 epoch, address validator);
+    error PoolExceeded(string part, uint256 asked, uint256 pool);
+    error EpochNotFinal(uint64 epoch);
+    error BadProof(uint64 epoch, bytes16 device);
+    error AlreadyClaimed(uint64 epoch, bytes16 device);
+    /// Nothing of this reward is unlocked yet: earned from epoch `earnedFrom`, subsidy from epoch `subsidyFrom`.
+    error StillLocked(uint64 earnedFrom, uint64 subsidyFrom);
+    /// The device was slashed at `slashedEpoch`; its locked subsidy is forfeited.
+    error Forfeited(bytes16 device, uint64 slashedEpoch);
+
+    function vote(uint64 epoch, uint8 sector, uint32 round, Result calldata result) external;
+    /// Pays the owner what is unlocked and unpaid of one reward. Anyone may call it.
+    function claim(Reward calldata reward, uint32 index, bytes32[] calldata proof) external returns (uint256 stones);
+    /// Many claims at once: `proofs` are concatenated, `lengths[i]` siblings belong to reward i. Locked parts are skipped.
+    function claimMany(Reward[] calldata rewards, uint32[] calldata indices, bytes32[] calldata proofs, uint8[] calldata lengths) external returns (uint256 stones);
+
+    /// Reverts with EpochNotFinal while the epoch before is not final.
+    function pool(uint64 epoch, uint8 sector) external view returns (Pool memory);
+    /// The next epoch to become final, per sector.
+    function nextEpoch(uint8 sector) external view returns (uint64);
+    function result(uint64 epoch, uint8 sector) external view returns (Result memory);
+    /// bit 0: earned part paid, bit 1: subsidy paid.
+    function claimed(uint64 epoch, bytes16 device) external view returns (uint8);
+    /// Epochs from which the parts of a reward of `epoch` may be claimed.
+    function unlocks(uint64 epoch) external view returns (uint64 earnedFrom, uint64 subsidyFrom);
+}

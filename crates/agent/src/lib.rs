@@ -1,0 +1,1 @@
+//! The provider side: measure, sign, spool and deliver evidence.

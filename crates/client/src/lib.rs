@@ -1,0 +1,1 @@
+//! Typed client and wallet for the public API.

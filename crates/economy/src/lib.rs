@@ -1,0 +1,1 @@
+//! Emission, subsidy, fees, bonds and payback as pure integer functions.

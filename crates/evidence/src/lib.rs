@@ -1,0 +1,1 @@
+//! From a device's signed batch to an agreed verdict: ingest, sealing, availability and the verifier loop.

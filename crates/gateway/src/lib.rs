@@ -1,0 +1,1 @@
+//! The consumer side: sealed data through the interfaces people already use.

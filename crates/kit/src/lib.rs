@@ -1,0 +1,1 @@
+//! What every service needs: config, clock, tasks, telemetry and the HTTP shell.

@@ -1,0 +1,1 @@
+//! The state machine: accounts, native contracts, the EVM and blocks.

@@ -1,0 +1,1 @@
+//! The node roles: validator, ingest and RPC, with their disk.

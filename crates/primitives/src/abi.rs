@@ -1,0 +1,47 @@
+//! The Solidity interfaces of the native contracts, read from `contracts/`, and the addresses they live at.
+//!
+//! One source for the ledger that implements them, the clients that call them and the tools that decode them.
+
+#![allow(missing_docs, clippy::pedantic, reason = "generated from the documented Solidity files")]
+
+use alloy_primitives::{Address, address};
+use alloy_sol_types::sol;
+
+/// CREDIT: balances, minting.
+pub const CREDITS: Address = address!("0xca14000000000000000000000000000000000001");
+/// Devices, their owners, places and bonds.
+pub const REGISTRY: Address = address!("0xca14000000000000000000000000000000000002");
+/// Commitments to evidence and attestations of availability.
+pub const BATCHES: Address = address!("0xca14000000000000000000000000000000000003");
+/// Votes, final epochs, claims.
+pub const REWARDS: Address = address!("0xca14000000000000000000000000000000000004");
+/// Offers, leases, receipts.
+pub const MARKET: Address = address!("0xca14000000000000000000000000000000000005");
+/// Validators and ingests.
+pub const STAKE: Address = address!("0xca14000000000000000000000000000000000006");
+/// Reserve, day budget, supply.
+pub const ECONOMY: Address = address!("0xca14000000000000000000000000000000000007");
+/// Holds the treasury's stones.
+pub const TREASURY: Address = address!("0xca14000000000000000000000000000000000010");
+/// Holds the insurance fund's stones.
+pub const INSURANCE: Address = address!("0xca14000000000000000000000000000000000011");
+
+/// Every native contract, in order of its address.
+pub const CONTRACTS: [(Address, &str); 7] = [
+    (CREDITS, "credits"),
+    (REGISTRY, "registry"),
+    (BATCHES, "batches"),
+    (REWARDS, "rewards"),
+    (MARKET, "market"),
+    (STAKE, "stake"),
+    (ECONOMY, "economy"),
+];
+
+sol!("../../contracts/IKernel.sol");
+sol!("../../contracts/ICredits.sol");
+sol!("../../contracts/IRegistry.sol");
+sol!("../../contracts/IBatches.sol");
+sol!("../../contracts/IRewards.sol");
+sol!("../../contracts/IMarket.sol");
+sol!("../../contracts/IStake.sol");
+sol!("../../contracts/IEconomy.sol");

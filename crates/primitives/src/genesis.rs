@@ -1,0 +1,203 @@
+//! Genesis: what is the same for all, for ever. TOML on disk; its canonical JSON hash names the network.
+//!
+//! Node settings (ports, folders) are another file and another type: a wrong node setting hurts one operator, a wrong
+//! genesis value hurts all.
+
+use alloy_primitives::{Address, B256};
+use serde::{Deserialize, Serialize};
+
+use crate::{Digest, EpochSchedule, MicroUsd, TimeMs};
+
+/// The whole of genesis.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Genesis {
+    /// Name of the network, for people.
+    pub name: String,
+    /// EIP-155 chain id.
+    pub chain_id: u64,
+    /// Network time of block 0 and of the start of epoch 0, in ms.
+    pub start_ms: u64,
+    /// Length of an epoch in network ms.
+    pub epoch_ms: u64,
+    /// Network milliseconds that pass in one wall millisecond: 1 on a real network, more in a replay.
+    pub time_scale: u64,
+    /// After an epoch's end, how long ingests may commit, in network ms.
+    pub commit_window_ms: u64,
+    /// After the commit window, how long until availability is decided without the missing validators, in network ms.
+    pub attest_window_ms: u64,
+    /// Blocks: pause between blocks when there are transactions, in wall ms.
+    pub block_busy_ms: u64,
+    /// Blocks: pause between blocks when there are none, in wall ms.
+    pub block_idle_ms: u64,
+    /// Gas limit of a block.
+    pub block_gas_limit: u64,
+    /// Base fee of block 0, in base units of STONE per gas; it never falls below `base_fee_min`.
+    pub base_fee_initial: u64,
+    /// Lowest base fee.
+    pub base_fee_min: u64,
+    /// The economy.
+    pub economy: EconomyParams,
+    /// The validators, one seat each.
+    pub validators: Vec<GenesisValidator>,
+    /// The ingests that may commit batches.
+    pub ingests: Vec<GenesisIngest>,
+    /// Accounts that hold stones at genesis; together with the reserve and the bonds they make up the cap.
+    pub accounts: Vec<GenesisAccount>,
+}
+
+/// Numbers of `docs/spec/economy.md`; ppm = millionths.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EconomyParams {
+    /// Micro-dollars per STONE, until the on-ledger pool exists.
+    pub price_micro_usd: u64,
+    /// Hard cap, in whole stones.
+    pub cap_stones: u64,
+    /// Not issued at genesis, in whole stones.
+    pub reserve_stones: u64,
+    /// Share of every settlement that is burned, ppm.
+    pub fee_burn_ppm: u32,
+    /// Share of every settlement for the treasury, ppm.
+    pub fee_treasury_ppm: u32,
+    /// Share of every settlement for insurance, ppm.
+    pub fee_insurance_ppm: u32,
+    /// α: share of a day's emission that is split by burn, ppm.
+    pub burn_share_ppm: u32,
+    /// m: most subsidy per burned dollar, ppm; below 1,000,000.
+    pub match_ppm: u32,
+    /// θ: how much of a device's income lowers its need, ppm.
+    pub taper_ppm: u32,
+    /// Grant of the sensing sector, in whole stones.
+    pub grant_stones: u64,
+    /// Devices wanted in each target cell.
+    pub cell_target: u32,
+    /// Audited cost of one device for one day, micro-dollars.
+    pub device_cost_micro_usd_day: u64,
+    /// Number of target cells (coverage need = cells × target × cost).
+    pub target_cells: u32,
+    /// Bond of a sensing device, in whole stones.
+    pub device_bond_stones: u64,
+    /// Epochs after its own until an earned reward unlocks.
+    pub dispute_epochs: u64,
+    /// Epochs after its own until a subsidy unlocks.
+    pub vesting_epochs: u64,
+}
+
+/// A validator's seat.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GenesisValidator {
+    /// Name for people.
+    pub name: String,
+    /// Ethereum account that sends attestations and votes.
+    pub operator: Address,
+    /// Ed25519 key in consensus and peer-to-peer.
+    pub consensus_key: B256,
+    /// Bond, in whole stones.
+    pub bond_stones: u64,
+}
+
+/// An ingest that may commit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GenesisIngest {
+    /// Ethereum account that sends commitments.
+    pub operator: Address,
+    /// Ed25519 key that signs receipts.
+    pub receipt_key: B256,
+    /// Where its files are served, e.g. `http://127.0.0.1:8600`.
+    pub url: String,
+}
+
+/// Stones at genesis.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GenesisAccount {
+    /// Name for people.
+    pub name: String,
+    /// The account.
+    pub address: Address,
+    /// Whole stones.
+    pub stones: u64,
+}
+
+/// A genesis that cannot be.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("genesis: {field} is {value}: {reason}")]
+pub struct GenesisError {
+    /// The key in the file.
+    pub field: &'static str,
+    /// What it says.
+    pub value: String,
+    /// What it must be.
+    pub reason: &'static str,
+}
+
+impl Genesis {
+    /// Checks every bound, and that reserve, bonds and accounts make up the cap exactly.
+    ///
+    /// # Errors
+    /// Names the first field that is out of bounds.
+    pub fn check(&self) -> Result<(), GenesisError> {
+        let bad = |field, value: u64, reason| Err(GenesisError { field, value: value.to_string(), reason });
+        if self.epoch_ms == 0 {
+            return bad("epoch_ms", 0, "an epoch lasts at least 1 ms");
+        }
+        if self.time_scale == 0 {
+            return bad("time_scale", 0, "network time must move: 1 or more");
+        }
+        if self.commit_window_ms == 0 || self.commit_window_ms + self.attest_window_ms > self.epoch_ms {
+            return bad("commit_window_ms", self.commit_window_ms, "commit and attest windows must fit one epoch");
+        }
+        if self.validators.is_empty() || self.validators.len() > 128 {
+            return bad("validators", self.validators.len() as u64, "1 to 128 validators are allowed");
+        }
+        if self.economy.price_micro_usd == 0 {
+            return bad("economy.price_micro_usd", 0, "a price above 0 is needed");
+        }
+        if self.economy.match_ppm >= 1_000_000 {
+            return bad("economy.match_ppm", self.economy.match_ppm.into(), "must be below 1,000,000: m < 1");
+        }
+        let fees = u64::from(self.economy.fee_burn_ppm)
+            + u64::from(self.economy.fee_treasury_ppm)
+            + u64::from(self.economy.fee_insurance_ppm);
+        if fees > 200_000 {
+            return bad("economy.fee_*_ppm", fees, "fees above 20 % are not allowed");
+        }
+        let bonds: u64 = self.validators.iter().map(|v| v.bond_stones).sum();
+        let held: u64 = self.accounts.iter().map(|a| a.stones).sum();
+        if self.economy.reserve_stones + bonds + held != self.economy.cap_stones {
+            let total = self.economy.reserve_stones + bonds + held;
+            return bad("accounts", total, "reserve, bonds and accounts must add up to cap_stones");
+        }
+        Ok(())
+    }
+
+    /// Where epochs begin and end.
+    #[must_use]
+    pub const fn schedule(&self) -> EpochSchedule {
+        EpochSchedule { start: TimeMs(self.start_ms), epoch_ms: self.epoch_ms }
+    }
+
+    /// Micro-dollars per STONE.
+    #[must_use]
+    pub const fn price(&self) -> MicroUsd {
+        MicroUsd(self.economy.price_micro_usd)
+    }
+
+    /// Votes needed: the smallest number greater than two thirds of the validators.
+    #[must_use]
+    pub fn quorum(&self) -> u32 {
+        u32::try_from(self.validators.len() * 2 / 3 + 1).unwrap_or(u32::MAX)
+    }
+}
+
+/// The hash that names the network: SHA-256 over its canonical text (docs/spec/genesis.md).
+impl Genesis {
+    /// See above; `text` is the exact file content that all nodes share.
+    #[must_use]
+    pub fn hash_of_text(text: &str) -> Digest {
+        Digest::of(&[b"cairn/genesis/v1", text.as_bytes()])
+    }
+}

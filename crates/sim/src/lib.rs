@@ -1,0 +1,1 @@
+//! The whole economy and network in one process, seeded.
