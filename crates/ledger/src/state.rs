@@ -1,0 +1,71 @@
+//! What the state machine reads and what it writes, independent of any disk.
+
+use std::collections::BTreeMap;
+
+use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U256};
+
+/// An account without its storage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Account {
+    /// Transactions sent, or contracts created.
+    pub nonce: u64,
+    /// Base units of STONE.
+    pub balance: U256,
+    /// Keccak-256 of the code; `KECCAK256_EMPTY` without code.
+    pub code_hash: B256,
+}
+
+impl Default for Account {
+    fn default() -> Self {
+        Self { nonce: 0, balance: U256::ZERO, code_hash: KECCAK256_EMPTY }
+    }
+}
+
+/// Reading the state failed: disk trouble, never a missing value.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot read the ledger state")]
+pub struct StateError(#[source] pub Box<dyn std::error::Error + Send + Sync>);
+
+/// The state at one block. Missing accounts, slots and code read as empty.
+pub trait State {
+    /// The account, if it exists.
+    ///
+    /// # Errors
+    /// When the store cannot be read; so for all methods.
+    fn account(&self, address: Address) -> Result<Option<Account>, StateError>;
+    /// A storage slot; zero when never written.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn slot(&self, address: Address, slot: U256) -> Result<U256, StateError>;
+    /// Code by its hash; empty for `KECCAK256_EMPTY`.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn code(&self, hash: B256) -> Result<Bytes, StateError>;
+    /// Hash of an earlier block, zero when unknown or older than 256 blocks.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn block_hash(&self, number: u64) -> Result<B256, StateError>;
+}
+
+/// The net effect of a block on the state. Sorted, so that every node applies the same bytes in the same order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Writes {
+    /// New account values; `None` removes the account.
+    pub accounts: BTreeMap<Address, Option<Account>>,
+    /// New slot values; zero removes the slot.
+    pub slots: BTreeMap<(Address, U256), U256>,
+    /// New code.
+    pub codes: BTreeMap<B256, Bytes>,
+}
+
+impl Writes {
+    /// Applies `later` on top of these writes.
+    pub fn merge(&mut self, later: Self) {
+        self.accounts.extend(later.accounts);
+        self.slots.extend(later.slots);
+        self.codes.extend(later.codes);
+    }
+}
