@@ -10,11 +10,15 @@ use serde::{Deserialize, Serialize};
 pub const STONE: u128 = 1_000_000_000_000_000_000;
 
 /// An amount of STONE in base units of 1e-18. The hard cap, 1e27 base units, leaves 2^38 of headroom in a `u128`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 pub struct Stones(pub u128);
 
 /// An amount of micro-dollars: 1 CREDIT = 1,000,000.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 pub struct MicroUsd(pub u64);
 
 /// Arithmetic on money left its range.
@@ -74,7 +78,10 @@ impl MicroUsd {
     /// # Errors
     /// On overflow.
     pub fn add(self, other: Self) -> Result<Self, AmountError> {
-        self.0.checked_add(other.0).map(Self).ok_or(AmountError { operation: "micro-dollar addition" })
+        self.0
+            .checked_add(other.0)
+            .map(Self)
+            .ok_or(AmountError { operation: "micro-dollar addition" })
     }
 
     /// Difference, or an error below zero.
@@ -82,7 +89,10 @@ impl MicroUsd {
     /// # Errors
     /// When `other` is larger.
     pub fn sub(self, other: Self) -> Result<Self, AmountError> {
-        self.0.checked_sub(other.0).map(Self).ok_or(AmountError { operation: "micro-dollar subtraction" })
+        self.0
+            .checked_sub(other.0)
+            .map(Self)
+            .ok_or(AmountError { operation: "micro-dollar subtraction" })
     }
 
     /// The stones that cost this much at `price` micro-dollars per STONE, rounded down; zero at price zero.

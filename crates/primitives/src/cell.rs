@@ -26,7 +26,10 @@ impl Cell {
     ///
     /// # Errors
     /// When the position is not on Earth.
-    #[expect(clippy::float_arithmetic, reason = "exact scaling before a portable library; see the module's doc")]
+    #[expect(
+        clippy::float_arithmetic,
+        reason = "exact scaling before a portable library; see the module's doc"
+    )]
     pub fn at(position: Position) -> Result<Self, CellError> {
         if !position.is_valid() {
             return Err(CellError(position));

@@ -13,8 +13,8 @@ use coset::{CoseSign1, CoseSign1Builder, HeaderBuilder, TaggedCborSerializable a
 use minicbor::{Decoder, Encoder, data::Type};
 
 use crate::{
-    DeviceId, Digest, Epoch, KeyError, KeyType, Position, PublicKey, Schema, SchemaId, SecretKey, Seq, Signature,
-    Stream, TimeMs, leaf_hash,
+    DeviceId, Digest, Epoch, KeyError, KeyType, Position, PublicKey, Schema, SchemaId, SecretKey,
+    Seq, Signature, Stream, TimeMs, leaf_hash,
 };
 
 /// Largest envelope, in bytes.
@@ -142,9 +142,19 @@ impl Batch {
         out
     }
 
-    fn encode<W: minicbor::encode::Write>(&self, e: &mut Encoder<W>) -> Result<(), minicbor::encode::Error<W::Error>> {
-        e.array(9)?.u8(VERSION)?.bytes(&self.device.0)?.u16(self.stream.0)?.u64(self.first_seq.0)?;
-        e.u64(self.base_time.0)?.array(2)?.u64(self.anchor.epoch.0)?.bytes(&self.anchor.root_prefix)?;
+    fn encode<W: minicbor::encode::Write>(
+        &self,
+        e: &mut Encoder<W>,
+    ) -> Result<(), minicbor::encode::Error<W::Error>> {
+        e.array(9)?
+            .u8(VERSION)?
+            .bytes(&self.device.0)?
+            .u16(self.stream.0)?
+            .u64(self.first_seq.0)?;
+        e.u64(self.base_time.0)?
+            .array(2)?
+            .u64(self.anchor.epoch.0)?
+            .bytes(&self.anchor.root_prefix)?;
         match self.position {
             None => e.null()?,
             Some(p) => e.array(3)?.i32(p.lat_e7)?.i32(p.lon_e7)?.i32(p.elevation_dm)?,
@@ -205,7 +215,8 @@ fn decode_rows(d: &mut Decoder<'_>, width: usize) -> Result<Rows, EnvelopeError>
     let count = d.array()?.ok_or(EnvelopeError::NotCanonical)?;
     let count = usize::try_from(count).ok().filter(|n| (1..=BATCH_ROWS_MAX).contains(n));
     let count = count.ok_or(EnvelopeError::BadRows("1 to 1,024 rows are allowed"))?;
-    let mut rows = Rows { offsets_ms: Vec::with_capacity(count), values: Vec::with_capacity(count * width) };
+    let mut rows =
+        Rows { offsets_ms: Vec::with_capacity(count), values: Vec::with_capacity(count * width) };
     for _ in 0..count {
         expect_array(d, width as u64 + 1)?;
         let offset = d.u32()?;
@@ -285,14 +296,22 @@ impl Envelope {
         if bytes.len() > BATCH_BYTES_MAX {
             return Err(EnvelopeError::Oversized(bytes.len()));
         }
-        let sign1 = CoseSign1::from_tagged_slice(bytes).map_err(|_| EnvelopeError::Malformed("COSE_Sign1"))?;
+        let sign1 = CoseSign1::from_tagged_slice(bytes)
+            .map_err(|_| EnvelopeError::Malformed("COSE_Sign1"))?;
         let key_type = match sign1.protected.header.alg {
-            Some(coset::RegisteredLabelWithPrivate::Assigned(iana::Algorithm::EdDSA)) => KeyType::Ed25519,
-            Some(coset::RegisteredLabelWithPrivate::Assigned(iana::Algorithm::ES256)) => KeyType::P256,
+            Some(coset::RegisteredLabelWithPrivate::Assigned(iana::Algorithm::EdDSA)) => {
+                KeyType::Ed25519
+            }
+            Some(coset::RegisteredLabelWithPrivate::Assigned(iana::Algorithm::ES256)) => {
+                KeyType::P256
+            }
             _ => return Err(EnvelopeError::UnknownAlgorithm),
         };
-        let signature: [u8; 64] =
-            sign1.signature.as_slice().try_into().map_err(|_| EnvelopeError::Unsigned(sign1.signature.len()))?;
+        let signature: [u8; 64] = sign1
+            .signature
+            .as_slice()
+            .try_into()
+            .map_err(|_| EnvelopeError::Unsigned(sign1.signature.len()))?;
         let payload = sign1.payload.as_deref().ok_or(EnvelopeError::Malformed("no payload"))?;
         let batch = Batch::decode(payload)?;
         let envelope = Self::assemble(batch, key_type, Signature(signature));

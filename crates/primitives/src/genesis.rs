@@ -140,24 +140,40 @@ impl Genesis {
     /// # Errors
     /// Names the first field that is out of bounds.
     pub fn check(&self) -> Result<(), GenesisError> {
-        let bad = |field, value: u64, reason| Err(GenesisError { field, value: value.to_string(), reason });
+        let bad = |field, value: u64, reason| {
+            Err(GenesisError { field, value: value.to_string(), reason })
+        };
         if self.epoch_ms == 0 {
             return bad("epoch_ms", 0, "an epoch lasts at least 1 ms");
         }
         if self.time_scale == 0 {
             return bad("time_scale", 0, "network time must move: 1 or more");
         }
-        if self.commit_window_ms == 0 || self.commit_window_ms + self.attest_window_ms > self.epoch_ms {
-            return bad("commit_window_ms", self.commit_window_ms, "commit and attest windows must fit one epoch");
+        if self.commit_window_ms == 0
+            || self.commit_window_ms + self.attest_window_ms > self.epoch_ms
+        {
+            return bad(
+                "commit_window_ms",
+                self.commit_window_ms,
+                "commit and attest windows must fit one epoch",
+            );
         }
         if self.validators.is_empty() || self.validators.len() > 128 {
-            return bad("validators", self.validators.len() as u64, "1 to 128 validators are allowed");
+            return bad(
+                "validators",
+                self.validators.len() as u64,
+                "1 to 128 validators are allowed",
+            );
         }
         if self.economy.price_micro_usd == 0 {
             return bad("economy.price_micro_usd", 0, "a price above 0 is needed");
         }
         if self.economy.match_ppm >= 1_000_000 {
-            return bad("economy.match_ppm", self.economy.match_ppm.into(), "must be below 1,000,000: m < 1");
+            return bad(
+                "economy.match_ppm",
+                self.economy.match_ppm.into(),
+                "must be below 1,000,000: m < 1",
+            );
         }
         let fees = u64::from(self.economy.fee_burn_ppm)
             + u64::from(self.economy.fee_treasury_ppm)

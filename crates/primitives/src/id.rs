@@ -40,8 +40,9 @@ impl FromStr for DeviceId {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
         let mut bytes = [0; 16];
-        hex::decode_to_slice(text.strip_prefix("0x").unwrap_or(text), &mut bytes)
-            .map_err(|_| format!("`{text}` is not a device id: 0x and 32 hex digits are expected"))?;
+        hex::decode_to_slice(text.strip_prefix("0x").unwrap_or(text), &mut bytes).map_err(
+            |_| format!("`{text}` is not a device id: 0x and 32 hex digits are expected"),
+        )?;
         Ok(Self(bytes))
     }
 }
@@ -59,9 +60,13 @@ impl<'de> Deserialize<'de> for DeviceId {
 }
 
 /// One series of readings of a device; sequence numbers count per stream.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 pub struct Stream(pub u16);
 
 /// The position of a reading in its stream: strictly increasing, gaps allowed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 pub struct Seq(pub u64);

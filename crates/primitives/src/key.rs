@@ -144,9 +144,9 @@ impl PublicKey {
     #[must_use]
     pub fn verify(&self, message: &[u8], signature: &Signature) -> bool {
         match self {
-            Self::Ed25519(key) => {
-                key.verify_strict(message, &ed25519_dalek::Signature::from_bytes(&signature.0)).is_ok()
-            }
+            Self::Ed25519(key) => key
+                .verify_strict(message, &ed25519_dalek::Signature::from_bytes(&signature.0))
+                .is_ok(),
             Self::P256(bytes) => UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, bytes)
                 .verify(message, &signature.0)
                 .is_ok(),
@@ -208,7 +208,8 @@ impl SecretKey {
                 let signed = pair
                     .sign(&SystemRandom::new(), message)
                     .map_err(|_| KeyError::Signing(KeyType::P256))?;
-                let bytes = signed.as_ref().try_into().map_err(|_| KeyError::Signing(KeyType::P256))?;
+                let bytes =
+                    signed.as_ref().try_into().map_err(|_| KeyError::Signing(KeyType::P256))?;
                 Ok(Signature(bytes))
             }
         }

@@ -1,0 +1,110 @@
+//! The steps of `cargo xtask test`, in the order in which they fail fastest. Each says what it runs and how long it took.
+
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+    time::Instant,
+};
+
+use eyre::{Result, WrapErr as _, bail, eyre};
+
+struct Step {
+    name: &'static str,
+    what: &'static str,
+    run: fn(&Path) -> Result<()>,
+}
+
+const STEPS: &[Step] = &[
+    Step { name: "fmt", what: "every file is formatted", run: fmt },
+    Step { name: "tidy", what: "the rules of the house", run: |_| crate::tidy::run() },
+    Step { name: "clippy", what: "lints are errors", run: clippy },
+    Step { name: "rust", what: "unit, property, simulation and end-to-end tests", run: rust },
+    Step { name: "docs", what: "documentation builds without warnings", run: docs },
+    Step {
+        name: "clients",
+        what: "unmodified viem and cast against a running network",
+        run: clients,
+    },
+    Step {
+        name: "recompute",
+        what: "the second implementation agrees on one epoch",
+        run: recompute,
+    },
+];
+
+/// Runs all steps, or those from `from` on, or `only` one.
+pub fn run(from: Option<&str>, only: Option<&str>) -> Result<()> {
+    let root = workspace_root()?;
+    for name in [from, only].into_iter().flatten() {
+        if !STEPS.iter().any(|step| step.name == name) {
+            let names: Vec<_> = STEPS.iter().map(|step| step.name).collect();
+            bail!("there is no step `{name}`: the steps are {}", names.join(", "));
+        }
+    }
+    let first = from.and_then(|name| STEPS.iter().position(|step| step.name == name)).unwrap_or(0);
+    let started = Instant::now();
+    for step in STEPS.iter().skip(first).filter(|step| only.is_none_or(|name| name == step.name)) {
+        println!("── {}: {}", step.name, step.what);
+        let begun = Instant::now();
+        (step.run)(&root).wrap_err_with(|| format!("step `{}` failed", step.name))?;
+        println!("── {}: passed in {:.0} s", step.name, begun.elapsed().as_secs_f64());
+    }
+    println!("all steps passed in {:.1} min", started.elapsed().as_secs_f64() / 60.0);
+    Ok(())
+}
+
+fn workspace_root() -> Result<PathBuf> {
+    let manifest = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    manifest
+        .ancestors()
+        .nth(2)
+        .map(Path::to_path_buf)
+        .ok_or_else(|| eyre!("xtask is not inside a workspace"))
+}
+
+fn command(root: &Path, program: &str, arguments: &[&str], env: &[(&str, &str)]) -> Result<()> {
+    let status = Command::new(program)
+        .args(arguments)
+        .envs(env.iter().copied())
+        .current_dir(root)
+        .status()
+        .wrap_err_with(|| format!("starting `{program}`: is it installed?"))?;
+    if !status.success() {
+        bail!("`{program} {}` ended with {status}", arguments.join(" "));
+    }
+    Ok(())
+}
+
+fn fmt(root: &Path) -> Result<()> {
+    command(root, "cargo", &["fmt", "--all", "--check"], &[])
+}
+
+fn clippy(root: &Path) -> Result<()> {
+    command(
+        root,
+        "cargo",
+        &["clippy", "--release", "--workspace", "--all-targets", "--", "-D", "warnings"],
+        &[],
+    )
+}
+
+fn rust(root: &Path) -> Result<()> {
+    command(root, "cargo", &["test", "--release", "--workspace"], &[])
+}
+
+fn docs(root: &Path) -> Result<()> {
+    command(
+        root,
+        "cargo",
+        &["doc", "--release", "--workspace", "--no-deps"],
+        &[("RUSTDOCFLAGS", "-D warnings")],
+    )
+}
+
+fn clients(root: &Path) -> Result<()> {
+    command(root, "bash", &["tests/clients/run.sh"], &[])
+}
+
+fn recompute(root: &Path) -> Result<()> {
+    command(root, "bash", &["examples/recompute/run.sh"], &[])
+}
