@@ -1,0 +1,278 @@
+//! Every command with its flags, help and an example. What a command does lives in `commands/` and `up/`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Build and run real infrastructure together, and be paid for it.
+///
+/// Exit codes: 0 done; 1 failed, or a check found a difference; 2 wrong usage.
+#[derive(Parser)]
+#[command(name = "cairn", version, about, propagate_version = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Subcommand)]
+pub enum Command {
+    /// Start a whole network on this machine: validators, ingest, devices, gateway and a paying consumer.
+    #[command(after_help = "Example:\n  cairn up\n  cairn up --replay my-stations.csv --epoch-seconds 5 --until epoch:24 --json")]
+    Up(UpArgs),
+    /// Show the network: height, epoch, validators, supply, what was earned and what was subsidised.
+    #[command(after_help = "Example:\n  cairn status --json")]
+    Status(NetworkArgs),
+    /// List devices, or show one.
+    #[command(subcommand)]
+    Devices(DevicesCommand),
+    /// Register a device you own: key, proof of possession, payback card, bond.
+    #[command(after_help = "Example:\n  cairn join --lat 40.6413 --lon -73.7781 --elevation-m 4 --hardware-usd 120 --power-w 3 --kwh-usd 0.20\n  cairn join --lat 40.64 --lon -73.78 --elevation-m 4 --hardware-usd 120 --yes")]
+    Join(JoinArgs),
+    /// Explain a device's income: this epoch against the last, each cause in dollars.
+    #[command(after_help = "Example:\n  cairn why 0x3f2a…\n  cairn why JFK-2 --epoch 12 --json")]
+    Why(WhyArgs),
+    /// Claim rewards that are unlocked, with their Merkle proofs.
+    #[command(after_help = "Example:\n  cairn claim --account ewr\n  cairn claim --all --json")]
+    Claim(ClaimArgs),
+    /// Buy credits, the unit in which services are paid.
+    #[command(subcommand)]
+    Credits(CreditsCommand),
+    /// Ask the gateway a SQL question over verified readings, and pay for the rows it used.
+    #[command(after_help = "Example:\n  cairn query \"SELECT device, avg(temperature_c) FROM readings GROUP BY device\" --max-spend 0.05")]
+    Query(QueryArgs),
+    /// Recompute an epoch's verdicts, scores and rewards from public files and compare with the ledger.
+    #[command(after_help = "Example:\n  cairn audit\n  cairn audit --rpc http://127.0.0.1:8545 --epoch 7 --json")]
+    Audit(AuditArgs),
+    /// Check the invariants of the ledger on disk: money conserved, escrow covered, rewards funded.
+    #[command(name = "check-state", after_help = "Example:\n  cairn check-state --dir cairn-data")]
+    CheckState(CheckStateArgs),
+    /// Measure, each figure beside the ceiling of the same run.
+    #[command(after_help = "Example:\n  cairn bench evidence\n  cairn bench ledger --json")]
+    Bench(BenchArgs),
+}
+
+/// Flags of `up`.
+#[derive(Args)]
+pub struct UpArgs {
+    /// Folder of the network; the next `up` goes on from it.
+    #[arg(long, default_value = "cairn-data")]
+    pub dir: PathBuf,
+    /// Station log to replay (docs/spec/replay-csv.md); without it, nine stations at three New York airports.
+    #[arg(long, value_name = "FILE.csv")]
+    pub replay: Option<PathBuf>,
+    /// Wall seconds of one epoch (one network hour).
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub epoch_seconds: u64,
+    /// Stop with exit code 0 once reached: `first-reward` or `epoch:N`.
+    #[arg(long, value_name = "first-reward|epoch:N", value_parser = parse_until)]
+    pub until: Option<Until>,
+    /// Seed of every key and of the instruments' noise; equal seeds give equal networks.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Port of the first validator's JSON-RPC; 0 picks a free one.
+    #[arg(long, default_value_t = 8545)]
+    pub rpc_port: u16,
+    /// One JSON object a line instead of text.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// When `up` stops by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Until {
+    /// The first reward has been verified, voted and paid to its owner.
+    FirstReward,
+    /// This many epochs are final.
+    Epochs(u64),
+}
+
+fn parse_until(text: &str) -> Result<Until, String> {
+    match text.split_once(':') {
+        None if text == "first-reward" => Ok(Until::FirstReward),
+        Some(("epoch", number)) => match number.parse() {
+            Ok(count) if count > 0 => Ok(Until::Epochs(count)),
+            _ => Err(format!("`{number}` is no number of epochs: write epoch:24")),
+        },
+        _ => Err(format!("`{text}` is neither `first-reward` nor `epoch:N`")),
+    }
+}
+
+/// Which network a command talks to.
+#[derive(Args, Clone)]
+pub struct NetworkArgs {
+    /// Folder of a network on this machine; its endpoints and keys are found there.
+    #[arg(long, default_value = "cairn-data")]
+    pub dir: PathBuf,
+    /// JSON-RPC of a node, instead of the folder's.
+    #[arg(long, value_name = "URL")]
+    pub rpc: Option<String>,
+    /// JSON instead of text.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `devices …`
+#[derive(Subcommand)]
+pub enum DevicesCommand {
+    /// Every registered device with its last score and income.
+    #[command(after_help = "Example:\n  cairn devices list --json")]
+    List(NetworkArgs),
+    /// One device: place, owner, bond, last verdicts and rewards.
+    #[command(after_help = "Example:\n  cairn devices show 0x3f2a…\n  cairn devices show EWR-1")]
+    Show {
+        /// Device id, or the name of its station.
+        device: String,
+        #[command(flatten)]
+        network: NetworkArgs,
+    },
+}
+
+/// Flags of `join`.
+#[derive(Args)]
+pub struct JoinArgs {
+    /// Latitude in degrees.
+    #[arg(long, allow_hyphen_values = true)]
+    pub lat: String,
+    /// Longitude in degrees.
+    #[arg(long, allow_hyphen_values = true)]
+    pub lon: String,
+    /// Height above sea level in metres.
+    #[arg(long, allow_hyphen_values = true, default_value = "0")]
+    pub elevation_m: String,
+    /// The service the device offers.
+    #[arg(long, value_enum, default_value_t = Service::Sensing)]
+    pub service: Service,
+    /// Name of the account that will own the device; a key is made when there is none.
+    #[arg(long, default_value = "me")]
+    pub account: String,
+    /// What the hardware costs, in dollars.
+    #[arg(long, default_value = "100")]
+    pub hardware_usd: String,
+    /// Power it draws, in watts.
+    #[arg(long, default_value = "3")]
+    pub power_w: String,
+    /// Price of a kilowatt-hour, in dollars.
+    #[arg(long, default_value = "0.20")]
+    pub kwh_usd: String,
+    /// Pay the bond and register; without it only the payback card is shown.
+    #[arg(long)]
+    pub yes: bool,
+    #[command(flatten)]
+    pub network: NetworkArgs,
+}
+
+/// Services a device can offer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Service {
+    /// Weather and other sensors.
+    Sensing,
+}
+
+/// Flags of `why`.
+#[derive(Args)]
+pub struct WhyArgs {
+    /// Device id, or the name of its station.
+    pub device: String,
+    /// The epoch to explain; the last final one by default.
+    #[arg(long)]
+    pub epoch: Option<u64>,
+    #[command(flatten)]
+    pub network: NetworkArgs,
+}
+
+/// Flags of `claim`.
+#[derive(Args)]
+pub struct ClaimArgs {
+    /// Name of the account (see `keys/` in the folder) whose rewards to claim.
+    #[arg(long, required_unless_present = "all")]
+    pub account: Option<String>,
+    /// Claim for every account whose key is in the folder.
+    #[arg(long, conflicts_with = "account")]
+    pub all: bool,
+    #[command(flatten)]
+    pub network: NetworkArgs,
+}
+
+/// `credits …`
+#[derive(Subcommand)]
+pub enum CreditsCommand {
+    /// Burn stones into the vault for credits.
+    #[command(after_help = "Example:\n  cairn credits buy --usd 5 --account consumer")]
+    Buy {
+        /// Dollars of credits to buy.
+        #[arg(long)]
+        usd: String,
+        /// Name of the account that pays and receives.
+        #[arg(long, default_value = "consumer")]
+        account: String,
+        #[command(flatten)]
+        network: NetworkArgs,
+    },
+}
+
+/// Flags of `query`.
+#[derive(Args)]
+pub struct QueryArgs {
+    /// The question, over the tables `readings` and `devices`.
+    pub sql: String,
+    /// The most this answer may cost, in dollars.
+    #[arg(long, value_name = "USD")]
+    pub max_spend: String,
+    /// Name of the account that pays.
+    #[arg(long, default_value = "consumer")]
+    pub account: String,
+    #[command(flatten)]
+    pub network: NetworkArgs,
+}
+
+/// Flags of `audit`.
+#[derive(Args)]
+pub struct AuditArgs {
+    /// Folder of a running or stopped network.
+    #[arg(long, conflicts_with = "rpc")]
+    pub dir: Option<PathBuf>,
+    /// JSON-RPC of a node; files come from the validators over HTTP.
+    #[arg(long, value_name = "URL")]
+    pub rpc: Option<String>,
+    /// The epoch; every final one by default.
+    #[arg(long)]
+    pub epoch: Option<u64>,
+    /// JSON instead of text.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Flags of `check-state`.
+#[derive(Args)]
+pub struct CheckStateArgs {
+    /// Folder of a stopped network.
+    #[arg(long, default_value = "cairn-data")]
+    pub dir: PathBuf,
+    /// JSON instead of text.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Flags of `bench`.
+#[derive(Args)]
+pub struct BenchArgs {
+    /// What to measure.
+    #[arg(value_enum)]
+    pub name: BenchName,
+    /// Only the JSON line.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// The benchmarks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum BenchName {
+    /// Readings from bytes to sealed file, beside raw Ed25519 verification of the same batches.
+    Evidence,
+    /// Transactions from bytes to receipts, beside raw sender recovery of the same transactions.
+    Ledger,
+    /// One epoch of 100,000 devices scored.
+    Score,
+}
