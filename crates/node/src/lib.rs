@@ -1,1 +1,3 @@
 //! The node roles: validator, ingest and RPC, with their disk.
+
+pub mod disk;

@@ -1,0 +1,338 @@
+//! The store as it is after one block: every read of one request sees the same head.
+
+use alloy_consensus::{Header, TxEnvelope, transaction::Recovered};
+use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U256};
+use cairn_ledger::{Account, State, StateError, Writes};
+use redb::{ReadOnlyTable, ReadTransaction, ReadableTable};
+
+use super::{
+    DiskError,
+    history::StateAt,
+    tables::{self, StoredReceipt, damaged},
+};
+
+type Bytewise = ReadOnlyTable<&'static [u8], &'static [u8]>;
+type ByHeight = ReadOnlyTable<u64, &'static [u8]>;
+type ByPosition = ReadOnlyTable<(u64, u32), &'static [u8]>;
+
+/// Blocks whose hash a contract may ask for.
+const BLOCK_HASHES: u64 = 256;
+
+/// A block without its receipts.
+#[derive(Clone, Debug)]
+pub struct StoredBlock {
+    /// Keccak-256 of the header.
+    pub hash: B256,
+    /// The header.
+    pub header: Header,
+    /// With senders, in order.
+    pub transactions: Vec<Recovered<TxEnvelope>>,
+}
+
+/// Reads at one head. Cheap to share (`Arc`); drop it soon, it keeps old pages of the store alive.
+pub struct Snapshot {
+    head: Option<(B256, Header)>,
+    window_start: u64,
+    accounts: Bytewise,
+    slots: Bytewise,
+    codes: Bytewise,
+    headers: ByHeight,
+    heights: ReadOnlyTable<&'static [u8], u64>,
+    transactions: ByPosition,
+    receipts: ByPosition,
+    positions: ReadOnlyTable<&'static [u8], (u64, u32)>,
+    certificates: ByHeight,
+    digests: ReadOnlyTable<&'static [u8], u64>,
+    writes: ByHeight,
+    pub(super) account_history: Bytewise,
+    pub(super) slot_history: Bytewise,
+}
+
+impl Snapshot {
+    pub(super) fn open(read: &ReadTransaction) -> Result<Self, DiskError> {
+        let headers = read.open_table(tables::HEADERS)?;
+        let head = match headers.last()? {
+            Some((_, bytes)) => Some(tables::header_from_bytes(bytes.value())?),
+            None => None,
+        };
+        let writes = read.open_table(tables::WRITES)?;
+        // Writes of block h take the state from h back to h − 1.
+        let window_start = writes
+            .first()?
+            .map_or(0, |(height, _)| height.value().saturating_sub(1));
+        Ok(Self {
+            head,
+            window_start,
+            headers,
+            writes,
+            accounts: read.open_table(tables::ACCOUNTS)?,
+            slots: read.open_table(tables::SLOTS)?,
+            codes: read.open_table(tables::CODES)?,
+            heights: read.open_table(tables::HEIGHTS)?,
+            transactions: read.open_table(tables::TRANSACTIONS)?,
+            receipts: read.open_table(tables::RECEIPTS)?,
+            positions: read.open_table(tables::POSITIONS)?,
+            certificates: read.open_table(tables::CERTIFICATES)?,
+            digests: read.open_table(tables::DIGESTS)?,
+            account_history: read.open_table(tables::ACCOUNT_HISTORY)?,
+            slot_history: read.open_table(tables::SLOT_HISTORY)?,
+        })
+    }
+
+    /// The last block's hash and header; `None` before genesis.
+    #[must_use]
+    pub const fn head(&self) -> Option<&(B256, Header)> {
+        self.head.as_ref()
+    }
+
+    /// The last block's height; 0 before genesis.
+    #[must_use]
+    pub fn height(&self) -> u64 {
+        self.head.as_ref().map_or(0, |(_, header)| header.number)
+    }
+
+    /// The state after block `height`, which may be the head or a block within the window of kept diffs.
+    ///
+    /// # Errors
+    /// `DiskError::UnknownBlock` above the head, `DiskError::StatePruned` below the window.
+    pub fn at(&self, height: u64) -> Result<StateAt<'_>, DiskError> {
+        if height > self.height() {
+            return Err(DiskError::UnknownBlock { height });
+        }
+        if height < self.window_start {
+            return Err(DiskError::StatePruned {
+                height,
+                oldest: self.window_start,
+            });
+        }
+        Ok(StateAt::new(self, height))
+    }
+
+    /// Hash and header of a block.
+    ///
+    /// # Errors
+    /// When the store cannot be read; so for all methods below.
+    pub fn header(&self, height: u64) -> Result<Option<(B256, Header)>, DiskError> {
+        self.headers
+            .get(height)?
+            .map(|bytes| tables::header_from_bytes(bytes.value()))
+            .transpose()
+    }
+
+    /// Height of the block with this hash.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn height_of(&self, hash: B256) -> Result<Option<u64>, DiskError> {
+        Ok(self
+            .heights
+            .get(hash.as_slice())?
+            .map(|height| height.value()))
+    }
+
+    /// A block with its transactions.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn block(&self, height: u64) -> Result<Option<StoredBlock>, DiskError> {
+        let Some((hash, header)) = self.header(height)? else {
+            return Ok(None);
+        };
+        let mut transactions = Vec::new();
+        for entry in self.transactions.range((height, 0)..=(height, u32::MAX))? {
+            transactions.push(tables::transaction_from_bytes(entry?.1.value())?);
+        }
+        Ok(Some(StoredBlock {
+            hash,
+            header,
+            transactions,
+        }))
+    }
+
+    /// Number of transactions of a block.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn transaction_count(&self, height: u64) -> Result<u32, DiskError> {
+        let mut range = self.transactions.range((height, 0)..=(height, u32::MAX))?;
+        match range.next_back() {
+            Some(entry) => Ok(entry?.0.value().1 + 1),
+            None => Ok(0),
+        }
+    }
+
+    /// The receipts of a block, one a transaction.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn receipts(&self, height: u64) -> Result<Vec<StoredReceipt>, DiskError> {
+        let mut receipts = Vec::new();
+        for entry in self.receipts.range((height, 0)..=(height, u32::MAX))? {
+            receipts.push(tables::receipt_from_bytes(entry?.1.value())?);
+        }
+        Ok(receipts)
+    }
+
+    /// Where a transaction is: (height, index).
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn position(&self, hash: B256) -> Result<Option<(u64, u32)>, DiskError> {
+        Ok(self
+            .positions
+            .get(hash.as_slice())?
+            .map(|position| position.value()))
+    }
+
+    /// The transaction at a position.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn transaction(
+        &self,
+        position: (u64, u32),
+    ) -> Result<Option<Recovered<TxEnvelope>>, DiskError> {
+        self.transactions
+            .get(position)?
+            .map(|bytes| tables::transaction_from_bytes(bytes.value()))
+            .transpose()
+    }
+
+    /// The receipt at a position.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn receipt(&self, position: (u64, u32)) -> Result<Option<StoredReceipt>, DiskError> {
+        self.receipts
+            .get(position)?
+            .map(|bytes| tables::receipt_from_bytes(bytes.value()))
+            .transpose()
+    }
+
+    /// The finality certificate of a block; empty for genesis.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn certificate(&self, height: u64) -> Result<Option<Bytes>, DiskError> {
+        Ok(self
+            .certificates
+            .get(height)?
+            .map(|bytes| Bytes::copy_from_slice(bytes.value())))
+    }
+
+    /// Header and net writes of the block that consensus knows by `digest`, within the window.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn writes_of(&self, digest: [u8; 32]) -> Result<Option<(Header, Writes)>, DiskError> {
+        let Some(height) = self.digests.get(&digest[..])?.map(|height| height.value()) else {
+            return Ok(None);
+        };
+        let Some((_, header)) = self.header(height)? else {
+            return Err(damaged("headers"));
+        };
+        let Some(bytes) = self.writes.get(height)? else {
+            return Err(damaged("writes"));
+        };
+        Ok(Some((header, tables::writes_from_bytes(bytes.value())?.1)))
+    }
+
+    /// The name by which consensus knows the block at `height`, within the window.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn digest_at(&self, height: u64) -> Result<Option<[u8; 32]>, DiskError> {
+        let Some(bytes) = self.writes.get(height)? else {
+            return Ok(None);
+        };
+        tables::take::<32>(&mut bytes.value(), "writes").map(Some)
+    }
+
+    /// Every account at the head, in order of address.
+    ///
+    /// # Errors
+    /// When the store cannot be read; the iterator's items likewise.
+    pub fn accounts(
+        &self,
+    ) -> Result<impl Iterator<Item = Result<(Address, Account), DiskError>> + '_, DiskError> {
+        Ok(self.accounts.iter()?.map(|entry| {
+            let (key, value) = entry?;
+            let address = Address::try_from(key.value()).map_err(|_| damaged("accounts"))?;
+            Ok((address, tables::account_from_bytes(value.value())?))
+        }))
+    }
+
+    /// Every slot of `address` at the head, in order.
+    ///
+    /// # Errors
+    /// When the store cannot be read; the iterator's items likewise.
+    pub fn slots_of(
+        &self,
+        address: Address,
+    ) -> Result<impl Iterator<Item = Result<(U256, U256), DiskError>> + '_, DiskError> {
+        let (first, last) = (
+            tables::slot_key(address, U256::ZERO),
+            tables::slot_key(address, U256::MAX),
+        );
+        Ok(self
+            .slots
+            .range::<&[u8]>(&first[..]..=&last[..])?
+            .map(|entry| {
+                let (key, value) = entry?;
+                let slot = key
+                    .value()
+                    .get(20..52)
+                    .and_then(U256::try_from_be_slice)
+                    .ok_or(damaged("slots"))?;
+                Ok((
+                    slot,
+                    U256::try_from_be_slice(value.value()).ok_or(damaged("slots"))?,
+                ))
+            }))
+    }
+
+    pub(super) fn read_account(&self, address: Address) -> Result<Option<Account>, DiskError> {
+        self.accounts
+            .get(address.as_slice())?
+            .map(|bytes| tables::account_from_bytes(bytes.value()))
+            .transpose()
+    }
+
+    pub(super) fn read_slot(&self, address: Address, slot: U256) -> Result<U256, DiskError> {
+        match self.slots.get(&tables::slot_key(address, slot)[..])? {
+            Some(value) => U256::try_from_be_slice(value.value()).ok_or(damaged("slots")),
+            None => Ok(U256::ZERO),
+        }
+    }
+
+    pub(super) fn read_code(&self, hash: B256) -> Result<Bytes, DiskError> {
+        if hash == KECCAK256_EMPTY {
+            return Ok(Bytes::new());
+        }
+        let code = self.codes.get(hash.as_slice())?.ok_or(damaged("codes"))?;
+        Ok(Bytes::copy_from_slice(code.value()))
+    }
+
+    /// Hash of block `number` for a child of the block at `height`.
+    pub(super) fn read_block_hash(&self, height: u64, number: u64) -> Result<B256, DiskError> {
+        if number > height || number + BLOCK_HASHES <= height {
+            return Ok(B256::ZERO);
+        }
+        Ok(self.header(number)?.map_or(B256::ZERO, |(hash, _)| hash))
+    }
+}
+
+impl State for Snapshot {
+    fn account(&self, address: Address) -> Result<Option<Account>, StateError> {
+        Ok(self.read_account(address)?)
+    }
+    fn slot(&self, address: Address, slot: U256) -> Result<U256, StateError> {
+        Ok(self.read_slot(address, slot)?)
+    }
+    fn code(&self, hash: B256) -> Result<Bytes, StateError> {
+        Ok(self.read_code(hash)?)
+    }
+    fn block_hash(&self, number: u64) -> Result<B256, StateError> {
+        Ok(self.read_block_hash(self.height(), number)?)
+    }
+}
