@@ -1,2 +1,7 @@
-//! The command people type.
+//! `cairn`: one binary with every role.
+
+mod cli;
+mod output;
+mod up;
+
 fn main() {}
