@@ -1,1 +1,4 @@
 //! From a device's signed batch to an agreed verdict: ingest, sealing, availability and the verifier loop.
+
+pub mod sealed;
+mod workload;

@@ -337,6 +337,11 @@ impl Envelope {
     pub const fn batch(&self) -> &Batch {
         &self.batch
     }
+    /// What the device says, for who needs nothing else any more.
+    #[must_use]
+    pub fn into_batch(self) -> Batch {
+        self.batch
+    }
     /// The kind of key that signed.
     #[must_use]
     pub const fn key_type(&self) -> KeyType {
