@@ -50,6 +50,29 @@ pub trait State {
     fn block_hash(&self, number: u64) -> Result<B256, StateError>;
 }
 
+/// A state that can be walked from end to end: what the invariants need, and no transaction.
+pub trait FullState: State {
+    /// Visits every account, in order of address.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or what `visit` returns.
+    fn each_account(
+        &self,
+        visit: &mut dyn FnMut(Address, Account) -> Result<(), StateError>,
+    ) -> Result<(), StateError>;
+    /// Visits every slot of `contract` that is not zero, in order.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or what `visit` returns.
+    fn each_slot(
+        &self,
+        contract: Address,
+        visit: &mut dyn FnMut(U256, U256) -> Result<(), StateError>,
+    ) -> Result<(), StateError>;
+    /// The same as a plain state.
+    fn as_state(&self) -> &dyn State;
+}
+
 /// The net effect of a block on the state. Sorted, so that every node applies the same bytes in the same order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Writes {
@@ -67,5 +90,29 @@ impl Writes {
         self.accounts.extend(later.accounts);
         self.slots.extend(later.slots);
         self.codes.extend(later.codes);
+    }
+}
+
+/// A state with the writes of blocks on top that are not on disk yet: speculative blocks read through a stack of these.
+#[derive(Clone, Copy)]
+pub struct Overlay<'a> {
+    /// The state below.
+    pub base: &'a dyn State,
+    /// What the blocks above it wrote.
+    pub writes: &'a Writes,
+}
+
+impl State for Overlay<'_> {
+    fn account(&self, address: Address) -> Result<Option<Account>, StateError> {
+        self.writes.accounts.get(&address).map_or_else(|| self.base.account(address), |written| Ok(*written))
+    }
+    fn slot(&self, address: Address, slot: U256) -> Result<U256, StateError> {
+        self.writes.slots.get(&(address, slot)).map_or_else(|| self.base.slot(address, slot), |written| Ok(*written))
+    }
+    fn code(&self, hash: B256) -> Result<Bytes, StateError> {
+        self.writes.codes.get(&hash).map_or_else(|| self.base.code(hash), |written| Ok(written.clone()))
+    }
+    fn block_hash(&self, number: u64) -> Result<B256, StateError> {
+        self.base.block_hash(number)
     }
 }

@@ -1,0 +1,76 @@
+//! The economy's figures on the ledger: price, reserve, burned, supply, epoch and network time.
+//!
+//! Slots 0 to 15 are this file's; the day's budget keeps its state from slot 16 upwards (`economy_state`).
+
+use alloy_primitives::{B256, Bytes, U256};
+use cairn_primitives::{
+    MicroUsd, STONE, Stones,
+    abi::{ECONOMY, IEconomy},
+};
+
+use super::{Ctx, Res, Stop, Value, decode};
+
+/// `uint256` at slot 0.
+const BURNED: Value<Stones> = Value::new(ECONOMY, 0);
+
+/// Slot of the burned counter; a block adds its base fees to it.
+pub(crate) const BURNED_SLOT: U256 = BURNED.slot();
+
+/// A cause of burning, as the `Burned` event shows it: ASCII, padded with zeros.
+#[must_use]
+pub const fn cause(text: &str) -> B256 {
+    let (mut word, bytes, mut i) = ([0; 32], text.as_bytes(), 0);
+    while i < bytes.len() && i < 32 {
+        word[i] = bytes[i];
+        i += 1;
+    }
+    B256::new(word)
+}
+
+/// The dispatch table.
+pub(super) fn call(c: &mut Ctx<'_>, data: &[u8]) -> Res<Bytes> {
+    use IEconomy::IEconomyCalls as F;
+    match decode(data)? {
+        F::price(q) => c.view(q, |c, _| Ok(price(c).0)),
+        F::reserve(q) => c.view(q, |c, _| Ok(U256::from(reserve(c)?.0))),
+        F::burned(q) => c.view(q, |c, _| Ok(U256::from(burned(c)?.0))),
+        F::supply(q) => c.view(q, |c, _| Ok(U256::from(cap(c).0.saturating_sub(burned(c)?.0)))),
+        F::today(q) => c.view(q, |_, q| super::out_of_range("sector", U256::from(q.sector), U256::from(1))),
+        F::epoch(q) => c.view(q, |c, _| Ok(c.epoch().0)),
+        F::networkTimeMs(q) => c.view(q, |c, _| Ok(c.now().0)),
+    }
+}
+
+/// Micro-dollars per STONE.
+#[must_use]
+pub fn price(c: &Ctx<'_>) -> MicroUsd {
+    c.genesis().price()
+}
+
+/// The hard cap.
+#[must_use]
+pub fn cap(c: &Ctx<'_>) -> Stones {
+    Stones(u128::from(c.genesis().economy.cap_stones) * STONE)
+}
+
+/// Stones not yet issued.
+///
+/// # Errors
+/// Out of gas, or disk trouble; so for the functions below.
+pub fn reserve(c: &mut Ctx<'_>) -> Res<Stones> {
+    c.balance(ECONOMY)
+}
+
+/// Stones burned since genesis.
+///
+/// # Errors
+/// See `reserve`.
+pub fn burned(c: &mut Ctx<'_>) -> Res<Stones> {
+    BURNED.get(c)
+}
+
+/// Adds to the burned total; the caller has taken the stones out of a balance.
+pub(super) fn count_burned(c: &mut Ctx<'_>, amount: Stones) -> Res<()> {
+    let total = burned(c)?.add(amount).map_err(|error| Stop::Fatal(error.to_string()))?;
+    BURNED.set(c, &total)
+}

@@ -1,0 +1,435 @@
+//! Typed places in a contract's storage, with Solidity's layout, so that `cast storage` and `cast index` find them.
+//!
+//! ```text
+//! const BALANCES: Mapping<Address, Value<U256>> = Mapping::new(CREDITS, 0);     mapping(address => uint256) at slot 0
+//! const SUPPLY: Value<U256> = Value::new(CREDITS, 1);                            uint256 at slot 1
+//! let held = BALANCES.at(&account).get(c)?;
+//! ```
+//! A place knows its contract, so that one native contract may read and write another's through that one's functions.
+
+use std::marker::PhantomData;
+
+use alloy_primitives::{Address, B256, FixedBytes, U256, keccak256};
+use cairn_primitives::{Cell, DeviceId, Digest, Epoch, MicroUsd, Stones, TimeMs};
+
+use super::{Ctx, Res, Stop};
+
+/// Most slots of one stored struct.
+pub const SLOTS_MAX: usize = 8;
+
+/// Something that stands at a slot of a contract: a value, a mapping, an array, bytes.
+pub trait Place: Sized {
+    /// The place whose first slot is `slot`.
+    fn of(contract: Address, slot: U256) -> Self;
+}
+
+/// A value of one or more whole slots.
+pub trait Stored: Sized {
+    /// Number of slots, at most `SLOTS_MAX`.
+    const SLOTS: usize;
+    /// Writes itself into `SLOTS` words.
+    fn to_words(&self, words: &mut [U256]);
+    /// Reads itself from `SLOTS` words. Unwritten storage reads as zeros, which must be a value.
+    fn from_words(words: &[U256]) -> Self;
+}
+
+/// A mapping's key, padded to a word as Solidity does: numbers and addresses left, `bytesN` right.
+pub trait Key {
+    /// The word that is hashed.
+    fn word(&self) -> [u8; 32];
+}
+
+/// One value.
+pub struct Value<T> {
+    contract: Address,
+    slot: U256,
+    kind: PhantomData<fn() -> T>,
+}
+
+/// `mapping(K => V)`.
+pub struct Mapping<K, V> {
+    contract: Address,
+    slot: U256,
+    kind: PhantomData<fn(K) -> V>,
+}
+
+/// `T[]` of whole-slot elements.
+pub struct List<T> {
+    contract: Address,
+    slot: U256,
+    kind: PhantomData<fn() -> T>,
+}
+
+/// `bytes` or `string`.
+pub struct Blob {
+    contract: Address,
+    slot: U256,
+}
+
+impl<T> Place for Value<T> {
+    fn of(contract: Address, slot: U256) -> Self {
+        Self { contract, slot, kind: PhantomData }
+    }
+}
+impl<K, V> Place for Mapping<K, V> {
+    fn of(contract: Address, slot: U256) -> Self {
+        Self { contract, slot, kind: PhantomData }
+    }
+}
+impl<T> Place for List<T> {
+    fn of(contract: Address, slot: U256) -> Self {
+        Self { contract, slot, kind: PhantomData }
+    }
+}
+impl Place for Blob {
+    fn of(contract: Address, slot: U256) -> Self {
+        Self { contract, slot }
+    }
+}
+
+impl<T: Stored> Value<T> {
+    /// The value at `slot` of `contract`.
+    #[must_use]
+    pub const fn new(contract: Address, slot: u64) -> Self {
+        Self { contract, slot: U256::from_limbs([slot, 0, 0, 0]), kind: PhantomData }
+    }
+
+    /// Its first slot.
+    #[must_use]
+    pub const fn slot(&self) -> U256 {
+        self.slot
+    }
+
+    /// Reads it.
+    ///
+    /// # Errors
+    /// Out of gas, or disk trouble.
+    pub fn get(&self, c: &mut Ctx<'_>) -> Res<T> {
+        let mut words = [U256::ZERO; SLOTS_MAX];
+        for (i, word) in words.iter_mut().take(T::SLOTS).enumerate() {
+            *word = c.load(self.contract, self.slot.wrapping_add(U256::from(i)))?;
+        }
+        Ok(T::from_words(&words[..T::SLOTS]))
+    }
+
+    /// Writes it.
+    ///
+    /// # Errors
+    /// `StaticCall`, out of gas, or disk trouble.
+    pub fn set(&self, c: &mut Ctx<'_>, value: &T) -> Res<()> {
+        let mut words = [U256::ZERO; SLOTS_MAX];
+        value.to_words(&mut words[..T::SLOTS]);
+        for (i, word) in words.iter().take(T::SLOTS).enumerate() {
+            c.store(self.contract, self.slot.wrapping_add(U256::from(i)), *word)?;
+        }
+        Ok(())
+    }
+}
+
+impl<K: Key, V: Place> Mapping<K, V> {
+    /// The mapping at `slot` of `contract`.
+    #[must_use]
+    pub const fn new(contract: Address, slot: u64) -> Self {
+        Self { contract, slot: U256::from_limbs([slot, 0, 0, 0]), kind: PhantomData }
+    }
+
+    /// Where `key`'s value stands.
+    #[must_use]
+    pub fn at(&self, key: &K) -> V {
+        let mut preimage = [0; 64];
+        preimage[..32].copy_from_slice(&key.word());
+        preimage[32..].copy_from_slice(&self.slot.to_be_bytes::<32>());
+        V::of(self.contract, keccak256(preimage).into())
+    }
+}
+
+impl<T: Stored> List<T> {
+    /// The array at `slot` of `contract`.
+    #[must_use]
+    pub const fn new(contract: Address, slot: u64) -> Self {
+        Self { contract, slot: U256::from_limbs([slot, 0, 0, 0]), kind: PhantomData }
+    }
+
+    /// Number of elements.
+    ///
+    /// # Errors
+    /// Out of gas, or disk trouble.
+    pub fn len(&self, c: &mut Ctx<'_>) -> Res<u64> {
+        Value::<u64>::of(self.contract, self.slot).get(c)
+    }
+
+    /// Element `i`; zeros beyond the end.
+    #[must_use]
+    pub fn at(&self, i: u64) -> Value<T> {
+        let first: U256 = keccak256(self.slot.to_be_bytes::<32>()).into();
+        Value::of(self.contract, first.wrapping_add(U256::from(i) * U256::from(T::SLOTS)))
+    }
+
+    /// Appends an element and returns its index.
+    ///
+    /// # Errors
+    /// `StaticCall`, out of gas, or disk trouble.
+    pub fn push(&self, c: &mut Ctx<'_>, value: &T) -> Res<u64> {
+        let len = self.len(c)?;
+        self.at(len).set(c, value)?;
+        Value::<u64>::of(self.contract, self.slot).set(c, &(len + 1))?;
+        Ok(len)
+    }
+
+    /// Forgets every element by setting the length to zero; the slots keep their bytes until overwritten.
+    ///
+    /// # Errors
+    /// `StaticCall`, out of gas, or disk trouble.
+    pub fn clear(&self, c: &mut Ctx<'_>) -> Res<()> {
+        Value::<u64>::of(self.contract, self.slot).set(c, &0)
+    }
+}
+
+impl Blob {
+    /// Bytes that a native contract keeps are short: this bounds the reads of a damaged length.
+    pub const BYTES_MAX: usize = 4_096;
+
+    /// Reads the bytes.
+    ///
+    /// # Errors
+    /// Out of gas, or disk trouble.
+    pub fn get(&self, c: &mut Ctx<'_>) -> Res<Vec<u8>> {
+        let head = c.load(self.contract, self.slot)?;
+        let bytes: [u8; 32] = head.to_be_bytes();
+        if !head.bit(0) {
+            let len = usize::from(bytes[31] / 2).min(31);
+            return Ok(bytes[..len].to_vec());
+        }
+        let len = usize::try_from(head >> 1).unwrap_or(usize::MAX);
+        if len > Self::BYTES_MAX {
+            return Err(Stop::Fatal(format!("{} stores bytes of length {len}", self.contract)));
+        }
+        let first: U256 = keccak256(self.slot.to_be_bytes::<32>()).into();
+        let mut out = Vec::with_capacity(len);
+        for i in 0..len.div_ceil(32) {
+            let word = c.load(self.contract, first.wrapping_add(U256::from(i)))?;
+            out.extend_from_slice(&word.to_be_bytes::<32>());
+        }
+        out.truncate(len);
+        Ok(out)
+    }
+
+    /// Writes the bytes.
+    ///
+    /// # Errors
+    /// `OutOfRange` above `BYTES_MAX`; `StaticCall`, out of gas, or disk trouble.
+    pub fn set(&self, c: &mut Ctx<'_>, bytes: &[u8]) -> Res<()> {
+        if bytes.len() > Self::BYTES_MAX {
+            return super::out_of_range("bytes", U256::from(bytes.len()), U256::from(Self::BYTES_MAX));
+        }
+        if bytes.len() < 32 {
+            let mut word = [0; 32];
+            word[..bytes.len()].copy_from_slice(bytes);
+            word[31] = u8::try_from(bytes.len() * 2).unwrap_or(0);
+            return c.store(self.contract, self.slot, U256::from_be_bytes(word));
+        }
+        c.store(self.contract, self.slot, U256::from(bytes.len() * 2 + 1))?;
+        let first: U256 = keccak256(self.slot.to_be_bytes::<32>()).into();
+        for (i, chunk) in bytes.chunks(32).enumerate() {
+            let mut word = [0; 32];
+            word[..chunk.len()].copy_from_slice(chunk);
+            c.store(self.contract, first.wrapping_add(U256::from(i)), U256::from_be_bytes(word))?;
+        }
+        Ok(())
+    }
+}
+
+/// Fills a word from its low end, as Solidity packs the fields of a struct.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Packer {
+    word: U256,
+    bits: usize,
+}
+
+impl Packer {
+    /// An empty word.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { word: U256::ZERO, bits: 0 }
+    }
+
+    /// Adds the low `bytes` bytes of `value` above the earlier fields.
+    ///
+    /// # Panics
+    /// When the fields exceed 32 bytes: a mistake in a layout, found by any test of it.
+    #[must_use]
+    pub fn push(self, bytes: usize, value: U256) -> Self {
+        assert!(self.bits + bytes * 8 <= 256, "a packed word has 32 bytes");
+        Self { word: self.word | (value << self.bits), bits: self.bits + bytes * 8 }
+    }
+    /// Adds a `uint64`.
+    #[must_use]
+    pub fn u64(self, value: u64) -> Self {
+        self.push(8, U256::from(value))
+    }
+    /// Adds a `uint32`.
+    #[must_use]
+    pub fn u32(self, value: u32) -> Self {
+        self.push(4, U256::from(value))
+    }
+    /// Adds an `int32`.
+    #[must_use]
+    pub fn i32(self, value: i32) -> Self {
+        self.u32(value.cast_unsigned())
+    }
+    /// Adds a `uint8`.
+    #[must_use]
+    pub fn u8(self, value: u8) -> Self {
+        self.push(1, U256::from(value))
+    }
+    /// Adds an `address`.
+    #[must_use]
+    pub fn address(self, value: Address) -> Self {
+        self.push(20, value.into_word().into())
+    }
+    /// Adds a `uint128`.
+    #[must_use]
+    pub fn u128(self, value: u128) -> Self {
+        self.push(16, U256::from(value))
+    }
+    /// Adds a `bytes16`.
+    #[must_use]
+    pub fn bytes16(self, value: [u8; 16]) -> Self {
+        self.u128(u128::from_be_bytes(value))
+    }
+    /// The word.
+    #[must_use]
+    pub const fn word(self) -> U256 {
+        self.word
+    }
+}
+
+/// Takes the fields of a packed word, low end first.
+#[derive(Clone, Copy, Debug)]
+pub struct Unpacker(U256);
+
+impl Unpacker {
+    /// Starts at the low end of `word`.
+    #[must_use]
+    pub const fn new(word: U256) -> Self {
+        Self(word)
+    }
+
+    fn low<const N: usize>(&mut self) -> [u8; N] {
+        let bytes: [u8; 32] = self.0.to_be_bytes();
+        self.0 = self.0.wrapping_shr(N * 8);
+        let mut out = [0; N];
+        out.copy_from_slice(&bytes[32 - N..]);
+        out
+    }
+    /// Takes a `uint64`.
+    pub fn u64(&mut self) -> u64 {
+        u64::from_be_bytes(self.low())
+    }
+    /// Takes a `uint32`.
+    pub fn u32(&mut self) -> u32 {
+        u32::from_be_bytes(self.low())
+    }
+    /// Takes an `int32`.
+    pub fn i32(&mut self) -> i32 {
+        i32::from_be_bytes(self.low())
+    }
+    /// Takes a `uint8`.
+    pub fn u8(&mut self) -> u8 {
+        self.low::<1>()[0]
+    }
+    /// Takes an `address`.
+    pub fn address(&mut self) -> Address {
+        Address::from(self.low::<20>())
+    }
+    /// Takes a `uint128`.
+    pub fn u128(&mut self) -> u128 {
+        u128::from_be_bytes(self.low())
+    }
+    /// Takes a `bytes16`.
+    pub fn bytes16(&mut self) -> [u8; 16] {
+        self.low()
+    }
+}
+
+macro_rules! one_word {
+    ($($type:ty: $to:expr, $from:expr;)+) => {$(
+        impl Stored for $type {
+            const SLOTS: usize = 1;
+            fn to_words(&self, words: &mut [U256]) {
+                let to: fn(&$type) -> U256 = $to;
+                words[0] = to(self);
+            }
+            fn from_words(words: &[U256]) -> Self {
+                let from: fn(Unpacker, U256) -> $type = $from;
+                from(Unpacker::new(words[0]), words[0])
+            }
+        }
+    )+};
+}
+
+one_word! {
+    U256: |v| *v, |_, w| w;
+    B256: |v| (*v).into(), |_, w| w.into();
+    Digest: |v| U256::from_be_bytes(v.0), |_, w| Digest(w.to_be_bytes());
+    Address: |v| v.into_word().into(), |mut u, _| u.address();
+    bool: |v| U256::from(*v), |_, w| !w.is_zero();
+    u8: |v| U256::from(*v), |mut u, _| u.u8();
+    u32: |v| U256::from(*v), |mut u, _| u.u32();
+    u64: |v| U256::from(*v), |mut u, _| u.u64();
+    u128: |v| U256::from(*v), |mut u, _| u.u128();
+    Stones: |v| U256::from(v.0), |mut u, _| Stones(u.u128());
+    MicroUsd: |v| U256::from(v.0), |mut u, _| MicroUsd(u.u64());
+    TimeMs: |v| U256::from(v.0), |mut u, _| TimeMs(u.u64());
+    Epoch: |v| U256::from(v.0), |mut u, _| Epoch(u.u64());
+    Cell: |v| U256::from(v.0), |mut u, _| Cell(u.u64());
+    DeviceId: |v| U256::from(u128::from_be_bytes(v.0)), |mut u, _| DeviceId(u.bytes16());
+}
+
+impl Key for U256 {
+    fn word(&self) -> [u8; 32] {
+        self.to_be_bytes()
+    }
+}
+impl Key for u64 {
+    fn word(&self) -> [u8; 32] {
+        U256::from(*self).to_be_bytes()
+    }
+}
+impl Key for u32 {
+    fn word(&self) -> [u8; 32] {
+        U256::from(*self).to_be_bytes()
+    }
+}
+impl Key for u8 {
+    fn word(&self) -> [u8; 32] {
+        U256::from(*self).to_be_bytes()
+    }
+}
+impl Key for Epoch {
+    fn word(&self) -> [u8; 32] {
+        self.0.word()
+    }
+}
+impl Key for Address {
+    fn word(&self) -> [u8; 32] {
+        self.into_word().0
+    }
+}
+impl Key for B256 {
+    fn word(&self) -> [u8; 32] {
+        self.0
+    }
+}
+impl Key for FixedBytes<16> {
+    fn word(&self) -> [u8; 32] {
+        DeviceId(self.0).word()
+    }
+}
+impl Key for DeviceId {
+    fn word(&self) -> [u8; 32] {
+        let mut word = [0; 32];
+        word[..16].copy_from_slice(&self.0);
+        word
+    }
+}

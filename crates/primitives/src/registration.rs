@@ -1,0 +1,26 @@
+//! The message by which a device's key agrees to be registered: proof that whoever registers it holds it.
+//!
+//! ```text
+//! "cairn/registration/v1" ‖ chain id u64 ‖ owner 20 ‖ sector u8 ‖ key type u8 ‖ public key ‖ lat i32 ‖ lon i32 ‖ elevation i32
+//! ```
+//! Integers are big-endian; the key type fixes the key's length, so the parts cannot be shifted against each other.
+
+use alloy_primitives::Address;
+
+use crate::{Position, PublicKey};
+
+/// The bytes that the device's key signs (docs/spec/registry.md). The owner is in them, so that nobody who sees the
+/// signature can register the device as theirs; the chain id, so that it counts on one network.
+#[must_use]
+pub fn registration_message(chain_id: u64, owner: Address, sector: u8, key: &PublicKey, position: Position) -> Vec<u8> {
+    let mut message = Vec::with_capacity(96);
+    message.extend_from_slice(b"cairn/registration/v1");
+    message.extend_from_slice(&chain_id.to_be_bytes());
+    message.extend_from_slice(owner.as_slice());
+    message.extend_from_slice(&[sector, key.key_type() as u8]);
+    message.extend_from_slice(key.as_bytes());
+    message.extend_from_slice(&position.lat_e7.to_be_bytes());
+    message.extend_from_slice(&position.lon_e7.to_be_bytes());
+    message.extend_from_slice(&position.elevation_dm.to_be_bytes());
+    message
+}
