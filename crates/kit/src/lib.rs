@@ -1,1 +1,14 @@
-//! What every service needs: config, clock, tasks, telemetry and the HTTP shell.
+//! What every service needs: config, clock, tasks, telemetry and the HTTP shell. Nothing here knows what Cairn is.
+//!
+//! Architecture invariant: this crate depends on no other crate of the workspace, so that any of them may use it.
+
+pub mod clock;
+pub mod config;
+pub mod http;
+pub mod metrics;
+pub mod tasks;
+pub mod telemetry;
+pub mod tls;
+
+pub use clock::NetworkClock;
+pub use tasks::{Shutdown, Tasks};

@@ -37,11 +37,11 @@ pub const CONTRACTS: [(Address, &str); 7] = [
     (ECONOMY, "economy"),
 ];
 
-sol!("../../contracts/IKernel.sol");
-sol!("../../contracts/ICredits.sol");
-sol!("../../contracts/IRegistry.sol");
-sol!("../../contracts/IBatches.sol");
-sol!("../../contracts/IRewards.sol");
-sol!("../../contracts/IMarket.sol");
-sol!("../../contracts/IStake.sol");
-sol!("../../contracts/IEconomy.sol");
+sol!(#![sol(all_derives)] "../../contracts/IKernel.sol");
+sol!(#![sol(all_derives)] "../../contracts/ICredits.sol");
+sol!(#![sol(all_derives)] "../../contracts/IRegistry.sol");
+sol!(#![sol(all_derives)] "../../contracts/IBatches.sol");
+sol!(#![sol(all_derives)] "../../contracts/IRewards.sol");
+sol!(#![sol(all_derives)] "../../contracts/IMarket.sol");
+sol!(#![sol(all_derives)] "../../contracts/IStake.sol");
+sol!(#![sol(all_derives)] "../../contracts/IEconomy.sol");
