@@ -1,0 +1,2 @@
+//! The door through which evidence comes in.
+pub mod journal;
