@@ -93,13 +93,15 @@ impl Writes {
     }
 }
 
-/// A state with the writes of blocks on top that are not on disk yet: speculative blocks read through a stack of these.
+/// A state with one more block on top that is not on disk yet: speculative blocks read through a stack of these.
 #[derive(Clone, Copy)]
 pub struct Overlay<'a> {
     /// The state below.
     pub base: &'a dyn State,
-    /// What the blocks above it wrote.
+    /// What the block wrote.
     pub writes: &'a Writes,
+    /// Its height and hash: every validator must see the same, whether its ancestors are final yet or not.
+    pub block: (u64, B256),
 }
 
 impl State for Overlay<'_> {
@@ -113,6 +115,7 @@ impl State for Overlay<'_> {
         self.writes.codes.get(&hash).map_or_else(|| self.base.code(hash), |written| Ok(written.clone()))
     }
     fn block_hash(&self, number: u64) -> Result<B256, StateError> {
-        self.base.block_hash(number)
+        let (height, hash) = self.block;
+        if number == height { Ok(hash) } else { self.base.block_hash(number) }
     }
 }

@@ -1,0 +1,159 @@
+//! The EVM's database for one block: reads through to a state once, keeps the block's net writes.
+
+use std::{collections::BTreeMap, collections::BTreeSet, fmt};
+
+use alloy_primitives::{Address, B256, KECCAK256_EMPTY, U256, map::AddressMap};
+use revm::{
+    Database, DatabaseCommit, bytecode::Bytecode, database_interface::DBErrorMarker, state::AccountInfo,
+};
+
+use crate::{Account, State, StateError, Writes};
+
+impl DBErrorMarker for StateError {}
+
+/// See the module.
+pub(crate) struct BlockDb<'a> {
+    base: &'a dyn State,
+    parent: (u64, B256),
+    accounts: BTreeMap<Address, Option<Account>>,
+    slots: BTreeMap<(Address, U256), U256>,
+    codes: BTreeMap<B256, Bytecode>,
+    /// Accounts whose storage below is gone. Only a call's overrides do this: EIP-6780 destroys nothing that is stored.
+    wiped: BTreeSet<Address>,
+    writes: Writes,
+}
+
+impl fmt::Debug for BlockDb<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BlockDb").field("parent", &self.parent).finish_non_exhaustive()
+    }
+}
+
+impl<'a> BlockDb<'a> {
+    /// For the block after `parent` (height and hash).
+    pub fn new(base: &'a dyn State, parent: (u64, B256)) -> Self {
+        Self {
+            base,
+            parent,
+            accounts: BTreeMap::new(),
+            slots: BTreeMap::new(),
+            codes: BTreeMap::new(),
+            wiped: BTreeSet::new(),
+            writes: Writes::default(),
+        }
+    }
+
+    /// What the block wrote.
+    pub fn into_writes(self) -> Writes {
+        self.writes
+    }
+
+    fn account(&mut self, address: Address) -> Result<Option<Account>, StateError> {
+        if let Some(known) = self.accounts.get(&address) {
+            return Ok(*known);
+        }
+        let account = self.base.account(address)?;
+        self.accounts.insert(address, account);
+        Ok(account)
+    }
+
+    /// Adds to a counter slot outside any transaction.
+    pub fn add_to_slot(&mut self, contract: Address, slot: U256, amount: U256) -> Result<(), StateError> {
+        if amount.is_zero() {
+            return Ok(());
+        }
+        let total = self.storage(contract, slot)?.saturating_add(amount);
+        self.write_slot(contract, slot, total);
+        Ok(())
+    }
+
+    fn write_slot(&mut self, contract: Address, slot: U256, value: U256) {
+        self.slots.insert((contract, slot), value);
+        self.writes.slots.insert((contract, slot), value);
+    }
+
+    fn wipe(&mut self, address: Address) {
+        let range = (address, U256::ZERO)..=(address, U256::MAX);
+        let known: Vec<_> = self.slots.range(range).map(|(place, _)| *place).collect();
+        for (contract, slot) in known {
+            self.write_slot(contract, slot, U256::ZERO);
+        }
+        self.wiped.insert(address);
+    }
+}
+
+impl Database for BlockDb<'_> {
+    type Error = StateError;
+
+    fn basic(&mut self, address: Address) -> Result<Option<AccountInfo>, StateError> {
+        Ok(self.account(address)?.map(|account| AccountInfo {
+            balance: account.balance,
+            nonce: account.nonce,
+            code_hash: account.code_hash,
+            code: None,
+            ..AccountInfo::default()
+        }))
+    }
+
+    fn code_by_hash(&mut self, hash: B256) -> Result<Bytecode, StateError> {
+        if let Some(code) = self.codes.get(&hash) {
+            return Ok(code.clone());
+        }
+        let code = Bytecode::new_legacy(self.base.code(hash)?);
+        self.codes.insert(hash, code.clone());
+        Ok(code)
+    }
+
+    fn storage(&mut self, contract: Address, slot: U256) -> Result<U256, StateError> {
+        if let Some(known) = self.slots.get(&(contract, slot)) {
+            return Ok(*known);
+        }
+        let value = if self.wiped.contains(&contract) { U256::ZERO } else { self.base.slot(contract, slot)? };
+        self.slots.insert((contract, slot), value);
+        Ok(value)
+    }
+
+    fn block_hash(&mut self, number: u64) -> Result<B256, StateError> {
+        let (height, hash) = self.parent;
+        if number == height { Ok(hash) } else { self.base.block_hash(number) }
+    }
+}
+
+/// The order of `changes` does not matter: each account is in it once.
+impl DatabaseCommit for BlockDb<'_> {
+    fn commit(&mut self, changes: AddressMap<revm::state::Account>) {
+        for (address, changed) in changes {
+            if !changed.is_touched() {
+                continue;
+            }
+            let gone = changed.is_selfdestructed() || changed.is_empty();
+            let account = (!gone).then_some(Account {
+                nonce: changed.info.nonce,
+                balance: changed.info.balance,
+                code_hash: changed.info.code_hash,
+            });
+            if changed.is_selfdestructed() {
+                self.wipe(address);
+            }
+            if self.accounts.get(&address) != Some(&account) {
+                self.accounts.insert(address, account);
+                self.writes.accounts.insert(address, account);
+            }
+            if gone {
+                continue;
+            }
+            if let Some(code) = changed.info.code
+                && changed.info.code_hash != KECCAK256_EMPTY
+                && !self.codes.contains_key(&changed.info.code_hash)
+            {
+                self.writes.codes.insert(changed.info.code_hash, code.original_bytes());
+                self.codes.insert(changed.info.code_hash, code);
+            }
+            for (slot, value) in changed.storage {
+                if value.is_changed() {
+                    self.write_slot(address, slot, value.present_value);
+                }
+            }
+        }
+    }
+}
