@@ -1,0 +1,194 @@
+//! Sends transactions of one account: nonces in order, gas estimated, the outcome awaited, failures explained.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use alloy_primitives::{Address, TxHash};
+use alloy_sol_types::SolEvent;
+use tokio::sync::Mutex;
+
+use crate::{
+    Backoff, BlockTag, Call, ClientError, Fees, LedgerClient, Reads as _, Revert,
+    TransactionReceipt, Wallet,
+};
+
+/// Gas limit of a system transaction (attest, vote, commit): the vote that makes an epoch final does the most work.
+pub const SYSTEM_GAS: u64 = 5_000_000;
+/// Tip offered for ordinary transactions, base units of STONE per gas.
+const TIP: u128 = 1;
+/// How long a transaction may wait for its block.
+const INCLUSION_DEADLINE: Duration = Duration::from_secs(60);
+/// Pauses between looking for a receipt.
+const POLL: (Duration, Duration) = (Duration::from_millis(60), Duration::from_millis(500));
+/// Attempts to hand over one transaction.
+const SEND_ATTEMPTS: u32 = 4;
+
+/// A transaction that is in a block and succeeded.
+#[derive(Clone, Debug)]
+pub struct Sent {
+    /// Its hash.
+    pub hash: TxHash,
+    /// Height of its block.
+    pub block: u64,
+    /// Its receipt.
+    pub receipt: TransactionReceipt,
+}
+
+impl Sent {
+    /// The first event `E` in the transaction's logs.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn event<E: SolEvent>(&self) -> Result<E, ClientError> {
+        let logs = self.receipt.inner.logs().iter();
+        let mut events = logs.filter_map(|log| {
+            E::decode_raw_log(log.inner.data.topics().iter().copied(), &log.inner.data.data).ok()
+        });
+        events.next().ok_or(ClientError::NoEvent { hash: self.hash, event: E::SIGNATURE })
+    }
+}
+
+/// An account that sends transactions to a node; clones share the nonce.
+#[derive(Clone, Debug)]
+pub struct Sender {
+    client: LedgerClient,
+    wallet: Arc<Wallet>,
+    /// The next nonce, if known. Held while a transaction is handed over: the node takes an account's transactions in the
+    /// order of their nonces, so this lock *is* the queue of the account and the one lock that is kept across an await.
+    next_nonce: Arc<Mutex<Option<u64>>>,
+}
+
+impl Sender {
+    /// An account at a node. Two senders of one account do not know of each other's nonces: share one.
+    #[must_use]
+    pub fn new(client: LedgerClient, wallet: Wallet) -> Self {
+        Self { client, wallet: Arc::new(wallet), next_nonce: Arc::default() }
+    }
+
+    /// The account.
+    #[must_use]
+    pub fn address(&self) -> Address {
+        self.wallet.address()
+    }
+    /// The node.
+    #[must_use]
+    pub const fn client(&self) -> &LedgerClient {
+        &self.client
+    }
+    /// The key.
+    #[must_use]
+    pub fn wallet(&self) -> &Wallet {
+        &self.wallet
+    }
+
+    /// Sends an ordinary transaction; gas is estimated, so that a call that would revert is not sent.
+    ///
+    /// # Errors
+    /// The revert, or why the node does not take it.
+    pub async fn send(&self, call: &Call) -> Result<TxHash, ClientError> {
+        let estimate = self.client.estimate_gas(self.address(), call).await?;
+        let head = self.client.latest().await?;
+        // The base fee at most doubles in about six full blocks.
+        let fees = Fees { max_fee: u128::from(head.base_fee) * 2 + TIP, tip: TIP };
+        // State may move before the block: a fourth more than estimated.
+        self.submit(call, estimate + estimate / 4, fees).await
+    }
+
+    /// Sends an attestation, vote or commitment: no fee, and refused by the node if it would revert.
+    ///
+    /// # Errors
+    /// The revert, or why the node does not take it.
+    pub async fn send_system(&self, call: &Call) -> Result<TxHash, ClientError> {
+        self.client.simulate(self.address(), call, BlockTag::Latest).await?;
+        self.submit(call, SYSTEM_GAS, Fees::default()).await
+    }
+
+    async fn submit(&self, call: &Call, gas: u64, fees: Fees) -> Result<TxHash, ClientError> {
+        let chain_id = self.client.chain_id().await?;
+        let mut next = self.next_nonce.lock().await;
+        let mut pauses =
+            Backoff::new(Duration::from_millis(100), Duration::from_secs(1), SEND_ATTEMPTS);
+        loop {
+            let nonce = match *next {
+                Some(nonce) => nonce,
+                None => self.client.nonce(self.address(), true).await?,
+            };
+            let signed = self.wallet.sign_transaction(chain_id, nonce, gas, fees, call)?;
+            let error = match self.client.send_raw(&signed.raw).await {
+                Ok(_) => {
+                    *next = Some(nonce + 1);
+                    return Ok(signed.hash);
+                }
+                // The node has it: an earlier attempt arrived although its answer did not.
+                Err(ClientError::Rpc { message, .. }) if message.contains("already known") => {
+                    *next = Some(nonce + 1);
+                    return Ok(signed.hash);
+                }
+                Err(error) => error,
+            };
+            // Whatever happened, the node knows the next nonce better than we do.
+            *next = None;
+            let nonce_taken =
+                matches!(&error, ClientError::Rpc { message, .. } if message.contains("nonce"));
+            if nonce_taken && self.client.receipt(signed.hash).await?.is_some() {
+                return Ok(signed.hash);
+            }
+            match pauses.next() {
+                Some(pause) if nonce_taken || error.is_retryable() => {
+                    tokio::time::sleep(pause).await
+                }
+                _ => return Err(error),
+            }
+        }
+    }
+
+    /// Waits until the transaction is in a block and explains a failure.
+    ///
+    /// # Errors
+    /// `NotIncluded` after a minute, `Failed` with the revert.
+    pub async fn wait(&self, hash: TxHash, call: &Call) -> Result<Sent, ClientError> {
+        let started = Instant::now();
+        let mut pauses = Backoff::endless(POLL.0, POLL.1);
+        let receipt = loop {
+            if let Some(receipt) = self.client.receipt(hash).await? {
+                break receipt;
+            }
+            if started.elapsed() > INCLUSION_DEADLINE {
+                *self.next_nonce.lock().await = None;
+                return Err(ClientError::NotIncluded { hash, waited: started.elapsed() });
+            }
+            tokio::time::sleep(pauses.next().unwrap_or(POLL.1)).await;
+        };
+        let block = receipt.block_number.unwrap_or_default();
+        if receipt.inner.status() {
+            return Ok(Sent { hash, block, receipt });
+        }
+        // A receipt has no reason: the same call on the state before the block nearly always has the same one.
+        let before = BlockTag::Number(block.saturating_sub(1));
+        let revert = match self.client.simulate(self.address(), call, before).await {
+            Err(ClientError::Reverted(revert)) => revert,
+            _ => Box::new(Revert::decode(call.to, alloy_primitives::Bytes::new())),
+        };
+        Err(ClientError::Failed { hash, revert })
+    }
+
+    /// [`Self::send`], then [`Self::wait`].
+    ///
+    /// # Errors
+    /// Of both.
+    pub async fn send_and_wait(&self, call: &Call) -> Result<Sent, ClientError> {
+        let hash = self.send(call).await?;
+        self.wait(hash, call).await
+    }
+
+    /// [`Self::send_system`], then [`Self::wait`].
+    ///
+    /// # Errors
+    /// Of both.
+    pub async fn send_system_and_wait(&self, call: &Call) -> Result<Sent, ClientError> {
+        let hash = self.send_system(call).await?;
+        self.wait(hash, call).await
+    }
+}
