@@ -1,0 +1,100 @@
+//! JSON-RPC errors in geth's shapes: wallets and libraries decide by these codes and words.
+
+use alloy_primitives::Bytes;
+use cairn_ledger::StateError;
+use jsonrpsee::types::ErrorObjectOwned;
+use serde::Serialize;
+
+use crate::{disk::DiskError, pool::Rejection};
+
+/// A call or a transaction reverted; `data` holds what it reverted with.
+pub const REVERTED: i32 = 3;
+/// The node refuses: see the message.
+pub const SERVER: i32 = -32000;
+/// What was asked for is not here.
+pub const NOT_FOUND: i32 = -32001;
+/// A method this node does not have, and says what to use instead.
+pub const NOT_SUPPORTED: i32 = -32004;
+/// More was asked than one request may take.
+pub const LIMIT: i32 = -32005;
+/// Parameters that make no sense.
+pub const PARAMS: i32 = -32602;
+/// The node's own failure.
+pub const INTERNAL: i32 = -32603;
+
+/// An error with a message only.
+pub fn error(code: i32, message: impl Into<String>) -> ErrorObjectOwned {
+    ErrorObjectOwned::owned(code, message, None::<()>)
+}
+
+/// Code 3, `execution reverted: reason`, data = the revert bytes.
+pub fn reverted(output: &Bytes) -> ErrorObjectOwned {
+    let reason = alloy_sol_types::decode_revert_reason(output)
+        .map(|reason| format!(": {}", reason.trim_start_matches("revert: ")))
+        .unwrap_or_default();
+    ErrorObjectOwned::owned(REVERTED, format!("execution reverted{reason}"), Some(output))
+}
+
+/// A failure of this node: logged here with its chain, told without detail.
+pub fn internal(source: &dyn std::error::Error) -> ErrorObjectOwned {
+    let mut chain = source.to_string();
+    let mut next = source.source();
+    while let Some(cause) = next {
+        chain = format!("{chain}: {cause}");
+        next = cause.source();
+    }
+    tracing::error!(error = chain, "rpc request failed");
+    error(INTERNAL, "internal error")
+}
+
+impl From<DiskError> for Failure {
+    fn from(failure: DiskError) -> Self {
+        Self(match failure {
+            DiskError::UnknownBlock { .. } => error(SERVER, "header not found"),
+            DiskError::StatePruned { .. } => error(SERVER, failure.to_string()),
+            other => internal(&other),
+        })
+    }
+}
+
+impl From<StateError> for Failure {
+    fn from(failure: StateError) -> Self {
+        Self(internal(&failure))
+    }
+}
+
+impl From<Rejection> for Failure {
+    fn from(rejection: Rejection) -> Self {
+        #[derive(Serialize)]
+        struct Reason {
+            code: u16,
+            name: &'static str,
+        }
+        let code = match rejection {
+            Rejection::Malformed(_) | Rejection::UnsupportedType | Rejection::BadSignature => PARAMS,
+            Rejection::Disk(_) => INTERNAL,
+            _ => SERVER,
+        };
+        let reason = Reason { code: rejection.code(), name: rejection.name() };
+        Self(ErrorObjectOwned::owned(code, rejection.to_string(), Some(reason)))
+    }
+}
+
+/// Any error on its way to the client, so that `?` works in handlers.
+#[derive(Debug)]
+pub struct Failure(pub ErrorObjectOwned);
+
+impl From<ErrorObjectOwned> for Failure {
+    fn from(error: ErrorObjectOwned) -> Self {
+        Self(error)
+    }
+}
+
+impl From<Failure> for ErrorObjectOwned {
+    fn from(failure: Failure) -> Self {
+        failure.0
+    }
+}
+
+/// What handlers return inside.
+pub type Answer<T> = Result<T, Failure>;
