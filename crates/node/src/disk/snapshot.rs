@@ -2,7 +2,7 @@
 
 use alloy_consensus::{Header, TxEnvelope, transaction::Recovered};
 use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U256};
-use cairn_ledger::{Account, State, StateError, Writes};
+use cairn_ledger::{Account, FullState, State, StateError, Writes};
 use redb::{ReadOnlyTable, ReadTransaction, ReadableTable};
 
 use super::{
@@ -248,49 +248,6 @@ impl Snapshot {
         tables::take::<32>(&mut bytes.value(), "writes").map(Some)
     }
 
-    /// Every account at the head, in order of address.
-    ///
-    /// # Errors
-    /// When the store cannot be read; the iterator's items likewise.
-    pub fn accounts(
-        &self,
-    ) -> Result<impl Iterator<Item = Result<(Address, Account), DiskError>> + '_, DiskError> {
-        Ok(self.accounts.iter()?.map(|entry| {
-            let (key, value) = entry?;
-            let address = Address::try_from(key.value()).map_err(|_| damaged("accounts"))?;
-            Ok((address, tables::account_from_bytes(value.value())?))
-        }))
-    }
-
-    /// Every slot of `address` at the head, in order.
-    ///
-    /// # Errors
-    /// When the store cannot be read; the iterator's items likewise.
-    pub fn slots_of(
-        &self,
-        address: Address,
-    ) -> Result<impl Iterator<Item = Result<(U256, U256), DiskError>> + '_, DiskError> {
-        let (first, last) = (
-            tables::slot_key(address, U256::ZERO),
-            tables::slot_key(address, U256::MAX),
-        );
-        Ok(self
-            .slots
-            .range::<&[u8]>(&first[..]..=&last[..])?
-            .map(|entry| {
-                let (key, value) = entry?;
-                let slot = key
-                    .value()
-                    .get(20..52)
-                    .and_then(U256::try_from_be_slice)
-                    .ok_or(damaged("slots"))?;
-                Ok((
-                    slot,
-                    U256::try_from_be_slice(value.value()).ok_or(damaged("slots"))?,
-                ))
-            }))
-    }
-
     pub(super) fn read_account(&self, address: Address) -> Result<Option<Account>, DiskError> {
         self.accounts
             .get(address.as_slice())?
@@ -334,5 +291,37 @@ impl State for Snapshot {
     }
     fn block_hash(&self, number: u64) -> Result<B256, StateError> {
         Ok(self.read_block_hash(self.height(), number)?)
+    }
+}
+
+impl FullState for Snapshot {
+    fn each_account(
+        &self,
+        visit: &mut dyn FnMut(Address, Account) -> Result<(), StateError>,
+    ) -> Result<(), StateError> {
+        for entry in self.accounts.iter().map_err(DiskError::from)? {
+            let (key, value) = entry.map_err(DiskError::from)?;
+            let address = Address::try_from(key.value()).map_err(|_| damaged("accounts"))?;
+            visit(address, tables::account_from_bytes(value.value())?)?;
+        }
+        Ok(())
+    }
+
+    fn each_slot(
+        &self,
+        contract: Address,
+        visit: &mut dyn FnMut(U256, U256) -> Result<(), StateError>,
+    ) -> Result<(), StateError> {
+        let (first, last) = (tables::slot_key(contract, U256::ZERO), tables::slot_key(contract, U256::MAX));
+        for entry in self.slots.range::<&[u8]>(&first[..]..=&last[..]).map_err(DiskError::from)? {
+            let (key, value) = entry.map_err(DiskError::from)?;
+            let slot = key.value().get(20..52).and_then(U256::try_from_be_slice).ok_or(damaged("slots"))?;
+            visit(slot, U256::try_from_be_slice(value.value()).ok_or(damaged("slots"))?)?;
+        }
+        Ok(())
+    }
+
+    fn as_state(&self) -> &dyn State {
+        self
     }
 }

@@ -5,7 +5,7 @@ use alloy_consensus::{
 };
 use alloy_primitives::{Address, B256, Bloom, Bytes, Log, Signature, TxKind, U256, keccak256};
 use cairn_consensus::{Disk as _, FinalBlock};
-use cairn_ledger::{Account, State as _, Writes};
+use cairn_ledger::{Account, FullState as _, State as _, Writes};
 use cairn_primitives::Digest;
 use tempfile::TempDir;
 
@@ -198,10 +198,22 @@ fn reads_at_the_head_follow_every_commit() {
         assert_eq!(disk.slot(address(2), U256::from(1)).unwrap(), U256::ZERO);
     }
     let snapshot = disk.snapshot();
-    let accounts: Vec<_> = snapshot.accounts().unwrap().map(|a| a.unwrap().0).collect();
+    let mut accounts = Vec::new();
+    let mut collect = |address, _| {
+        accounts.push(address);
+        Ok(())
+    };
+    snapshot.each_account(&mut collect).unwrap();
     assert_eq!(accounts, [address(1), address(3)]);
-    assert_eq!(snapshot.slots_of(address(2)).unwrap().count(), 1);
-    assert_eq!(snapshot.slots_of(address(1)).unwrap().count(), 0);
+    let mut slots = 0;
+    for contract in [address(1), address(2), address(3)] {
+        let mut count = |_, _| {
+            slots += 1;
+            Ok(())
+        };
+        snapshot.each_slot(contract, &mut count).unwrap();
+    }
+    assert_eq!(slots, 1);
 }
 
 #[test]

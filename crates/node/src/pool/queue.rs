@@ -1,7 +1,7 @@
 //! The pool's data structure: transactions by sender and nonce. No I/O, no locks, no clock.
 //!
-//! Invariants: at most `QUEUED_MAX` transactions and `QUEUED_BYTES_MAX` bytes, at most `SENDER_MAX` of one sender; one
-//! transaction a sender and nonce; every queued nonce is at or above what the ledger takes next.
+//! Invariants: at most `QUEUED_MAX` transactions and `QUEUED_BYTES_MAX` bytes, one transaction a sender and nonce;
+//! every queued nonce is less than `SENDER_MAX` above what the ledger takes next, so one sender has at most as many.
 
 use std::{
     cmp::Ordering,
@@ -10,7 +10,9 @@ use std::{
 
 use alloy_consensus::{Transaction as _, TxEnvelope, transaction::Recovered};
 use alloy_eips::eip2718::Encodable2718;
-use alloy_primitives::{Address, B256, U256};
+use alloy_primitives::{Address, B256};
+
+use cairn_ledger::TxError;
 
 use super::Rejection;
 
@@ -56,13 +58,6 @@ impl Queued {
     #[must_use]
     pub fn nonce(&self) -> u64 {
         self.transaction.nonce()
-    }
-
-    /// Most it can cost its sender: value and highest fee.
-    #[must_use]
-    pub fn cost(&self) -> U256 {
-        let fee = U256::from(self.transaction.gas_limit()) * U256::from(self.transaction.max_fee_per_gas());
-        fee.saturating_add(self.transaction.value())
     }
 
     /// Tip per gas at this base fee; `None` when it does not pay the base fee.
@@ -148,12 +143,6 @@ impl Queue {
         self.senders.get(&sender).map(Sender::gap)
     }
 
-    /// Every sender with something queued.
-    #[must_use]
-    pub fn senders(&self) -> Vec<Address> {
-        self.senders.keys().copied().collect()
-    }
-
     /// The sender's transactions in order of nonce.
     pub fn of(&self, sender: Address) -> impl Iterator<Item = &Queued> {
         self.senders.get(&sender).into_iter().flat_map(|s| s.queued.values())
@@ -167,17 +156,17 @@ impl Queue {
     /// Adds a transaction whose sender's next ledger nonce is `next`.
     ///
     /// # Errors
-    /// `AlreadyKnown`, `NonceTooLow`, `NonceTooHigh`, `ReplacementUnderpriced`, `SenderFull` or `PoolFull`.
+    /// `AlreadyKnown`, `NonceTooLow`, `NonceTooFar`, `ReplacementUnderpriced` or `PoolFull`.
     pub fn insert(&mut self, mut new: Queued, next: u64) -> Result<Dropped, Rejection> {
         let (hash, nonce, from) = (new.hash(), new.nonce(), new.transaction.signer());
         if self.owners.contains_key(&hash) {
             return Err(Rejection::AlreadyKnown(hash));
         }
         if nonce < next {
-            return Err(Rejection::NonceTooLow { next, nonce });
+            return Err(TxError::NonceTooLow { tx: nonce, account: next }.into());
         }
         if nonce - next >= u64::try_from(SENDER_MAX).unwrap_or(u64::MAX) {
-            return Err(Rejection::NonceTooHigh { next, nonce });
+            return Err(Rejection::NonceTooFar { next, nonce, limit: SENDER_MAX });
         }
         let mut dropped = self.advance(from, next);
         let mut freed = (0, 0);
@@ -185,9 +174,6 @@ impl Queue {
             match sender.queued.get(&nonce) {
                 Some(old) if !new.outbids(old) => return Err(Rejection::ReplacementUnderpriced),
                 Some(old) => freed = (1, old.size),
-                None if sender.queued.len() >= SENDER_MAX => {
-                    return Err(Rejection::SenderFull { limit: SENDER_MAX });
-                }
                 None => {}
             }
         }
@@ -220,6 +206,12 @@ impl Queue {
         sender.next = next;
         let passed: Vec<u64> = sender.queued.range(..next).map(|(nonce, _)| *nonce).collect();
         passed.into_iter().filter_map(|nonce| self.remove_at(from, nonce)).collect()
+    }
+
+    /// Whether there is a candidate at this base fee.
+    #[must_use]
+    pub fn has_candidates(&self, base_fee: u64) -> bool {
+        self.senders.values().filter_map(|s| s.queued.get(&s.next)).any(|first| first.tip(base_fee).is_some())
     }
 
     /// Executable transactions that pay `base_fee`: system ones first, then by tip, then by arrival; a sender's nonces ascend.

@@ -100,9 +100,9 @@ fn refusals_by_nonce_and_number() {
     queue.insert(first.clone(), 5).unwrap();
     assert_eq!(queue.insert(first.clone(), 5).unwrap_err(), Rejection::AlreadyKnown(first.hash()));
     let low = queue.insert(queued(&Tx { nonce: 4, ..TX }), 5).unwrap_err();
-    assert_eq!(low, Rejection::NonceTooLow { next: 5, nonce: 4 });
+    assert_eq!(low, TxError::NonceTooLow { tx: 4, account: 5 }.into());
     let high = queue.insert(queued(&Tx { nonce: 261, ..TX }), 5).unwrap_err();
-    assert_eq!(high, Rejection::NonceTooHigh { next: 5, nonce: 261 });
+    assert_eq!(high, Rejection::NonceTooFar { next: 5, nonce: 261, limit: SENDER_MAX });
     for nonce in 6..=260 {
         queue.insert(queued(&Tx { nonce, ..TX }), 5).unwrap();
     }

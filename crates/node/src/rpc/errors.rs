@@ -1,7 +1,7 @@
 //! JSON-RPC errors in geth's shapes: wallets and libraries decide by these codes and words.
 
 use alloy_primitives::Bytes;
-use cairn_ledger::StateError;
+use cairn_ledger::{StateError, TxError};
 use jsonrpsee::types::ErrorObjectOwned;
 use serde::Serialize;
 
@@ -68,11 +68,11 @@ impl From<Rejection> for Failure {
         #[derive(Serialize)]
         struct Reason {
             code: u16,
-            name: &'static str,
+            name: String,
         }
         let code = match rejection {
-            Rejection::Malformed(_) | Rejection::UnsupportedType | Rejection::BadSignature => PARAMS,
-            Rejection::Disk(_) => INTERNAL,
+            Rejection::Ledger(TxError::Malformed | TxError::BadSignature | TxError::Oversized(_)) => PARAMS,
+            Rejection::Disk => INTERNAL,
             _ => SERVER,
         };
         let reason = Reason { code: rejection.code(), name: rejection.name() };

@@ -1,0 +1,272 @@
+//! Transactions on their way into a block.
+//!
+//! ```text
+//!   eth_sendRawTransaction ─► submit ─► Ledger::admit ─► Queue ─► Journal (synced) ─► hash to the sender, raw to the gossip
+//!   peers ─► gossiped ─► Ledger::admit ─► Queue
+//!   consensus ─ candidates ─► Queue          consensus ─ finalized ─► what was executed or became invalid leaves
+//! ```
+//!
+//! Invariant: a transaction whose hash was returned to its sender is on this node's disk until it is final, is replaced by
+//! its sender, becomes invalid, or is pushed out of a full pool by one that pays more.
+
+mod journal;
+mod queue;
+mod rejection;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    io,
+    path::Path,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use alloy_consensus::{Transaction as _, TxEnvelope, transaction::Recovered};
+use alloy_eips::eip2718::Encodable2718 as _;
+use alloy_primitives::{Address, B256, Bytes};
+use cairn_kit::{
+    NetworkClock,
+    metrics::{Counter, Gauge, Metrics},
+};
+use cairn_ledger::{Kind, Ledger, State as _, TxError, decode_transaction};
+use cairn_primitives::TimeMs;
+use tokio::sync::broadcast;
+
+use crate::disk::{RedbDisk, Snapshot};
+use journal::Journal;
+pub use journal::FILE as JOURNAL_FILE;
+pub use queue::{QUEUED_BYTES_MAX, QUEUED_MAX, Queue, Queued, SENDER_MAX};
+pub use rejection::Rejection;
+
+/// Local transactions that a slow gossip may be behind; older ones it misses, and they wait for this node's own block.
+const INSERTED_KEPT: usize = 4_096;
+
+#[derive(Debug)]
+struct Counts {
+    accepted: Counter,
+    rejected: Counter,
+    dropped: Counter,
+    queued: Gauge,
+}
+
+struct Inner {
+    ledger: Arc<Ledger>,
+    base_fee_min: u64,
+    disk: RedbDisk,
+    clock: NetworkClock,
+    queue: Mutex<Queue>,
+    journal: Journal,
+    inserted: broadcast::Sender<Bytes>,
+    counts: Counts,
+}
+
+/// The pool; clones share it.
+#[derive(Clone)]
+pub struct TxPool(Arc<Inner>);
+
+impl std::fmt::Debug for TxPool {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TxPool").field("counts", &self.counts()).finish_non_exhaustive()
+    }
+}
+
+impl TxPool {
+    /// A pool on top of `disk`, with the local transactions that the journal in `folder` kept.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub fn open(
+        folder: &Path,
+        ledger: Arc<Ledger>,
+        disk: RedbDisk,
+        clock: NetworkClock,
+        metrics: &Metrics,
+    ) -> io::Result<Self> {
+        let (journal, kept) = Journal::open(folder)?;
+        let counts = Counts {
+            accepted: metrics.counter("cairn_pool_accepted_total", "Transactions taken into the pool."),
+            rejected: metrics.counter("cairn_pool_rejected_total", "Transactions refused by the pool."),
+            dropped: metrics.counter("cairn_pool_dropped_total", "Transactions that left the pool unexecuted."),
+            queued: metrics.gauge("cairn_pool_transactions", "Transactions in the pool."),
+        };
+        let base_fee_min = ledger.genesis().base_fee_min;
+        let (inserted, _) = broadcast::channel(INSERTED_KEPT);
+        let queue = Mutex::default();
+        let pool = Self(Arc::new(Inner { ledger, base_fee_min, disk, clock, queue, journal, inserted, counts }));
+        for raw in &kept {
+            // Most are executed by now and refused for their nonce.
+            let _ = pool.insert(raw, true);
+        }
+        Ok(pool)
+    }
+
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        // The queue's methods do not panic half-way.
+        self.0.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes a transaction of this node's own user. On success it is on disk and its hash may be promised.
+    ///
+    /// # Errors
+    /// The reason for which the sender has to act, or `Disk`.
+    pub fn submit(&self, raw: &[u8]) -> Result<B256, Rejection> {
+        let hash = self.insert(raw, true)?;
+        if let Err(error) = self.0.journal.append(raw) {
+            tracing::error!(%error, "cannot write the pool's journal");
+            self.queue().remove(hash);
+            return Err(Rejection::Disk);
+        }
+        // Nobody listens before the gossip starts; it asks for `local` then.
+        let _ = self.0.inserted.send(Bytes::copy_from_slice(raw));
+        Ok(hash)
+    }
+
+    /// Raw local transactions as they come, for the gossip.
+    #[must_use]
+    pub fn on_insert(&self) -> broadcast::Receiver<Bytes> {
+        self.0.inserted.subscribe()
+    }
+
+    /// All raw local transactions that wait.
+    #[must_use]
+    pub fn local(&self) -> Vec<Vec<u8>> {
+        let queue = self.queue();
+        let local = queue.all().filter(|queued| queued.local);
+        local.map(|queued| queued.transaction.inner().encoded_2718()).collect()
+    }
+
+    /// A waiting transaction.
+    #[must_use]
+    pub fn get(&self, hash: B256) -> Option<Recovered<TxEnvelope>> {
+        self.queue().get(hash).map(|queued| queued.transaction.clone())
+    }
+
+    /// The nonce that the sender should use next; `None` when nothing of it waits.
+    #[must_use]
+    pub fn next_nonce(&self, sender: Address) -> Option<u64> {
+        self.queue().next_nonce(sender)
+    }
+
+    /// Executable now and behind a gap.
+    #[must_use]
+    pub fn counts(&self) -> (usize, usize) {
+        self.queue().counts()
+    }
+
+    fn insert(&self, raw: &[u8], local: bool) -> Result<B256, Rejection> {
+        let inserted = self.admit(raw, local);
+        match &inserted {
+            Ok(_) => self.0.counts.accepted.inc(),
+            Err(_) => self.0.counts.rejected.inc(),
+        }
+        inserted
+    }
+
+    fn admit(&self, raw: &[u8], local: bool) -> Result<B256, Rejection> {
+        let transaction = decode_transaction(raw)?;
+        let hash = *transaction.inner().tx_hash();
+        if self.queue().get(hash).is_some() {
+            return Err(Rejection::AlreadyKnown(hash));
+        }
+        let snapshot = self.0.disk.snapshot();
+        let system = self.check(&snapshot, &transaction)? == Kind::System;
+        let account = snapshot.account(transaction.signer()).map_err(|error| failed(&error))?;
+        let next = account.unwrap_or_default().nonce;
+        let mut queue = self.queue();
+        let dropped = queue.insert(Queued::new(transaction, system, local), next)?;
+        self.count(&queue, dropped.len());
+        Ok(hash)
+    }
+
+    /// What the ledger says now. A nonce or a fee whose time may come is no reason to refuse.
+    fn check(&self, snapshot: &Snapshot, transaction: &Recovered<TxEnvelope>) -> Result<Kind, Rejection> {
+        let Some((_, head)) = snapshot.head() else { return Err(Rejection::Disk) };
+        let env = self.0.ledger.next_env(head, TimeMs(self.0.clock.now_ms()), Address::ZERO);
+        let kind = |transaction: &Recovered<TxEnvelope>| {
+            if transaction.max_fee_per_gas() == 0 { Kind::System } else { Kind::Paying }
+        };
+        match self.0.ledger.admit(snapshot, &env, transaction) {
+            Ok(kind) => Ok(kind),
+            Err(TxError::NonceTooHigh { .. }) => Ok(kind(transaction)),
+            Err(TxError::FeeTooLow { fee, .. }) if fee >= self.0.base_fee_min.into() && fee > 0 => Ok(Kind::Paying),
+            Err(TxError::FeeTooLow { fee, .. }) => {
+                Err(Rejection::Underpriced { fee, least: self.0.base_fee_min })
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn count(&self, queue: &Queue, dropped: usize) {
+        self.0.counts.dropped.add(u64::try_from(dropped).unwrap_or(u64::MAX));
+        self.0.counts.queued.set(u64::try_from(queue.len()).unwrap_or(u64::MAX));
+    }
+
+    /// The base fee that the next block will have.
+    fn base_fee(&self) -> u64 {
+        let snapshot = self.0.disk.snapshot();
+        snapshot.head().map_or(0, |(_, head)| self.0.ledger.next_base_fee(head))
+    }
+
+    /// Drops of `senders` what the new head has executed, and then the next ones that it made invalid.
+    fn revalidate(&self, senders: &[Address]) -> usize {
+        let snapshot = self.0.disk.snapshot();
+        let mut dropped = 0;
+        for sender in senders {
+            let Ok(account) = snapshot.account(*sender) else { continue };
+            let next = account.unwrap_or_default().nonce;
+            let first = {
+                let mut queue = self.queue();
+                queue.advance(*sender, next);
+                let first = queue.of(*sender).next().filter(|first| first.nonce() == next);
+                first.map(|first| (first.hash(), first.transaction.clone()))
+            };
+            let Some((hash, transaction)) = first else { continue };
+            if let Err(reason) = self.check(&snapshot, &transaction) {
+                tracing::debug!(%hash, %reason, "transaction became invalid");
+                dropped += usize::from(self.queue().remove(hash).is_some());
+            }
+        }
+        dropped
+    }
+}
+
+fn failed(error: &dyn std::error::Error) -> Rejection {
+    tracing::error!(error = %error, "cannot read the ledger");
+    Rejection::Disk
+}
+
+impl cairn_consensus::Pool for TxPool {
+    fn candidates(&self, base_fee: u64, limit: usize) -> Vec<Recovered<TxEnvelope>> {
+        let queue = self.queue();
+        queue.candidates(base_fee, limit).into_iter().map(|queued| queued.transaction.clone()).collect()
+    }
+
+    fn is_empty(&self) -> bool {
+        let base_fee = self.base_fee();
+        !self.queue().has_candidates(base_fee)
+    }
+
+    fn gossiped(&self, raw: &[u8]) {
+        if let Err(reason) = self.insert(raw, false) {
+            tracing::trace!(%reason, "gossiped transaction refused");
+        }
+    }
+
+    fn finalized(&self, transactions: &[B256]) {
+        let senders = {
+            let mut queue = self.queue();
+            let mut senders: Vec<Address> =
+                transactions.iter().filter_map(|hash| queue.remove(*hash)).map(|q| q.transaction.signer()).collect();
+            // What a system transaction wanted may have been decided by others' meanwhile.
+            senders.extend(queue.all().filter(|queued| queued.system).map(|queued| queued.transaction.signer()));
+            senders.sort_unstable();
+            senders.dedup();
+            senders
+        };
+        let dropped = self.revalidate(&senders);
+        self.count(&self.queue(), dropped);
+        if let Err(error) = self.0.journal.trim(|| self.local()) {
+            tracing::warn!(%error, "cannot trim the pool's journal");
+        }
+    }
+}

@@ -1,0 +1,244 @@
+//! JSON-RPC for wallets, libraries and tools, and the `cairn` namespace (docs/spec/rpc.md).
+//!
+//! ```text
+//!   HTTP/WebSocket ─ limits, CORS ─ jsonrpsee ─┬─ eth      chain, accounts, fees, sending
+//!                                              ├─ blocks   blocks, transactions, receipts, raw bytes
+//!                                              ├─ call     eth_call, estimates, access lists
+//!                                              ├─ filters  logs and filters
+//!                                              └─ cairn    status, genesis, certificates
+//! ```
+//!
+//! Invariants: a request reads one snapshot, so its answer is of one block; what takes long runs on blocking threads, of
+//! which at most `calls_max` at once, under a gas cap and a deadline; every error has geth's code and words.
+
+mod blocks;
+mod cairn;
+mod call;
+mod errors;
+mod eth;
+mod filters;
+#[cfg(test)]
+mod tests;
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use alloy_consensus::Header;
+use cairn_kit::{NetworkClock, Shutdown};
+use cairn_ledger::Ledger;
+use cairn_primitives::Genesis;
+use jsonrpsee::{
+    RpcModule,
+    core::RpcResult,
+    server::{BatchRequestConfig, Server, ServerConfig, ServerHandle},
+};
+use tokio::sync::Semaphore;
+use tower_http::cors::{Any, CorsLayer};
+
+use blocks::BlocksApiServer as _;
+use cairn::CairnApiServer as _;
+pub(crate) use cairn::time_of;
+use call::CallApiServer as _;
+use errors::{Answer, INTERNAL, LIMIT, error};
+use eth::EthApiServer as _;
+use filters::{Filters, FiltersApiServer as _};
+
+use crate::{disk::RedbDisk, pool::TxPool};
+
+pub use filters::{FILTERS_MAX, LOG_BLOCKS_MAX, LOGS_MAX};
+
+/// Name and version, as `web3_clientVersion` tells.
+pub const CLIENT: &str = concat!("cairn/", env!("CARGO_PKG_VERSION"));
+
+/// Bounds of the server.
+#[derive(Clone, Copy, Debug)]
+pub struct RpcConfig {
+    /// Where to listen; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Largest request, bytes.
+    pub request_bytes_max: u32,
+    /// Largest answer, bytes.
+    pub response_bytes_max: u32,
+    /// Most requests in a batch.
+    pub batch_max: u32,
+    /// Most connections.
+    pub connections_max: u32,
+    /// Most gas of one `eth_call`.
+    pub call_gas_max: u64,
+    /// Most heavy requests at once.
+    pub calls_max: usize,
+    /// Longest time a heavy request may wait and run.
+    pub deadline: Duration,
+}
+
+impl RpcConfig {
+    /// The usual bounds, listening at `listen`.
+    #[must_use]
+    pub const fn at(listen: SocketAddr) -> Self {
+        Self {
+            listen,
+            request_bytes_max: 2 << 20,
+            response_bytes_max: 32 << 20,
+            batch_max: 256,
+            connections_max: 512,
+            call_gas_max: 50_000_000,
+            calls_max: 32,
+            deadline: Duration::from_secs(10),
+        }
+    }
+}
+
+/// What handlers work on.
+pub(crate) struct Node {
+    pub(crate) ledger: Arc<Ledger>,
+    pub(crate) genesis: Arc<Genesis>,
+    pub(crate) genesis_text: Arc<str>,
+    pub(crate) disk: RedbDisk,
+    pub(crate) pool: TxPool,
+    pub(crate) clock: NetworkClock,
+    pub(crate) config: RpcConfig,
+    filters: Filters,
+    calls: Arc<Semaphore>,
+}
+
+impl Node {
+    /// Base fee of the child of `parent`.
+    fn next_base_fee(&self, parent: &Header) -> u64 {
+        self.ledger.next_base_fee(parent)
+    }
+}
+
+/// The parts that a server answers from.
+#[derive(Clone, Debug)]
+pub struct RpcParts {
+    /// The state machine.
+    pub ledger: Arc<Ledger>,
+    /// Genesis.
+    pub genesis: Arc<Genesis>,
+    /// Its exact text.
+    pub genesis_text: Arc<str>,
+    /// The finalised ledger.
+    pub disk: RedbDisk,
+    /// Transactions on their way.
+    pub pool: TxPool,
+    /// Network time.
+    pub clock: NetworkClock,
+}
+
+/// The handlers; clones share one node.
+#[derive(Clone)]
+pub(crate) struct Rpc(Arc<Node>);
+
+impl Rpc {
+    fn new(parts: RpcParts, config: RpcConfig) -> Self {
+        let RpcParts { ledger, genesis, genesis_text, disk, pool, clock } = parts;
+        let calls = Arc::new(Semaphore::new(config.calls_max));
+        let filters = Filters::default();
+        Self(Arc::new(Node { ledger, genesis, genesis_text, disk, pool, clock, config, filters, calls }))
+    }
+
+    fn node(&self) -> &Node {
+        &self.0
+    }
+
+    /// Runs `work` on a blocking thread. The permit goes with the work: a client that leaves does not free its place early.
+    async fn heavy<T, F>(&self, work: F) -> RpcResult<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Node) -> Answer<T> + Send + 'static,
+    {
+        let node = Arc::clone(&self.0);
+        let task = async move {
+            let permit = Arc::clone(&node.calls).acquire_owned().await;
+            tokio::task::spawn_blocking(move || {
+                let _permit = permit;
+                work(&node)
+            })
+            .await
+        };
+        match tokio::time::timeout(self.0.config.deadline, task).await {
+            Ok(Ok(answer)) => Ok(answer?),
+            Ok(Err(panicked)) => {
+                tracing::error!(error = %panicked, "rpc handler panicked");
+                Err(error(INTERNAL, "internal error"))
+            }
+            Err(_) => Err(error(LIMIT, "request timed out")),
+        }
+    }
+}
+
+/// The server cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum RpcError {
+    /// The address is taken or not ours.
+    #[error("cannot serve JSON-RPC at {addr}")]
+    Bind {
+        /// The address.
+        addr: SocketAddr,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+/// A running server.
+#[derive(Debug)]
+pub struct RpcServer {
+    addr: SocketAddr,
+    handle: ServerHandle,
+}
+
+impl RpcServer {
+    /// Starts to serve.
+    ///
+    /// # Errors
+    /// When the address cannot be bound.
+    pub async fn start(parts: RpcParts, config: RpcConfig) -> Result<Self, RpcError> {
+        let limits = ServerConfig::builder()
+            .max_request_body_size(config.request_bytes_max)
+            .max_response_body_size(config.response_bytes_max)
+            .max_connections(config.connections_max)
+            .set_batch_request_config(BatchRequestConfig::Limit(config.batch_max))
+            .build();
+        let cors = CorsLayer::new().allow_origin(Any).allow_methods(Any).allow_headers(Any);
+        let bind = |source| RpcError::Bind { addr: config.listen, source };
+        let server = Server::builder()
+            .set_config(limits)
+            .set_http_middleware(tower::ServiceBuilder::new().layer(cors))
+            .build(config.listen)
+            .await
+            .map_err(bind)?;
+        let addr = server.local_addr().map_err(bind)?;
+        let handle = server.start(methods(Rpc::new(parts, config)));
+        Ok(Self { addr, handle })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub const fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Serves until stopping is requested; requests under way are answered.
+    pub async fn until(self, shutdown: Shutdown) {
+        shutdown.requested().await;
+        if self.handle.stop().is_ok() {
+            self.handle.stopped().await;
+        }
+    }
+}
+
+/// Every method of this node.
+fn methods(rpc: Rpc) -> RpcModule<()> {
+    let mut module = RpcModule::new(());
+    let parts: [jsonrpsee::Methods; 5] = [
+        eth::EthApiServer::into_rpc(rpc.clone()).into(),
+        blocks::BlocksApiServer::into_rpc(rpc.clone()).into(),
+        call::CallApiServer::into_rpc(rpc.clone()).into(),
+        filters::FiltersApiServer::into_rpc(rpc.clone()).into(),
+        cairn::CairnApiServer::into_rpc(rpc).into(),
+    ];
+    for part in parts {
+        module.merge(part).expect("method names are distinct");
+    }
+    module
+}
