@@ -1,3 +1,5 @@
 //! The node roles: validator, ingest and RPC, with their disk.
 
 pub mod disk;
+pub mod pool;
+pub mod rpc;

@@ -75,28 +75,17 @@ fn write_block(write: &WriteTransaction, hash: B256, block: &FinalBlock) -> Resu
     write
         .open_table(tables::HEADERS)?
         .insert(height, &tables::header_to_bytes(hash, &block.header)[..])?;
-    write
-        .open_table(tables::HEIGHTS)?
-        .insert(hash.as_slice(), height)?;
-    write
-        .open_table(tables::CERTIFICATES)?
-        .insert(height, &block.certificate[..])?;
+    write.open_table(tables::HEIGHTS)?.insert(hash.as_slice(), height)?;
+    write.open_table(tables::CERTIFICATES)?.insert(height, &block.certificate[..])?;
     let mut transactions = write.open_table(tables::TRANSACTIONS)?;
     let mut receipts = write.open_table(tables::RECEIPTS)?;
     let mut positions = write.open_table(tables::POSITIONS)?;
     let mut first_log = 0;
-    let rows = block
-        .transactions
-        .iter()
-        .zip(&block.receipts)
-        .zip(&block.gas_used);
+    let rows = block.transactions.iter().zip(&block.receipts).zip(&block.gas_used);
     for (index, ((transaction, receipt), gas_used)) in (0_u32..).zip(rows) {
         let position = (height, index);
         transactions.insert(position, &tables::transaction_to_bytes(transaction)[..])?;
-        receipts.insert(
-            position,
-            &tables::receipt_to_bytes(*gas_used, first_log, receipt)[..],
-        )?;
+        receipts.insert(position, &tables::receipt_to_bytes(*gas_used, first_log, receipt)[..])?;
         positions.insert(transaction.inner().tx_hash().as_slice(), position)?;
         first_log += u32::try_from(receipt.logs().len()).unwrap_or(u32::MAX);
     }
@@ -112,9 +101,7 @@ fn write_state(
     let mut accounts = write.open_table(tables::ACCOUNTS)?;
     let mut account_history = write.open_table(tables::ACCOUNT_HISTORY)?;
     for (address, account) in &block.writes.accounts {
-        let before = head
-            .read_account(*address)?
-            .map(|account| tables::account_to_bytes(&account));
+        let before = head.read_account(*address)?.map(|account| tables::account_to_bytes(&account));
         let before = before.as_ref().map_or(&[][..], |bytes| &bytes[..]);
         account_history.insert(&tables::account_history_key(*address, height)[..], before)?;
         match account {
@@ -128,10 +115,7 @@ fn write_state(
     let mut slot_history = write.open_table(tables::SLOT_HISTORY)?;
     for ((address, slot), value) in &block.writes.slots {
         let before = head.read_slot(*address, *slot)?.to_be_bytes::<32>();
-        slot_history.insert(
-            &tables::slot_history_key(*address, *slot, height)[..],
-            &before[..],
-        )?;
+        slot_history.insert(&tables::slot_history_key(*address, *slot, height)[..], &before[..])?;
         let key = tables::slot_key(*address, *slot);
         if value.is_zero() {
             slots.remove(&key[..])?;
@@ -144,12 +128,8 @@ fn write_state(
         codes.insert(hash.as_slice(), &code[..])?;
     }
     let writes = tables::writes_to_bytes(block.digest, &block.writes);
-    write
-        .open_table(tables::WRITES)?
-        .insert(height, &writes[..])?;
-    write
-        .open_table(tables::DIGESTS)?
-        .insert(&block.digest[..], height)?;
+    write.open_table(tables::WRITES)?.insert(height, &writes[..])?;
+    write.open_table(tables::DIGESTS)?.insert(&block.digest[..], height)?;
     Ok(())
 }
 

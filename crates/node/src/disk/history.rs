@@ -31,11 +31,8 @@ impl<'a> StateAt<'a> {
         if self.height < self.snapshot.height() {
             let first = tables::account_history_key(address, self.height + 1);
             let last = tables::account_history_key(address, u64::MAX);
-            if let Some(entry) = self
-                .snapshot
-                .account_history
-                .range::<&[u8]>(&first[..]..=&last[..])?
-                .next()
+            if let Some(entry) =
+                self.snapshot.account_history.range::<&[u8]>(&first[..]..=&last[..])?.next()
             {
                 let (_, before) = entry?;
                 return match before.value() {
@@ -51,11 +48,8 @@ impl<'a> StateAt<'a> {
         if self.height < self.snapshot.height() {
             let first = tables::slot_history_key(address, slot, self.height + 1);
             let last = tables::slot_history_key(address, slot, u64::MAX);
-            if let Some(entry) = self
-                .snapshot
-                .slot_history
-                .range::<&[u8]>(&first[..]..=&last[..])?
-                .next()
+            if let Some(entry) =
+                self.snapshot.slot_history.range::<&[u8]>(&first[..]..=&last[..])?.next()
             {
                 let (_, before) = entry?;
                 return U256::try_from_be_slice(before.value()).ok_or(damaged("slot_history"));

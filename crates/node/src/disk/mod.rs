@@ -158,9 +158,7 @@ pub struct DiskConfig {
 
 impl Default for DiskConfig {
     fn default() -> Self {
-        Self {
-            state_window: STATE_WINDOW,
-        }
+        Self { state_window: STATE_WINDOW }
     }
 }
 
@@ -185,9 +183,7 @@ pub struct RedbDisk(Arc<Inner>);
 
 impl fmt::Debug for RedbDisk {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RedbDisk")
-            .field("path", &self.0.path)
-            .finish_non_exhaustive()
+        f.debug_struct("RedbDisk").field("path", &self.0.path).finish_non_exhaustive()
     }
 }
 
@@ -197,10 +193,8 @@ impl RedbDisk {
     /// # Errors
     /// When the folder is another network's, was written by a newer version, is in use, or cannot be read.
     pub fn open(folder: &Path, genesis: Digest, config: DiskConfig) -> Result<Self, DiskError> {
-        std::fs::create_dir_all(folder).map_err(|source| DiskError::Folder {
-            path: folder.into(),
-            source,
-        })?;
+        std::fs::create_dir_all(folder)
+            .map_err(|source| DiskError::Folder { path: folder.into(), source })?;
         let path = folder.join(FILE);
         let database = Builder::new()
             .set_cache_size(PAGE_CACHE_BYTES)
@@ -240,17 +234,10 @@ impl RedbDisk {
         let meta = read.open_table(tables::META)?;
         let (format, found) = commit::read_meta(&meta)?;
         if format > tables::FORMAT {
-            return Err(DiskError::NewerFormat {
-                path,
-                found: format,
-            });
+            return Err(DiskError::NewerFormat { path, found: format });
         }
         if let Some(expected) = genesis.filter(|expected| *expected != found) {
-            return Err(DiskError::OtherGenesis {
-                path,
-                found,
-                expected,
-            });
+            return Err(DiskError::OtherGenesis { path, found, expected });
         }
         let snapshot = Snapshot::open(&read)?;
         let heights = watch::Sender::new(snapshot.height());
@@ -274,13 +261,7 @@ impl RedbDisk {
     /// The store after the last committed block.
     #[must_use]
     pub fn snapshot(&self) -> Arc<Snapshot> {
-        Arc::clone(
-            &self
-                .0
-                .snapshot
-                .read()
-                .unwrap_or_else(PoisonError::into_inner),
-        )
+        Arc::clone(&self.0.snapshot.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The height of the head, and a wake-up for each new block.
@@ -309,10 +290,7 @@ impl RedbDisk {
             other => {
                 let head =
                     other.map_or_else(|| "-1".to_owned(), |(_, header)| header.number.to_string());
-                return Err(DiskError::NotChild {
-                    number: block.header.number,
-                    head,
-                });
+                return Err(DiskError::NotChild { number: block.header.number, head });
             }
         }
         commit::commit(database, &head, hash, block, self.0.window)?;
@@ -320,11 +298,7 @@ impl RedbDisk {
         {
             let mut cache = self.cache();
             cache.apply(&block.writes);
-            *self
-                .0
-                .snapshot
-                .write()
-                .unwrap_or_else(PoisonError::into_inner) = snapshot;
+            *self.0.snapshot.write().unwrap_or_else(PoisonError::into_inner) = snapshot;
         }
         self.0.heights.send_replace(block.header.number);
         Ok(())

@@ -57,9 +57,8 @@ impl Snapshot {
         };
         let writes = read.open_table(tables::WRITES)?;
         // Writes of block h take the state from h back to h − 1.
-        let window_start = writes
-            .first()?
-            .map_or(0, |(height, _)| height.value().saturating_sub(1));
+        let window_start =
+            writes.first()?.map_or(0, |(height, _)| height.value().saturating_sub(1));
         Ok(Self {
             head,
             window_start,
@@ -100,10 +99,7 @@ impl Snapshot {
             return Err(DiskError::UnknownBlock { height });
         }
         if height < self.window_start {
-            return Err(DiskError::StatePruned {
-                height,
-                oldest: self.window_start,
-            });
+            return Err(DiskError::StatePruned { height, oldest: self.window_start });
         }
         Ok(StateAt::new(self, height))
     }
@@ -113,10 +109,7 @@ impl Snapshot {
     /// # Errors
     /// When the store cannot be read; so for all methods below.
     pub fn header(&self, height: u64) -> Result<Option<(B256, Header)>, DiskError> {
-        self.headers
-            .get(height)?
-            .map(|bytes| tables::header_from_bytes(bytes.value()))
-            .transpose()
+        self.headers.get(height)?.map(|bytes| tables::header_from_bytes(bytes.value())).transpose()
     }
 
     /// Height of the block with this hash.
@@ -124,10 +117,7 @@ impl Snapshot {
     /// # Errors
     /// When the store cannot be read.
     pub fn height_of(&self, hash: B256) -> Result<Option<u64>, DiskError> {
-        Ok(self
-            .heights
-            .get(hash.as_slice())?
-            .map(|height| height.value()))
+        Ok(self.heights.get(hash.as_slice())?.map(|height| height.value()))
     }
 
     /// A block with its transactions.
@@ -142,11 +132,7 @@ impl Snapshot {
         for entry in self.transactions.range((height, 0)..=(height, u32::MAX))? {
             transactions.push(tables::transaction_from_bytes(entry?.1.value())?);
         }
-        Ok(Some(StoredBlock {
-            hash,
-            header,
-            transactions,
-        }))
+        Ok(Some(StoredBlock { hash, header, transactions }))
     }
 
     /// Number of transactions of a block.
@@ -178,10 +164,7 @@ impl Snapshot {
     /// # Errors
     /// When the store cannot be read.
     pub fn position(&self, hash: B256) -> Result<Option<(u64, u32)>, DiskError> {
-        Ok(self
-            .positions
-            .get(hash.as_slice())?
-            .map(|position| position.value()))
+        Ok(self.positions.get(hash.as_slice())?.map(|position| position.value()))
     }
 
     /// The transaction at a position.
@@ -214,10 +197,7 @@ impl Snapshot {
     /// # Errors
     /// When the store cannot be read.
     pub fn certificate(&self, height: u64) -> Result<Option<Bytes>, DiskError> {
-        Ok(self
-            .certificates
-            .get(height)?
-            .map(|bytes| Bytes::copy_from_slice(bytes.value())))
+        Ok(self.certificates.get(height)?.map(|bytes| Bytes::copy_from_slice(bytes.value())))
     }
 
     /// Header and net writes of the block that consensus knows by `digest`, within the window.
@@ -312,10 +292,15 @@ impl FullState for Snapshot {
         contract: Address,
         visit: &mut dyn FnMut(U256, U256) -> Result<(), StateError>,
     ) -> Result<(), StateError> {
-        let (first, last) = (tables::slot_key(contract, U256::ZERO), tables::slot_key(contract, U256::MAX));
+        let (first, last) =
+            (tables::slot_key(contract, U256::ZERO), tables::slot_key(contract, U256::MAX));
         for entry in self.slots.range::<&[u8]>(&first[..]..=&last[..]).map_err(DiskError::from)? {
             let (key, value) = entry.map_err(DiskError::from)?;
-            let slot = key.value().get(20..52).and_then(U256::try_from_be_slice).ok_or(damaged("slots"))?;
+            let slot = key
+                .value()
+                .get(20..52)
+                .and_then(U256::try_from_be_slice)
+                .ok_or(damaged("slots"))?;
             visit(slot, U256::try_from_be_slice(value.value()).ok_or(damaged("slots"))?)?;
         }
         Ok(())

@@ -152,11 +152,7 @@ pub(super) fn receipt_from_bytes(mut bytes: &[u8]) -> Result<StoredReceipt, Disk
     let gas_used = u64::from_be_bytes(take(&mut bytes, "receipts")?);
     let first_log = u32::from_be_bytes(take(&mut bytes, "receipts")?);
     let receipt = ReceiptEnvelope::decode_2718_exact(bytes).map_err(|_| damaged("receipts"))?;
-    Ok(StoredReceipt {
-        gas_used,
-        first_log,
-        receipt,
-    })
+    Ok(StoredReceipt { gas_used, first_log, receipt })
 }
 
 /// Digest ++ counts (u32) and records of accounts, slots and codes, in the order of their keys.
@@ -201,10 +197,7 @@ pub(super) fn writes_from_bytes(mut bytes: &[u8]) -> Result<([u8; 32], Writes), 
     for _ in 0..u32::from_be_bytes(take(bytes, TABLE)?) {
         let address = Address::from(take::<20>(bytes, TABLE)?);
         let slot = U256::from_be_bytes(take::<32>(bytes, TABLE)?);
-        writes.slots.insert(
-            (address, slot),
-            U256::from_be_bytes(take::<32>(bytes, TABLE)?),
-        );
+        writes.slots.insert((address, slot), U256::from_be_bytes(take::<32>(bytes, TABLE)?));
     }
     for _ in 0..u32::from_be_bytes(take(bytes, TABLE)?) {
         let hash = B256::from(take::<32>(bytes, TABLE)?);
@@ -214,9 +207,5 @@ pub(super) fn writes_from_bytes(mut bytes: &[u8]) -> Result<([u8; 32], Writes), 
         writes.codes.insert(hash, Bytes::copy_from_slice(code));
         *bytes = rest;
     }
-    if bytes.is_empty() {
-        Ok((digest, writes))
-    } else {
-        Err(damaged(TABLE))
-    }
+    if bytes.is_empty() { Ok((digest, writes)) } else { Err(damaged(TABLE)) }
 }

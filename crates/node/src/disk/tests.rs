@@ -18,12 +18,8 @@ fn address(n: u8) -> Address {
 }
 
 fn transaction(nonce: u64) -> alloy_consensus::transaction::Recovered<alloy_consensus::TxEnvelope> {
-    let unsigned = TxLegacy {
-        chain_id: Some(1),
-        nonce,
-        to: TxKind::Call(address(9)),
-        ..Default::default()
-    };
+    let unsigned =
+        TxLegacy { chain_id: Some(1), nonce, to: TxKind::Call(address(9)), ..Default::default() };
     let signature = Signature::new(U256::from(1), U256::from(2), false);
     alloy_consensus::transaction::Recovered::new_unchecked(
         unsigned.into_signed(signature).into(),
@@ -40,42 +36,23 @@ fn child(head: Option<&Header>, transactions: u64) -> FinalBlock {
         ..Default::default()
     };
     let mut writes = Writes::default();
-    let account = Account {
-        nonce: number,
-        balance: U256::from(number),
-        code_hash: keccak256([1]),
-    };
+    let account = Account { nonce: number, balance: U256::from(number), code_hash: keccak256([1]) };
     writes.accounts.insert(address(1), Some(account));
-    writes
-        .accounts
-        .insert(address(3), (number % 2 == 1).then_some(account));
+    writes.accounts.insert(address(3), (number % 2 == 1).then_some(account));
     let value = if number % 5 == 0 { 0 } else { number };
-    writes
-        .slots
-        .insert((address(2), U256::ZERO), U256::from(value));
-    writes
-        .codes
-        .insert(keccak256([1]), Bytes::from_static(&[1]));
+    writes.slots.insert((address(2), U256::ZERO), U256::from(value));
+    writes.codes.insert(keccak256([1]), Bytes::from_static(&[1]));
     let receipt = || {
         let logs = vec![Log::empty(), Log::empty()];
-        let receipt = Receipt {
-            status: true.into(),
-            cumulative_gas_used: 1,
-            logs,
-        };
-        ReceiptEnvelope::Legacy(ReceiptWithBloom {
-            receipt,
-            logs_bloom: Bloom::ZERO,
-        })
+        let receipt = Receipt { status: true.into(), cumulative_gas_used: 1, logs };
+        ReceiptEnvelope::Legacy(ReceiptWithBloom { receipt, logs_bloom: Bloom::ZERO })
     };
     let mut digest = [0; 32];
     digest[..8].copy_from_slice(&number.to_be_bytes());
     FinalBlock {
         header,
         digest,
-        transactions: (0..transactions)
-            .map(|i| transaction(number * 100 + i))
-            .collect(),
+        transactions: (0..transactions).map(|i| transaction(number * 100 + i)).collect(),
         receipts: (0..transactions).map(|_| receipt()).collect(),
         gas_used: (0..transactions).map(|i| 21_000 + i).collect(),
         writes,
@@ -111,18 +88,12 @@ fn everything_committed_is_there_after_reopening() {
     for block in &blocks {
         let height = block.header.number;
         let stored = snapshot.block(height).unwrap().unwrap();
-        assert_eq!(
-            (&stored.header, stored.hash),
-            (&block.header, block.header.hash_slow())
-        );
+        assert_eq!((&stored.header, stored.hash), (&block.header, block.header.hash_slow()));
         assert_eq!(stored.transactions, block.transactions);
         assert_eq!(snapshot.height_of(stored.hash).unwrap(), Some(height));
         assert_eq!(snapshot.transaction_count(height).unwrap(), 2);
         let receipts = snapshot.receipts(height).unwrap();
-        assert_eq!(
-            receipts.iter().map(|r| r.first_log).collect::<Vec<_>>(),
-            [0, 2]
-        );
+        assert_eq!(receipts.iter().map(|r| r.first_log).collect::<Vec<_>>(), [0, 2]);
         assert_eq!(receipts[1].receipt, block.receipts[1]);
         let hash = *block.transactions[1].inner().tx_hash();
         assert_eq!(snapshot.position(hash).unwrap(), Some((height, 1)));
@@ -130,18 +101,12 @@ fn everything_committed_is_there_after_reopening() {
             snapshot.transaction((height, 1)).unwrap().as_ref(),
             Some(&block.transactions[1])
         );
-        assert_eq!(
-            snapshot.receipt((height, 1)).unwrap().unwrap().gas_used,
-            21_001
-        );
+        assert_eq!(snapshot.receipt((height, 1)).unwrap().unwrap().gas_used, 21_001);
         assert_eq!(snapshot.certificate(height).unwrap().unwrap()[..], [5; 3]);
         let (header, writes) = disk.writes_of(block.digest).unwrap().unwrap();
         assert_eq!((&header, &writes), (&block.header, &block.writes));
     }
-    assert!(matches!(
-        disk.write(&child(Some(&blocks[3].header), 0)),
-        Err(DiskError::ReadOnly)
-    ));
+    assert!(matches!(disk.write(&child(Some(&blocks[3].header), 0)), Err(DiskError::ReadOnly)));
 }
 
 #[test]
@@ -153,34 +118,16 @@ fn state_of_past_blocks_is_readable_within_the_window() {
     for height in 36..=100 {
         let state = snapshot.at(height).unwrap();
         assert_eq!(state.account(address(1)).unwrap().unwrap().nonce, height);
-        assert_eq!(
-            state.account(address(3)).unwrap().is_some(),
-            height % 2 == 1
-        );
+        assert_eq!(state.account(address(3)).unwrap().is_some(), height % 2 == 1);
         let expected = if height % 5 == 0 { 0 } else { height };
-        assert_eq!(
-            state.slot(address(2), U256::ZERO).unwrap(),
-            U256::from(expected)
-        );
+        assert_eq!(state.slot(address(2), U256::ZERO).unwrap(), U256::from(expected));
         assert_eq!(state.code(keccak256([1])).unwrap()[..], [1]);
         assert_ne!(state.block_hash(height).unwrap(), B256::ZERO);
         assert_eq!(state.block_hash(height + 1).unwrap(), B256::ZERO);
     }
-    assert!(matches!(
-        snapshot.at(35),
-        Err(DiskError::StatePruned {
-            height: 35,
-            oldest: 36
-        })
-    ));
-    assert!(matches!(
-        snapshot.at(101),
-        Err(DiskError::UnknownBlock { height: 101 })
-    ));
-    assert!(
-        disk.writes_of([0; 32]).unwrap().is_none(),
-        "the writes of block 0 are pruned"
-    );
+    assert!(matches!(snapshot.at(35), Err(DiskError::StatePruned { height: 35, oldest: 36 })));
+    assert!(matches!(snapshot.at(101), Err(DiskError::UnknownBlock { height: 101 })));
+    assert!(disk.writes_of([0; 32]).unwrap().is_none(), "the writes of block 0 are pruned");
 }
 
 #[test]
@@ -191,10 +138,7 @@ fn reads_at_the_head_follow_every_commit() {
         grow(&disk, 1);
         assert_eq!(disk.account(address(1)).unwrap().unwrap().nonce, height);
         let expected = if height % 5 == 0 { 0 } else { height };
-        assert_eq!(
-            disk.slot(address(2), U256::ZERO).unwrap(),
-            U256::from(expected)
-        );
+        assert_eq!(disk.slot(address(2), U256::ZERO).unwrap(), U256::from(expected));
         assert_eq!(disk.slot(address(2), U256::from(1)).unwrap(), U256::ZERO);
     }
     let snapshot = disk.snapshot();
@@ -221,69 +165,33 @@ fn only_the_child_of_the_head_is_accepted() {
     let folder = TempDir::new().unwrap();
     let disk = open(&folder);
     let first = child(None, 0);
-    let orphan = child(
-        Some(&Header {
-            number: 4,
-            ..Default::default()
-        }),
-        0,
-    );
-    assert!(matches!(
-        disk.write(&orphan),
-        Err(DiskError::NotChild { number: 5, .. })
-    ));
+    let orphan = child(Some(&Header { number: 4, ..Default::default() }), 0);
+    assert!(matches!(disk.write(&orphan), Err(DiskError::NotChild { number: 5, .. })));
     disk.commit(first.clone()).unwrap();
-    disk.commit(first.clone())
-        .expect("committing the head again is a no-op");
-    let sibling = child(
-        Some(&Header {
-            number: 0,
-            gas_used: 1,
-            ..Default::default()
-        }),
-        0,
-    );
-    assert!(matches!(
-        disk.write(&sibling),
-        Err(DiskError::NotChild { number: 1, .. })
-    ));
+    disk.commit(first.clone()).expect("committing the head again is a no-op");
+    let sibling = child(Some(&Header { number: 0, gas_used: 1, ..Default::default() }), 0);
+    assert!(matches!(disk.write(&sibling), Err(DiskError::NotChild { number: 1, .. })));
     assert_eq!(disk.head().unwrap(), Some(first.header));
 }
 
 #[test]
 fn folders_of_others_are_refused_by_name() {
     let folder = TempDir::new().unwrap();
-    assert!(matches!(
-        RedbDisk::open_stopped(folder.path(), None),
-        Err(DiskError::Missing { .. })
-    ));
+    assert!(matches!(RedbDisk::open_stopped(folder.path(), None), Err(DiskError::Missing { .. })));
     let disk = open(&folder);
     grow(&disk, 1);
-    assert!(matches!(
-        RedbDisk::open_stopped(folder.path(), None),
-        Err(DiskError::InUse { .. })
-    ));
+    assert!(matches!(RedbDisk::open_stopped(folder.path(), None), Err(DiskError::InUse { .. })));
     drop(disk);
     let other = RedbDisk::open(folder.path(), Digest([8; 32]), DiskConfig::default());
-    assert!(matches!(
-        other,
-        Err(DiskError::OtherGenesis { found: GENESIS, .. })
-    ));
+    assert!(matches!(other, Err(DiskError::OtherGenesis { found: GENESIS, .. })));
     {
         let database = redb::Database::open(folder.path().join(FILE)).unwrap();
         let write = database.begin_write().unwrap();
-        write
-            .open_table(tables::META)
-            .unwrap()
-            .insert("format", &2_u32.to_be_bytes()[..])
-            .unwrap();
+        write.open_table(tables::META).unwrap().insert("format", &2_u32.to_be_bytes()[..]).unwrap();
         write.commit().unwrap();
     }
     let newer = RedbDisk::open(folder.path(), GENESIS, DiskConfig::default());
-    assert!(matches!(
-        newer,
-        Err(DiskError::NewerFormat { found: 2, .. })
-    ));
+    assert!(matches!(newer, Err(DiskError::NewerFormat { found: 2, .. })));
 }
 
 #[test]

@@ -28,16 +28,20 @@ use cairn_kit::{
     NetworkClock,
     metrics::{Counter, Gauge, Metrics},
 };
-use cairn_ledger::{Kind, Ledger, State as _, TxError, decode_transaction};
+use cairn_ledger::{
+    AdmitError, Admitted, Env, Kind, Ledger, State as _, TxError, decode_transaction, time_of,
+};
 use cairn_primitives::TimeMs;
 use tokio::sync::broadcast;
 
 use crate::disk::{RedbDisk, Snapshot};
-use journal::Journal;
 pub use journal::FILE as JOURNAL_FILE;
+use journal::Journal;
 pub use queue::{QUEUED_BYTES_MAX, QUEUED_MAX, Queue, Queued, SENDER_MAX};
 pub use rejection::Rejection;
 
+/// Blocks in a row on which a system transaction may fail before it leaves the pool.
+const STRIKES_MAX: u8 = 4;
 /// Local transactions that a slow gossip may be behind; older ones it misses, and they wait for this node's own block.
 const INSERTED_KEPT: usize = 4_096;
 
@@ -51,7 +55,6 @@ struct Counts {
 
 struct Inner {
     ledger: Arc<Ledger>,
-    base_fee_min: u64,
     disk: RedbDisk,
     clock: NetworkClock,
     queue: Mutex<Queue>,
@@ -84,15 +87,17 @@ impl TxPool {
     ) -> io::Result<Self> {
         let (journal, kept) = Journal::open(folder)?;
         let counts = Counts {
-            accepted: metrics.counter("cairn_pool_accepted_total", "Transactions taken into the pool."),
-            rejected: metrics.counter("cairn_pool_rejected_total", "Transactions refused by the pool."),
-            dropped: metrics.counter("cairn_pool_dropped_total", "Transactions that left the pool unexecuted."),
+            accepted: metrics
+                .counter("cairn_pool_accepted_total", "Transactions taken into the pool."),
+            rejected: metrics
+                .counter("cairn_pool_rejected_total", "Transactions refused by the pool."),
+            dropped: metrics
+                .counter("cairn_pool_dropped_total", "Transactions that left the pool unexecuted."),
             queued: metrics.gauge("cairn_pool_transactions", "Transactions in the pool."),
         };
-        let base_fee_min = ledger.genesis().base_fee_min;
         let (inserted, _) = broadcast::channel(INSERTED_KEPT);
         let queue = Mutex::default();
-        let pool = Self(Arc::new(Inner { ledger, base_fee_min, disk, clock, queue, journal, inserted, counts }));
+        let pool = Self(Arc::new(Inner { ledger, disk, clock, queue, journal, inserted, counts }));
         for raw in &kept {
             // Most are executed by now and refused for their nonce.
             let _ = pool.insert(raw, true);
@@ -169,30 +174,56 @@ impl TxPool {
             return Err(Rejection::AlreadyKnown(hash));
         }
         let snapshot = self.0.disk.snapshot();
-        let system = self.check(&snapshot, &transaction)? == Kind::System;
-        let account = snapshot.account(transaction.signer()).map_err(|error| failed(&error))?;
-        let next = account.unwrap_or_default().nonce;
+        let admitted = self.check(&snapshot, &transaction)?;
+        let runs_now = transaction.nonce() == admitted.next_nonce;
+        if local && admitted.kind == Kind::System && runs_now {
+            self.rehearse(&snapshot, &transaction)?;
+        }
+        let queued = Queued::new(transaction, admitted.kind == Kind::System, local);
         let mut queue = self.queue();
-        let dropped = queue.insert(Queued::new(transaction, system, local), next)?;
+        let dropped = queue.insert(queued, admitted.next_nonce)?;
         self.count(&queue, dropped.len());
         Ok(hash)
     }
 
-    /// What the ledger says now. A nonce or a fee whose time may come is no reason to refuse.
-    fn check(&self, snapshot: &Snapshot, transaction: &Recovered<TxEnvelope>) -> Result<Kind, Rejection> {
-        let Some((_, head)) = snapshot.head() else { return Err(Rejection::Disk) };
-        let env = self.0.ledger.next_env(head, TimeMs(self.0.clock.now_ms()), Address::ZERO);
-        let kind = |transaction: &Recovered<TxEnvelope>| {
-            if transaction.max_fee_per_gas() == 0 { Kind::System } else { Kind::Paying }
-        };
-        match self.0.ledger.admit(snapshot, &env, transaction) {
-            Ok(kind) => Ok(kind),
-            Err(TxError::NonceTooHigh { .. }) => Ok(kind(transaction)),
-            Err(TxError::FeeTooLow { fee, .. }) if fee >= self.0.base_fee_min.into() && fee > 0 => Ok(Kind::Paying),
-            Err(TxError::FeeTooLow { fee, .. }) => {
-                Err(Rejection::Underpriced { fee, least: self.0.base_fee_min })
+    /// The next block as far as it is known: at this node's network time.
+    fn next_env(&self, snapshot: &Snapshot) -> Result<Env, Rejection> {
+        let (_, head) = snapshot.head().ok_or(Rejection::Disk)?;
+        Ok(self.0.ledger.next_env(head, TimeMs(self.0.clock.now_ms()), Address::ZERO))
+    }
+
+    /// What the ledger says of a transaction. A nonce or a fee whose time may come is no reason to refuse.
+    fn check(
+        &self,
+        snapshot: &Snapshot,
+        transaction: &Recovered<TxEnvelope>,
+    ) -> Result<Admitted, Rejection> {
+        let least = self.0.ledger.genesis().base_fee_min;
+        let env = Env { base_fee: least, ..self.next_env(snapshot)? };
+        self.0.ledger.admit(snapshot, &env, transaction).map_err(|error| match error {
+            AdmitError::Refused(TxError::FeeTooLow { fee, .. }) => {
+                Rejection::Underpriced { fee, least }
             }
-            Err(error) => Err(error.into()),
+            AdmitError::Refused(reason) => reason.into(),
+            AdmitError::State(error) => failed(&error),
+        })
+    }
+
+    /// A system transaction may not revert: tries it on the head.
+    fn rehearse(
+        &self,
+        snapshot: &Snapshot,
+        transaction: &Recovered<TxEnvelope>,
+    ) -> Result<(), Rejection> {
+        let env = self.next_env(snapshot)?;
+        let tried = self
+            .0
+            .ledger
+            .build(snapshot, &env, [transaction.clone()])
+            .map_err(|error| failed(&error))?;
+        match tried.dropped.into_iter().next() {
+            Some((_, reason)) => Err(reason.into()),
+            None => Ok(()),
         }
     }
 
@@ -201,13 +232,7 @@ impl TxPool {
         self.0.counts.queued.set(u64::try_from(queue.len()).unwrap_or(u64::MAX));
     }
 
-    /// The base fee that the next block will have.
-    fn base_fee(&self) -> u64 {
-        let snapshot = self.0.disk.snapshot();
-        snapshot.head().map_or(0, |(_, head)| self.0.ledger.next_base_fee(head))
-    }
-
-    /// Drops of `senders` what the new head has executed, and then the next ones that it made invalid.
+    /// Drops of `senders` what the new head has executed, and their next transaction when the head made it invalid.
     fn revalidate(&self, senders: &[Address]) -> usize {
         let snapshot = self.0.disk.snapshot();
         let mut dropped = 0;
@@ -218,10 +243,20 @@ impl TxPool {
                 let mut queue = self.queue();
                 queue.advance(*sender, next);
                 let first = queue.of(*sender).next().filter(|first| first.nonce() == next);
-                first.map(|first| (first.hash(), first.transaction.clone()))
+                first.map(|first| (first.hash(), first.system, first.transaction.clone()))
             };
-            let Some((hash, transaction)) = first else { continue };
-            if let Err(reason) = self.check(&snapshot, &transaction) {
+            let Some((hash, system, transaction)) = first else { continue };
+            let valid = self.check(&snapshot, &transaction);
+            let reason = match valid {
+                Err(reason) => Some(reason),
+                // It may be ahead of this node's head: it gets a few blocks.
+                Ok(_) if system => {
+                    let reverts = self.rehearse(&snapshot, &transaction).err();
+                    reverts.filter(|_| self.queue().strike(hash) >= STRIKES_MAX)
+                }
+                Ok(_) => None,
+            };
+            if let Some(reason) = reason {
                 tracing::debug!(%hash, %reason, "transaction became invalid");
                 dropped += usize::from(self.queue().remove(hash).is_some());
             }
@@ -238,11 +273,17 @@ fn failed(error: &dyn std::error::Error) -> Rejection {
 impl cairn_consensus::Pool for TxPool {
     fn candidates(&self, base_fee: u64, limit: usize) -> Vec<Recovered<TxEnvelope>> {
         let queue = self.queue();
-        queue.candidates(base_fee, limit).into_iter().map(|queued| queued.transaction.clone()).collect()
+        queue
+            .candidates(base_fee, limit)
+            .into_iter()
+            .map(|queued| queued.transaction.clone())
+            .collect()
     }
 
     fn is_empty(&self) -> bool {
-        let base_fee = self.base_fee();
+        let snapshot = self.0.disk.snapshot();
+        let Some((_, head)) = snapshot.head() else { return true };
+        let base_fee = self.0.ledger.next_env(head, time_of(head), Address::ZERO).base_fee;
         !self.queue().has_candidates(base_fee)
     }
 
@@ -253,12 +294,27 @@ impl cairn_consensus::Pool for TxPool {
     }
 
     fn finalized(&self, transactions: &[B256]) {
+        let snapshot = self.0.disk.snapshot();
+        let on_disk = |hash: B256| {
+            let position = snapshot.position(hash).ok()??;
+            snapshot.transaction(position).ok()?.map(|transaction| transaction.signer())
+        };
         let senders = {
             let mut queue = self.queue();
-            let mut senders: Vec<Address> =
-                transactions.iter().filter_map(|hash| queue.remove(*hash)).map(|q| q.transaction.signer()).collect();
+            // Also of transactions that never were here: a sibling with the same nonce may be.
+            let mut senders: Vec<Address> = transactions
+                .iter()
+                .filter_map(|hash| {
+                    queue.remove(*hash).map(|q| q.transaction.signer()).or_else(|| on_disk(*hash))
+                })
+                .collect();
             // What a system transaction wanted may have been decided by others' meanwhile.
-            senders.extend(queue.all().filter(|queued| queued.system).map(|queued| queued.transaction.signer()));
+            senders.extend(
+                queue
+                    .all()
+                    .filter(|queued| queued.system)
+                    .map(|queued| queued.transaction.signer()),
+            );
             senders.sort_unstable();
             senders.dedup();
             senders

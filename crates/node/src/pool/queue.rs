@@ -38,6 +38,8 @@ pub struct Queued {
     arrival: u64,
     /// Encoded bytes.
     size: usize,
+    /// Blocks in a row on which it failed.
+    strikes: u8,
 }
 
 impl Queued {
@@ -45,7 +47,7 @@ impl Queued {
     #[must_use]
     pub fn new(transaction: Recovered<TxEnvelope>, system: bool, local: bool) -> Self {
         let size = transaction.inner().encode_2718_len();
-        Self { transaction, system, local, arrival: 0, size }
+        Self { transaction, system, local, arrival: 0, size, strikes: 0 }
     }
 
     /// Its hash.
@@ -66,12 +68,15 @@ impl Queued {
     }
 
     fn highest_tip(&self) -> u128 {
-        self.transaction.max_priority_fee_per_gas().unwrap_or_else(|| self.transaction.max_fee_per_gas())
+        self.transaction
+            .max_priority_fee_per_gas()
+            .unwrap_or_else(|| self.transaction.max_fee_per_gas())
     }
 
     /// Whether this one may take the place of `old`, of the same sender and nonce.
     fn outbids(&self, old: &Self) -> bool {
-        let enough = |new: u128, old: u128| new >= old.saturating_mul(REPLACE_PERCENT).div_ceil(100);
+        let enough =
+            |new: u128, old: u128| new >= old.saturating_mul(REPLACE_PERCENT).div_ceil(100);
         if self.system || old.system {
             return self.system;
         }
@@ -126,7 +131,8 @@ impl Queue {
     /// Executable now and held behind a gap.
     #[must_use]
     pub fn counts(&self) -> (usize, usize) {
-        let pending: usize = self.senders.values().map(|s| usize::try_from(s.gap() - s.next).unwrap_or(0)).sum();
+        let pending: usize =
+            self.senders.values().map(|s| usize::try_from(s.gap() - s.next).unwrap_or(0)).sum();
         (pending, self.len() - pending)
     }
 
@@ -177,7 +183,9 @@ impl Queue {
                 None => {}
             }
         }
-        while self.len() - freed.0 >= QUEUED_MAX || self.bytes - freed.1 + new.size > QUEUED_BYTES_MAX {
+        while self.len() - freed.0 >= QUEUED_MAX
+            || self.bytes - freed.1 + new.size > QUEUED_BYTES_MAX
+        {
             match self.cheapest(from) {
                 Some((worth, victim)) if worth < new.worth() => dropped.extend(self.remove(victim)),
                 _ => return Err(Rejection::PoolFull),
@@ -192,6 +200,16 @@ impl Queue {
         sender.next = next;
         sender.queued.insert(nonce, new);
         Ok(dropped)
+    }
+
+    /// Counts a block on which a transaction failed; returns how many there were.
+    pub fn strike(&mut self, hash: B256) -> u8 {
+        let Some((sender, nonce)) = self.owners.get(&hash) else { return 0 };
+        let queued = self.senders.get_mut(sender).and_then(|sender| sender.queued.get_mut(nonce));
+        queued.map_or(0, |queued| {
+            queued.strikes = queued.strikes.saturating_add(1);
+            queued.strikes
+        })
     }
 
     /// Takes a transaction out.
@@ -211,7 +229,10 @@ impl Queue {
     /// Whether there is a candidate at this base fee.
     #[must_use]
     pub fn has_candidates(&self, base_fee: u64) -> bool {
-        self.senders.values().filter_map(|s| s.queued.get(&s.next)).any(|first| first.tip(base_fee).is_some())
+        self.senders
+            .values()
+            .filter_map(|s| s.queued.get(&s.next))
+            .any(|first| first.tip(base_fee).is_some())
     }
 
     /// Executable transactions that pay `base_fee`: system ones first, then by tip, then by arrival; a sender's nonces ascend.
@@ -225,7 +246,8 @@ impl Queue {
             let Some(best) = heap.pop() else { break };
             chosen.push(best.queued);
             let from = best.queued.transaction.signer();
-            let after = self.senders.get(&from).and_then(|s| s.queued.get(&(best.queued.nonce() + 1)));
+            let after =
+                self.senders.get(&from).and_then(|s| s.queued.get(&(best.queued.nonce() + 1)));
             heap.extend(after.and_then(rank));
         }
         chosen

@@ -46,7 +46,11 @@ fn order(txs: &[Tx], base_fee: u64, limit: usize) -> Vec<(u16, u64)> {
         queue.insert(queued(tx), 0).unwrap();
     }
     let name = |a: Address| u16::from_be_bytes([a[18], a[19]]);
-    queue.candidates(base_fee, limit).iter().map(|q| (name(q.transaction.signer()), q.nonce())).collect()
+    queue
+        .candidates(base_fee, limit)
+        .iter()
+        .map(|q| (name(q.transaction.signer()), q.nonce()))
+        .collect()
 }
 
 #[test]
@@ -60,7 +64,11 @@ fn candidates_are_system_first_then_by_tip_with_nonces_ascending() {
         Tx { from: 5, nonce: 0, fee: GWEI, ..TX },
     ];
     let base_fee = 2_000_000_000;
-    assert_eq!(order(&txs, base_fee, 10), [(3, 0), (2, 0), (1, 0), (1, 1)], "4 has a gap, 5 cannot pay");
+    assert_eq!(
+        order(&txs, base_fee, 10),
+        [(3, 0), (2, 0), (1, 0), (1, 1)],
+        "4 has a gap, 5 cannot pay"
+    );
     assert_eq!(order(&txs, base_fee, 2), [(3, 0), (2, 0)]);
     assert_eq!(order(&txs, 0, 10).len(), 5, "without base fee 5 can pay");
 }

@@ -44,10 +44,15 @@ pub trait BlocksApi {
     async fn block_receipts(&self, block: BlockId) -> RpcResult<Option<Vec<TransactionReceipt>>>;
     /// A transaction by its place.
     #[method(name = "eth_getTransactionByBlockNumberAndIndex")]
-    async fn transaction_by_number(&self, block: Tag, index: U64) -> RpcResult<Option<Transaction>>;
+    async fn transaction_by_number(&self, block: Tag, index: U64)
+    -> RpcResult<Option<Transaction>>;
     /// A transaction by its place.
     #[method(name = "eth_getTransactionByBlockHashAndIndex")]
-    async fn transaction_by_block_hash(&self, hash: B256, index: U64) -> RpcResult<Option<Transaction>>;
+    async fn transaction_by_block_hash(
+        &self,
+        hash: B256,
+        index: U64,
+    ) -> RpcResult<Option<Transaction>>;
     /// A transaction by hash, in a block or still waiting.
     #[method(name = "eth_getTransactionByHash")]
     async fn transaction(&self, hash: B256) -> RpcResult<Option<Transaction>>;
@@ -100,9 +105,12 @@ pub(super) fn block_view(block: &StoredBlock, full: bool) -> Block {
         };
         BlockTransactions::Full((0..).zip(&block.transactions).map(place).collect())
     } else {
-        BlockTransactions::Hashes(block.transactions.iter().map(|tx| *tx.inner().tx_hash()).collect())
+        BlockTransactions::Hashes(
+            block.transactions.iter().map(|tx| *tx.inner().tx_hash()).collect(),
+        )
     };
-    let withdrawals = block.header.withdrawals_root.map(|_| alloy_rpc_types_eth::Withdrawals::default());
+    let withdrawals =
+        block.header.withdrawals_root.map(|_| alloy_rpc_types_eth::Withdrawals::default());
     Block { header, uncles: Vec::new(), transactions, withdrawals }
 }
 
@@ -178,7 +186,10 @@ fn raw_block(block: &StoredBlock) -> Vec<u8> {
     let body = alloy_consensus::BlockBody {
         transactions: block.transactions.iter().map(|tx| tx.inner().clone()).collect(),
         ommers: Vec::new(),
-        withdrawals: block.header.withdrawals_root.map(|_| alloy_rpc_types_eth::Withdrawals::default()),
+        withdrawals: block
+            .header
+            .withdrawals_root
+            .map(|_| alloy_rpc_types_eth::Withdrawals::default()),
     };
     let mut bytes = Vec::new();
     alloy_consensus::Block { header: block.header.clone(), body }.encode(&mut bytes);
@@ -201,11 +212,17 @@ fn at_position(snapshot: &Snapshot, position: (u64, u32)) -> Answer<Option<Trans
 impl BlocksApiServer for Rpc {
     async fn block_by_number(&self, block: Tag, full: Option<bool>) -> RpcResult<Option<Block>> {
         let full = full.unwrap_or(false);
-        self.heavy(move |node| Ok(stored(&node.disk.snapshot(), block.into())?.map(|b| block_view(&b, full)))).await
+        self.heavy(move |node| {
+            Ok(stored(&node.disk.snapshot(), block.into())?.map(|b| block_view(&b, full)))
+        })
+        .await
     }
     async fn block_by_hash(&self, hash: B256, full: Option<bool>) -> RpcResult<Option<Block>> {
         let full = full.unwrap_or(false);
-        self.heavy(move |node| Ok(stored(&node.disk.snapshot(), hash.into())?.map(|b| block_view(&b, full)))).await
+        self.heavy(move |node| {
+            Ok(stored(&node.disk.snapshot(), hash.into())?.map(|b| block_view(&b, full)))
+        })
+        .await
     }
     async fn count_by_number(&self, block: Tag) -> RpcResult<Option<U64>> {
         Ok(self.count(block.into())?)
@@ -232,10 +249,18 @@ impl BlocksApiServer for Rpc {
         })
         .await
     }
-    async fn transaction_by_number(&self, block: Tag, index: U64) -> RpcResult<Option<Transaction>> {
+    async fn transaction_by_number(
+        &self,
+        block: Tag,
+        index: U64,
+    ) -> RpcResult<Option<Transaction>> {
         Ok(by_place(&self.node().disk.snapshot(), block.into(), index)?)
     }
-    async fn transaction_by_block_hash(&self, hash: B256, index: U64) -> RpcResult<Option<Transaction>> {
+    async fn transaction_by_block_hash(
+        &self,
+        hash: B256,
+        index: U64,
+    ) -> RpcResult<Option<Transaction>> {
         Ok(by_place(&self.node().disk.snapshot(), hash.into(), index)?)
     }
     async fn transaction(&self, hash: B256) -> RpcResult<Option<Transaction>> {
@@ -250,7 +275,9 @@ impl BlocksApiServer for Rpc {
     async fn raw_block(&self, block: BlockId) -> RpcResult<Bytes> {
         self.heavy(move |node| {
             let block = stored(&node.disk.snapshot(), block)?;
-            block.map(|b| raw_block(&b).into()).ok_or_else(|| error(NOT_FOUND, "header not found").into())
+            block
+                .map(|b| raw_block(&b).into())
+                .ok_or_else(|| error(NOT_FOUND, "header not found").into())
         })
         .await
     }
@@ -302,8 +329,14 @@ impl Rpc {
     fn find_receipt(&self, hash: B256) -> Answer<Option<TransactionReceipt>> {
         let snapshot = self.node().disk.snapshot();
         let Some(position) = snapshot.position(hash)? else { return Ok(None) };
-        let parts = (snapshot.transaction(position)?, snapshot.receipt(position)?, snapshot.header(position.0)?);
-        let (Some(transaction), Some(receipt), Some((hash, header))) = parts else { return Ok(None) };
+        let parts = (
+            snapshot.transaction(position)?,
+            snapshot.receipt(position)?,
+            snapshot.header(position.0)?,
+        );
+        let (Some(transaction), Some(receipt), Some((hash, header))) = parts else {
+            return Ok(None);
+        };
         Ok(Some(receipt_view(hash, &header, position.1.into(), &transaction, receipt)))
     }
 }

@@ -1,7 +1,8 @@
 //! What Ethereum clients have no word for: the network's status, its genesis, certificates of finality.
 
 use alloy_primitives::{Address, B256, Bytes, U64};
-use cairn_primitives::{Digest, TimeMs};
+use cairn_ledger::time_of;
+use cairn_primitives::Digest;
 use jsonrpsee::{
     core::{RpcResult, async_trait},
     proc_macros::rpc,
@@ -71,12 +72,6 @@ pub trait CairnApi {
     /// The certificate of the block at a height.
     #[method(name = "cairn_getCertificate")]
     async fn certificate(&self, height: U64) -> RpcResult<Finality>;
-}
-
-/// Network time of a header: `extra_data` holds it in ms, big-endian.
-pub(crate) fn time_of(header: &alloy_consensus::Header) -> TimeMs {
-    let bytes = <[u8; 8]>::try_from(&header.extra_data[..]);
-    TimeMs(bytes.map_or(header.timestamp.saturating_mul(1_000), u64::from_be_bytes))
 }
 
 fn status(node: &Node) -> Answer<Status> {

@@ -71,7 +71,9 @@ impl From<Rejection> for Failure {
             name: String,
         }
         let code = match rejection {
-            Rejection::Ledger(TxError::Malformed | TxError::BadSignature | TxError::Oversized(_)) => PARAMS,
+            Rejection::Ledger(
+                TxError::Malformed | TxError::BadSignature | TxError::Oversized(_),
+            ) => PARAMS,
             Rejection::Disk => INTERNAL,
             _ => SERVER,
         };

@@ -70,10 +70,20 @@ pub trait EthApi {
     async fn code(&self, address: Address, block: Option<BlockId>) -> RpcResult<Bytes>;
     /// A storage slot.
     #[method(name = "eth_getStorageAt")]
-    async fn storage_at(&self, address: Address, slot: JsonStorageKey, block: Option<BlockId>) -> RpcResult<B256>;
+    async fn storage_at(
+        &self,
+        address: Address,
+        slot: JsonStorageKey,
+        block: Option<BlockId>,
+    ) -> RpcResult<B256>;
     /// Refused: the state is not a Merkle-Patricia trie.
     #[method(name = "eth_getProof")]
-    async fn proof(&self, address: Address, slots: Vec<JsonStorageKey>, block: Option<BlockId>) -> RpcResult<()>;
+    async fn proof(
+        &self,
+        address: Address,
+        slots: Vec<JsonStorageKey>,
+        block: Option<BlockId>,
+    ) -> RpcResult<()>;
     /// Base fee of the next block and the suggested tip.
     #[method(name = "eth_gasPrice")]
     async fn gas_price(&self) -> RpcResult<U256>;
@@ -112,8 +122,9 @@ fn tips(snapshot: &Snapshot, height: u64) -> Answer<Vec<(u128, u64)>> {
     let base_fee = block.header.base_fee_per_gas().unwrap_or_default();
     let receipts = snapshot.receipts(height)?;
     let paid = block.transactions.iter().zip(receipts);
-    let mut tips: Vec<(u128, u64)> =
-        paid.filter_map(|(tx, receipt)| Some((tx.effective_tip_per_gas(base_fee)?, receipt.gas_used))).collect();
+    let mut tips: Vec<(u128, u64)> = paid
+        .filter_map(|(tx, receipt)| Some((tx.effective_tip_per_gas(base_fee)?, receipt.gas_used)))
+        .collect();
     tips.sort_unstable();
     Ok(tips)
 }
@@ -148,11 +159,18 @@ fn suggested_tip(node: &Node, snapshot: &Snapshot) -> Answer<u128> {
     Ok(paid.get(paid.len() / 2).copied().unwrap_or(least))
 }
 
-fn fee_history(node: &Node, blocks: u64, newest: Tag, percentiles: Option<Vec<f64>>) -> Answer<FeeHistory> {
+fn fee_history(
+    node: &Node,
+    blocks: u64,
+    newest: Tag,
+    percentiles: Option<Vec<f64>>,
+) -> Answer<FeeHistory> {
     let percentiles = percentiles.unwrap_or_default();
-    let ascending = percentiles.is_sorted() && percentiles.iter().all(|p| (0.0..=100.0).contains(p));
+    let ascending =
+        percentiles.is_sorted() && percentiles.iter().all(|p| (0.0..=100.0).contains(p));
     if !ascending || percentiles.len() > PERCENTILES_MAX {
-        let message = format!("reward percentiles: up to {PERCENTILES_MAX}, ascending, from 0 to 100");
+        let message =
+            format!("reward percentiles: up to {PERCENTILES_MAX}, ascending, from 0 to 100");
         return Err(error(PARAMS, message).into());
     }
     let snapshot = node.disk.snapshot();
@@ -217,7 +235,12 @@ impl EthApiServer for Rpc {
     async fn code(&self, address: Address, block: Option<BlockId>) -> RpcResult<Bytes> {
         Ok(self.find_code(address, block)?)
     }
-    async fn storage_at(&self, address: Address, slot: JsonStorageKey, block: Option<BlockId>) -> RpcResult<B256> {
+    async fn storage_at(
+        &self,
+        address: Address,
+        slot: JsonStorageKey,
+        block: Option<BlockId>,
+    ) -> RpcResult<B256> {
         Ok(self.find_slot(address, slot.as_b256().into(), block).map(B256::from)?)
     }
     async fn proof(&self, _: Address, _: Vec<JsonStorageKey>, _: Option<BlockId>) -> RpcResult<()> {
@@ -280,7 +303,10 @@ mod tests {
     #[test]
     fn percentiles_are_weighted_by_gas() {
         let tips = [(1, 900), (5, 90), (100, 10)];
-        assert_eq!(at_percentiles(&tips, &[0.0, 50.0, 90.0, 91.0, 99.5, 100.0]), [1, 1, 1, 5, 100, 100]);
+        assert_eq!(
+            at_percentiles(&tips, &[0.0, 50.0, 90.0, 91.0, 99.5, 100.0]),
+            [1, 1, 1, 5, 100, 100]
+        );
         assert_eq!(at_percentiles(&[], &[50.0]), [0]);
     }
 }

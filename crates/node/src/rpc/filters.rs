@@ -125,7 +125,8 @@ fn range(snapshot: &Snapshot, filter: &Filter) -> Answer<Option<(u64, u64)>> {
     let head = snapshot.height();
     match filter.block_option {
         FilterBlockOption::AtBlockHash(hash) => {
-            let height = snapshot.height_of(hash)?.ok_or_else(|| error(NOT_FOUND, "unknown block"))?;
+            let height =
+                snapshot.height_of(hash)?.ok_or_else(|| error(NOT_FOUND, "unknown block"))?;
             Ok(Some((height, height)))
         }
         FilterBlockOption::Range { from_block, to_block } => {
@@ -143,7 +144,13 @@ fn range(snapshot: &Snapshot, filter: &Filter) -> Answer<Option<(u64, u64)>> {
     }
 }
 
-fn logs_between(node: &Node, snapshot: &Snapshot, filter: &Filter, from: u64, to: u64) -> Answer<Vec<Log>> {
+fn logs_between(
+    node: &Node,
+    snapshot: &Snapshot,
+    filter: &Filter,
+    from: u64,
+    to: u64,
+) -> Answer<Vec<Log>> {
     if to - from >= LOG_BLOCKS_MAX {
         let message = format!("query exceeds the range of {LOG_BLOCKS_MAX} blocks: ask for less");
         return Err(error(LIMIT, message).into());
@@ -165,7 +172,10 @@ fn logs_between(node: &Node, snapshot: &Snapshot, filter: &Filter, from: u64, to
             found.extend(logs.into_iter().filter(|log| filter.matches(&log.inner)));
         }
         if found.len() > LOGS_MAX {
-            let message = format!("query returns more than {LOGS_MAX} logs: last block within the limit is {}", height.saturating_sub(1));
+            let message = format!(
+                "query returns more than {LOGS_MAX} logs: last block within the limit is {}",
+                height.saturating_sub(1)
+            );
             return Err(error(LIMIT, message).into());
         }
         if started.elapsed() > node.config.deadline {
@@ -196,7 +206,8 @@ fn changes(node: &Node, id: U256) -> Answer<FilterChanges> {
             .map(|hashes| Some(FilterChanges::Hashes(hashes))),
         Kind::Logs(filter) => match range(&snapshot, filter) {
             Ok(Some((first, last))) if first.max(from) <= last => {
-                logs_between(node, &snapshot, filter, first.max(from), last).map(|logs| Some(FilterChanges::Logs(logs)))
+                logs_between(node, &snapshot, filter, first.max(from), last)
+                    .map(|logs| Some(FilterChanges::Logs(logs)))
             }
             other => other.map(|_| None),
         },

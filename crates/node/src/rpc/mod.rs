@@ -23,8 +23,9 @@ mod tests;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use alloy_consensus::Header;
+use alloy_primitives::Address;
 use cairn_kit::{NetworkClock, Shutdown};
-use cairn_ledger::Ledger;
+use cairn_ledger::{Ledger, time_of};
 use cairn_primitives::Genesis;
 use jsonrpsee::{
     RpcModule,
@@ -34,13 +35,8 @@ use jsonrpsee::{
 use tokio::sync::Semaphore;
 use tower_http::cors::{Any, CorsLayer};
 
-use blocks::BlocksApiServer as _;
-use cairn::CairnApiServer as _;
-pub(crate) use cairn::time_of;
-use call::CallApiServer as _;
 use errors::{Answer, INTERNAL, LIMIT, error};
-use eth::EthApiServer as _;
-use filters::{Filters, FiltersApiServer as _};
+use filters::Filters;
 
 use crate::{disk::RedbDisk, pool::TxPool};
 
@@ -103,7 +99,7 @@ pub(crate) struct Node {
 impl Node {
     /// Base fee of the child of `parent`.
     fn next_base_fee(&self, parent: &Header) -> u64 {
-        self.ledger.next_base_fee(parent)
+        self.ledger.next_env(parent, time_of(parent), Address::ZERO).base_fee
     }
 }
 
@@ -133,7 +129,17 @@ impl Rpc {
         let RpcParts { ledger, genesis, genesis_text, disk, pool, clock } = parts;
         let calls = Arc::new(Semaphore::new(config.calls_max));
         let filters = Filters::default();
-        Self(Arc::new(Node { ledger, genesis, genesis_text, disk, pool, clock, config, filters, calls }))
+        Self(Arc::new(Node {
+            ledger,
+            genesis,
+            genesis_text,
+            disk,
+            pool,
+            clock,
+            config,
+            filters,
+            calls,
+        }))
     }
 
     fn node(&self) -> &Node {
