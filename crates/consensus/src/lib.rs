@@ -1,5 +1,33 @@
 //! BFT ordering around the ledger: Commonware simplex, peer-to-peer and block sync.
+//!
+//! `node` brings a disk and a pool, consensus brings final blocks: `run_validator` starts one validator on its own thread.
+//! We write no consensus protocol; this crate names the engine's concrete types once and connects it to the ledger.
+//! Protocol: docs/spec/consensus.md and docs/spec/finality.md; decisions: docs/adr/0002-consensus.md, 0003-certificates.md.
+//!
+//! Invariants: the ledger decides what a block does, and nothing else does; the state of every final block is reproduced
+//! bit for bit, or the node stops.
 
+mod application;
+mod block;
+mod engine;
+mod finality;
+mod genesis;
+mod gossip;
+mod network;
+mod pace;
+mod params;
 mod ports;
+mod speculation;
+#[cfg(test)]
+mod tests;
+mod tree;
+mod validator;
 
-pub use ports::{Disk, FinalBlock, Pool, WRITES_KEPT};
+pub use block::{BODY_BYTES_MAX, Block, Preamble, header_time};
+pub use finality::{FinalityError, FinalityProof, namespace, validator_set};
+pub use genesis::{GenesisBlockError, genesis_block};
+pub use network::Reach;
+pub use ports::{Disk, FinalBlock, NetworkTime, Pool, WRITES_KEPT};
+pub use validator::{
+    NetworkIdentity, ValidatorConfig, ValidatorError, ValidatorHandle, run_validator,
+};

@@ -2,7 +2,9 @@
 
 use alloy_consensus::{Header, ReceiptEnvelope, TxEnvelope, transaction::Recovered};
 use alloy_primitives::B256;
+use cairn_kit::clock::NetworkClock;
 use cairn_ledger::{State, StateError, Writes};
+use cairn_primitives::TimeMs;
 
 /// A finalised block with everything that follows from it, ready to be written.
 #[derive(Clone, Debug)]
@@ -57,3 +59,15 @@ pub trait Pool: Clone + Send + Sync + 'static {
 
 /// Blocks whose net writes the disk keeps for replay after a crash.
 pub const WRITES_KEPT: u64 = 64;
+
+/// The network's clock as this node sees it. `kit::clock::NetworkClock` in a process, virtual time in a simulation.
+pub trait NetworkTime: Send + Sync + 'static {
+    /// Now, in network time.
+    fn now(&self) -> TimeMs;
+}
+
+impl NetworkTime for NetworkClock {
+    fn now(&self) -> TimeMs {
+        TimeMs(self.now_ms())
+    }
+}

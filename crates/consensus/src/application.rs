@@ -1,0 +1,451 @@
+//! The ledger as the engine's application: propose, process, and commit what is final.
+//!
+//! ```text
+//! propose   parent ─► env(time, beneficiary) ─► Ledger::build on the state after the parent ─► tree batch ─► header ─► block
+//! process   block ─► time rules ─► Ledger::verify on the state after its parent ─► tree batch ─► same header? ─► sealed batch
+//! finalized block ─► Disk::commit (fsync) ─► pool, followers ─► only then the engine acknowledges it to the archive
+//! ```
+//!
+//! Crash safety. The engine applies a final block to the tree, calls `finalized`, and acknowledges it to marshal only when
+//! `finalized` returned *and* the tree is durable. On start it rewinds the tree to marshal's acknowledged block A and
+//! delivers A+1, A+2, … again. So the disk is never behind A, and at most `PENDING_ACKS` + 1 blocks ahead of it: such a
+//! block is not executed again but replayed from `Disk::writes_of`, its tree root is checked, and its commit skipped. A disk that *is* behind
+//! (restored from a copy) is brought to A from marshal's archive before the engine starts (`catch_up`).
+//!
+//! Invariant: nothing here reads a clock, a random number or the pool to decide whether a block is valid; the clock may
+//! only delay the answer.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use alloy_consensus::{Header, TxEnvelope, transaction::Recovered};
+use alloy_eips::Encodable2718 as _;
+use alloy_primitives::{Address, B256};
+use bytes::Bytes;
+use cairn_ledger::{BlockError, Ledger, Writes, decode_transaction, params::BLOCK_TXS_MAX};
+use cairn_primitives::TimeMs;
+use commonware_codec::Encode as _;
+use commonware_consensus::{
+    Heightable as _,
+    marshal::{self, ancestry::Ancestry, standard::Standard},
+    simplex::scheme::ed25519::Scheme,
+    types::Height,
+};
+use commonware_cryptography::{Digestible as _, ed25519, sha256::Digest};
+use commonware_glue::stateful::{Application, Finality, Input, Proposed, db::DatabaseSet};
+use commonware_runtime::{Clock, Spawner};
+use commonware_storage::{Context as StorageContext, qmdb::sync::Target};
+use futures::StreamExt as _;
+use tokio::sync::watch;
+
+use crate::{
+    block::{Block, BlockContext, Preamble},
+    finality::FinalityProof,
+    params::{BLOCK_STEP_MS, CLOCK_DRIFT_MS, POLL},
+    ports::{Disk, FinalBlock, NetworkTime, Pool},
+    speculation::{Layer, Speculation},
+    tree::{self, Sealed, SharedTree},
+};
+
+/// Marshal's mailbox for our blocks.
+pub(crate) type Marshal = marshal::core::Mailbox<Scheme, Standard<Block>>;
+
+/// What every part of the application shares.
+pub(crate) struct Chain<D, P> {
+    pub(crate) ledger: Ledger,
+    pub(crate) disk: D,
+    pub(crate) pool: P,
+    pub(crate) time: Arc<dyn NetworkTime>,
+    /// Network milliseconds in a wall millisecond.
+    pub(crate) time_scale: u64,
+    /// Ethereum account that earns the tips of each validator's blocks.
+    pub(crate) operators: BTreeMap<ed25519::PublicKey, Address>,
+    pub(crate) genesis: Block,
+    /// The state of block 0.
+    pub(crate) genesis_writes: Writes,
+    pub(crate) speculation: Speculation,
+    pub(crate) height: watch::Sender<u64>,
+}
+
+/// The application that the engine drives.
+pub(crate) struct App<D, P> {
+    pub(crate) chain: Arc<Chain<D, P>>,
+    pub(crate) marshal: Marshal,
+    /// Testing the others: a leader that lies about the state root of its own blocks.
+    pub(crate) conduct: Conduct,
+}
+
+/// How a validator behaves. Only simulations ask for anything but `Honest`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Conduct {
+    /// By the rules.
+    #[default]
+    Honest,
+    /// As leader, commits to a state in which it owns one base unit more than its block gives it.
+    #[cfg(test)]
+    MintsForItself,
+}
+
+impl<D, P> Clone for App<D, P> {
+    fn clone(&self) -> Self {
+        Self {
+            chain: Arc::clone(&self.chain),
+            marshal: self.marshal.clone(),
+            conduct: self.conduct,
+        }
+    }
+}
+
+impl<D: Disk, P: Pool> Chain<D, P> {
+    fn operator(&self, leader: &ed25519::PublicKey) -> Option<Address> {
+        self.operators.get(leader).copied()
+    }
+
+    /// Most network ms that a block may be later than its parent.
+    fn step(&self) -> u64 {
+        BLOCK_STEP_MS.saturating_mul(self.time_scale)
+    }
+
+    /// The time of a block proposed now: the network's, but neither before the parent's nor more than a step after it.
+    fn block_time(&self, parent: TimeMs) -> TimeMs {
+        TimeMs(self.time.now().0.clamp(parent.0, parent.0.saturating_add(self.step())))
+    }
+
+    /// The writes that enter the tree with a block: block 1 also brings the genesis state.
+    fn tree_writes(&self, height: u64, writes: &Writes) -> Writes {
+        if height != 1 {
+            return writes.clone();
+        }
+        let mut all = self.genesis_writes.clone();
+        all.merge(writes.clone());
+        all
+    }
+
+    /// Executes `block` on the state after `parent`; `None` when it breaks a rule for ever.
+    fn execute(&self, block: &Block, parent: &Preamble, parent_digest: Digest) -> Option<Layer> {
+        let preamble = &block.preamble;
+        let state = self
+            .speculation
+            .state_after(&self.disk, parent_digest, parent.height.get())
+            .expect("the ledger's disk can be read")?;
+        let proposer = self.operator(&preamble.context.leader)?;
+        let env = self.ledger.next_env(&parent.header, preamble.time(), proposer);
+        let transactions = recover(&block.transactions)?;
+        let executed = match self.ledger.verify(&state, &env, transactions) {
+            Ok(executed) => executed,
+            Err(error @ BlockError::Transaction { .. }) => {
+                tracing::warn!(%error, height = preamble.height.get(), "block refused");
+                return None;
+            }
+            Err(BlockError::State(error)) => panic!("the ledger's disk can be read: {error}"),
+        };
+        let header = executed.header(&env, preamble.header.state_root);
+        if header != preamble.header {
+            tracing::warn!(
+                height = preamble.height.get(),
+                "block refused: its header differs from its execution"
+            );
+            return None;
+        }
+        Some(Layer {
+            parent: parent_digest,
+            hash: header.hash_slow(),
+            header,
+            transactions: executed.transactions,
+            receipts: executed.receipts,
+            gas_used: executed.gas_used,
+            writes: executed.writes,
+        })
+    }
+
+    /// Commits a final block, once.
+    fn commit(&self, digest: Digest, layer: &Layer, certificate: Vec<u8>) {
+        self.disk
+            .commit(FinalBlock {
+                header: layer.header.clone(),
+                digest: digest.0,
+                transactions: layer.transactions.clone(),
+                receipts: layer.receipts.clone(),
+                gas_used: layer.gas_used.clone(),
+                writes: layer.writes.clone(),
+                certificate,
+            })
+            .expect("the ledger's disk can be written");
+        let hashes: Vec<B256> = layer.transactions.iter().map(|tx| *tx.tx_hash()).collect();
+        self.pool.finalized(&hashes);
+    }
+
+    fn head(&self) -> Option<Header> {
+        self.disk.head().expect("the ledger's disk can be read")
+    }
+}
+
+/// Decodes transactions and recovers their senders; `None` when one is malformed.
+fn recover(raw: &[Bytes]) -> Option<Vec<Recovered<TxEnvelope>>> {
+    let one = |raw: &Bytes| {
+        let tx = decode_transaction(raw).ok()?;
+        // Only one byte form of a transaction may be in a block.
+        (tx.encoded_2718() == raw.as_ref()).then_some(tx)
+    };
+    raw.iter().map(one).collect()
+}
+
+impl<D: Disk, P: Pool> App<D, P> {
+    /// The proof of finality of a block that marshal delivered; `None` when only a later block has a certificate.
+    pub(crate) async fn proof(&self, block: &Block) -> Option<FinalityProof> {
+        proof(&self.marshal, block).await
+    }
+
+    /// Brings a disk that is behind marshal's acknowledged block up to it, by executing the archive's blocks.
+    ///
+    /// # Panics
+    /// When the archive lacks a block or a block does not execute as agreed: the disk is of another network or broken.
+    pub(crate) async fn catch_up(&self) {
+        let chain = &self.chain;
+        let Some(processed) = self.marshal.get_processed().await else { return };
+        let mut head = chain.head().map_or(0, |header| header.number);
+        if head < processed.height().get() {
+            tracing::warn!(
+                head,
+                archive = processed.height().get(),
+                "the disk is behind: replaying the archive"
+            );
+        }
+        while head < processed.height().get() {
+            let parent = self.archived(head).await;
+            let block = self.archived(head + 1).await;
+            let digest = block.digest();
+            let layer = chain
+                .execute(&block, &parent.preamble, parent.digest())
+                .expect("an archived block executes on its parent's state as the network agreed");
+            let certificate =
+                self.proof(&block).await.map_or_else(Vec::new, |proof| proof.encode().into());
+            chain.commit(digest, &layer, certificate);
+            head += 1;
+        }
+    }
+
+    async fn archived(&self, height: u64) -> Block {
+        if height == 0 {
+            return self.chain.genesis.clone();
+        }
+        let block = self.marshal.get_block(Height::new(height)).await;
+        block.expect("the archive keeps every final block").inner().clone()
+    }
+
+    /// Waits until this validator's clock allows the block.
+    async fn until_due<E: Clock>(&self, context: &E, time: TimeMs) {
+        let drift = CLOCK_DRIFT_MS.saturating_mul(self.chain.time_scale);
+        while self.chain.time.now().0.saturating_add(drift) < time.0 {
+            context.sleep(POLL).await;
+        }
+    }
+
+    /// The block's net writes when the disk has it already; the disk has replaced it when it is past this height.
+    fn applied(&self, block: &Block, digest: Digest) -> Applied {
+        let Some(head) = self.chain.head() else { return Applied::No };
+        if block.height().get() > head.number {
+            return Applied::No;
+        }
+        match self.chain.disk.writes_of(digest.0).expect("the ledger's disk can be read") {
+            Some((_, writes)) => Applied::Same(Box::new(writes)),
+            None => Applied::Other,
+        }
+    }
+}
+
+/// Whether the disk already holds a block.
+enum Applied {
+    /// It is not that far.
+    No,
+    /// It does, with these writes.
+    Same(Box<Writes>),
+    /// It holds another block at that height.
+    Other,
+}
+
+/// The proof of finality of `block`, from marshal's archive.
+pub(crate) async fn proof(marshal: &Marshal, block: &Block) -> Option<FinalityProof> {
+    let finalization = marshal.get_finalization(block.height()).await?;
+    Some(FinalityProof {
+        preamble: block.preamble.clone(),
+        body: block.body_digest(),
+        finalization,
+    })
+}
+
+impl<E, D, P> Application<E> for App<D, P>
+where
+    E: Clock + Spawner + StorageContext,
+    D: Disk,
+    P: Pool,
+{
+    type SigningScheme = Scheme;
+    type Context = BlockContext;
+    type Block = Block;
+    type Databases = SharedTree<E>;
+    type Captured = ();
+    type Provider = P;
+    type Input = ();
+
+    fn sync_targets(block: &Block) -> <Self::Databases as DatabaseSet<E>>::SyncTargets {
+        Target::new(block.preamble.log_root, block.preamble.log_range.clone())
+    }
+
+    async fn genesis(&mut self) -> Block {
+        self.chain.genesis.clone()
+    }
+
+    async fn propose(
+        &mut self,
+        (_, context): (E, BlockContext),
+        ancestry: impl Ancestry<Block>,
+        batch: tree::Batch<E>,
+        input: Input<(), P>,
+    ) -> Option<Proposed<Self, E>> {
+        let mut ancestry = Box::pin(ancestry);
+        let parent = ancestry.next().await?;
+        let chain = &self.chain;
+        let preamble = &parent.inner().preamble;
+        let height = parent.height().next();
+        let state = chain
+            .speculation
+            .state_after(&chain.disk, parent.digest(), parent.height().get())
+            .expect("the ledger's disk can be read")?;
+
+        let proposer = chain.operator(&context.leader)?;
+        let env =
+            chain.ledger.next_env(&preamble.header, chain.block_time(preamble.time()), proposer);
+        let candidates = input.provider.candidates(env.base_fee, BLOCK_TXS_MAX);
+        let executed = chain
+            .ledger
+            .build(&state, &env, candidates)
+            .expect("building skips bad transactions and fails only with the disk");
+
+        #[cfg_attr(not(test), expect(unused_mut, reason = "only the liar below changes it"))]
+        let mut tree_writes = chain.tree_writes(height.get(), &executed.writes);
+        #[cfg(test)]
+        if self.conduct == Conduct::MintsForItself {
+            let account = tree_writes
+                .accounts
+                .entry(proposer)
+                .or_insert(Some(cairn_ledger::Account::default()));
+            account.get_or_insert_default().balance += alloy_primitives::U256::ONE;
+        }
+        let sealed = tree::seal(batch, &tree_writes).await.expect("the state tree can be read");
+        let commitment = tree::commitment::<E>(&sealed);
+        let header = executed.header(&env, B256::from(commitment.state_root.0));
+        let transactions =
+            executed.transactions.iter().map(|tx| tx.encoded_2718().into()).collect();
+        let block = Block {
+            preamble: Preamble {
+                context,
+                parent: parent.digest(),
+                height,
+                log_root: commitment.log_root,
+                log_range: commitment.log_range,
+                header: header.clone(),
+            },
+            transactions,
+        };
+        chain.speculation.insert(
+            block.digest(),
+            Layer {
+                parent: parent.digest(),
+                hash: header.hash_slow(),
+                header,
+                transactions: executed.transactions,
+                receipts: executed.receipts,
+                gas_used: executed.gas_used,
+                writes: executed.writes,
+            },
+        );
+        Some(Proposed { block, merkleized: sealed })
+    }
+
+    async fn process(
+        &mut self,
+        (context, _): (E, BlockContext),
+        ancestry: impl Ancestry<Block>,
+        batch: tree::Batch<E>,
+        finality: Finality,
+    ) -> Option<Sealed<E>> {
+        let chain = Arc::clone(&self.chain);
+        let mut ancestry = Box::pin(ancestry);
+        let block = ancestry.next().await?;
+        let digest = block.digest();
+        let (writes, layer) = match self.applied(block.inner(), digest) {
+            Applied::Same(writes) => (*writes, None),
+            Applied::Other if finality == Finality::Finalized => {
+                panic!(
+                    "the disk holds another block at height {}: it is of another network",
+                    block.height()
+                )
+            }
+            Applied::Other => return None,
+            Applied::No => {
+                let parent = ancestry.next().await?;
+                let (time, parent_time) =
+                    (block.inner().preamble.time(), parent.inner().preamble.time());
+                if time < parent_time || time.0 - parent_time.0 > chain.step() {
+                    return None;
+                }
+                if finality == Finality::Candidate {
+                    self.until_due(&context, time).await;
+                }
+                let layer =
+                    chain.execute(block.inner(), &parent.inner().preamble, parent.digest())?;
+                (layer.writes.clone(), Some(layer))
+            }
+        };
+        let writes = chain.tree_writes(block.height().get(), &writes);
+        let sealed = tree::seal(batch, &writes).await.expect("the state tree can be read");
+        let commitment = tree::commitment::<E>(&sealed);
+        let preamble = &block.inner().preamble;
+        let agreed = preamble.header.state_root == B256::from(commitment.state_root.0)
+            && preamble.log_root == commitment.log_root
+            && preamble.log_range == commitment.log_range;
+        if !agreed {
+            tracing::warn!(
+                height = block.height().get(),
+                "block refused: its state root differs from its execution"
+            );
+            return None;
+        }
+        if let Some(layer) = layer {
+            chain.speculation.insert(digest, layer);
+        }
+        Some(sealed)
+    }
+
+    async fn capture(
+        &mut self,
+        _context: (E, BlockContext),
+        _block: &Block,
+        _sealed: &Sealed<E>,
+        _readers: <Self::Databases as DatabaseSet<E>>::Readers,
+    ) {
+    }
+
+    async fn finalized(
+        &mut self,
+        _context: (E, BlockContext),
+        block: &Block,
+        (): (),
+        _readers: <Self::Databases as DatabaseSet<E>>::Readers,
+    ) {
+        let chain = &self.chain;
+        let height = block.height().get();
+        if chain.head().is_none_or(|head| head.number < height) {
+            let digest = block.digest();
+            let layer = chain
+                .speculation
+                .get(&digest)
+                .expect("a final block above the disk was executed here");
+            let certificate =
+                self.proof(block).await.map_or_else(Vec::new, |proof| proof.encode().into());
+            chain.commit(digest, &layer, certificate);
+        }
+        chain.speculation.committed(height);
+        chain.height.send_replace(height);
+    }
+}

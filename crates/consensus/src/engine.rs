@@ -1,0 +1,316 @@
+//! The wiring of one validator, the same on sockets and in a simulation.
+//!
+//! ```text
+//! votes, certificates ─► simplex ─► Deferred ─► Paced ─► Stateful ─► App ─► Ledger, Disk, Pool
+//!                           │ certificates                  ▲ final blocks, in order
+//! broadcast, backfill ─► marshal (archives of blocks and certificates) ─┘
+//! ```
+//!
+//! One term for ever: `Terms` answers every term with the same scheme. To change the set, `Terms` gets a scheme per term,
+//! `TERM_BLOCKS` a length, and one simplex engine runs per term; archives and proofs already decode certificates of any
+//! committee size.
+
+use std::{sync::Arc, time::Duration};
+
+use commonware_broadcast::buffered;
+use commonware_consensus::{
+    Reporter,
+    marshal::{
+        self,
+        core::Actor as MarshalActor,
+        resolver::p2p as block_fetch,
+        standard::{Deferred, Standard},
+    },
+    simplex::{
+        self,
+        config::{Floor, ForwardPolicy, SkipPolicy},
+        elector::RoundRobin,
+        scheme::ed25519::Scheme,
+    },
+    types::{Epoch as Term, FixedEpocher, ViewDelta},
+};
+use commonware_cryptography::{
+    Digested, Digestible as _, Sha256,
+    certificate::{Provider as SchemeProvider, Scoped, Verifier as _},
+    ed25519,
+};
+use commonware_glue::stateful::{
+    Config as StatefulConfig, Stateful, SyncPlan,
+    db::{SyncEngineConfig, p2p as tree_sync},
+    probe::{self, Probe},
+};
+use commonware_p2p::{Blocker, Provider, Receiver, Sender};
+use commonware_parallel::Sequential;
+use commonware_runtime::{Handle, Spawner, buffer::paged::CacheRef};
+use commonware_storage::{Context as StorageContext, archive::prunable, mmr, translator::TwoCap};
+use commonware_utils::{NZDuration, NZU16, NZU64, NZUsize};
+
+use crate::{
+    application::{App, Chain, Conduct, Marshal},
+    block::Block,
+    gossip::{self, Gossip},
+    network::Channels,
+    pace::{Pace, Paced},
+    params::{
+        FETCH_RETRY, FETCH_TIMEOUT, LEADER_GRACE, MAILBOX, PENDING_ACKS, REPAIR_MAX, SKIP_AFTER,
+        STORAGE_BUFFER, SYNC_BATCH, TERM_BLOCKS, TIMEOUT_RETRY, VIEWS_KEPT,
+    },
+    ports::{Disk, Pool},
+    tree::{self, Tree},
+};
+
+/// Partition prefix of everything a validator stores through the engine.
+const PREFIX: &str = "consensus";
+/// Pages of the cache that all files share: 1,024 of 4 KiB.
+const CACHE_PAGES: usize = 1_024;
+
+/// The validators of each term. One set for ever, for now.
+#[derive(Clone)]
+struct Terms(Arc<Scheme>);
+
+impl SchemeProvider for Terms {
+    type Scope = Term;
+    type Scheme = Scheme;
+    fn scoped(&self, _: Term) -> Option<Scoped<Scheme>> {
+        Some(Scoped::scheme(Arc::clone(&self.0)))
+    }
+}
+
+/// What a validator is made of.
+pub(crate) struct Parts<D, P, N, B> {
+    pub(crate) scheme: Scheme,
+    pub(crate) me: ed25519::PublicKey,
+    pub(crate) peers: N,
+    pub(crate) blocker: B,
+    pub(crate) chain: Arc<Chain<D, P>>,
+    pub(crate) pace: Pace,
+    pub(crate) conduct: Conduct,
+    /// Puts the validators of one simulation apart on their shared disk.
+    pub(crate) name: String,
+}
+
+/// A validator that runs.
+pub(crate) struct Running {
+    /// Ends only when a part failed.
+    pub(crate) engine: Handle<()>,
+    pub(crate) marshal: Marshal,
+    pub(crate) gossip: Gossip,
+}
+
+fn archive<C>(
+    prefix: &str,
+    name: &str,
+    page_cache: CacheRef,
+    codec_config: C,
+) -> prunable::Config<TwoCap, C> {
+    prunable::Config {
+        translator: TwoCap,
+        metadata_partition: format!("{prefix}-{name}-metadata"),
+        key_partition: format!("{prefix}-{name}-key"),
+        key_page_cache: page_cache,
+        value_partition: format!("{prefix}-{name}-value"),
+        compression: None,
+        codec_config,
+        items_per_section: NZU64!(1024),
+        key_write_buffer: STORAGE_BUFFER,
+        value_write_buffer: STORAGE_BUFFER,
+        replay_buffer: STORAGE_BUFFER,
+    }
+}
+
+/// Starts every actor of a validator. `watch` may wrap the receiver of final blocks (simulations count them).
+///
+/// # Panics
+/// When the validator's own storage cannot be opened, or is of another network.
+pub(crate) async fn start<E, D, P, N, B, S, R, W>(
+    context: E,
+    parts: Parts<D, P, N, B>,
+    channels: Channels<S, R>,
+    watch: impl FnOnce(commonware_glue::stateful::Mailbox<E, App<D, P>>) -> W,
+) -> Running
+where
+    E: StorageContext + Spawner + rand_core::CryptoRng,
+    D: Disk,
+    P: Pool,
+    N: Provider<PublicKey = ed25519::PublicKey>,
+    B: Blocker<PublicKey = ed25519::PublicKey>,
+    S: Sender<PublicKey = ed25519::PublicKey>,
+    R: Receiver<PublicKey = ed25519::PublicKey>,
+    W: Reporter<Activity = marshal::Update<Block>>,
+{
+    let Parts { scheme, me, peers, blocker, chain, pace, conduct, name } = parts;
+    let prefix = format!("{PREFIX}{name}");
+    let page_cache = CacheRef::new(NZU16!(4096), NZUsize!(CACHE_PAGES));
+    let terms = Terms(Arc::new(scheme.clone()));
+    let epocher = FixedEpocher::new(TERM_BLOCKS);
+    let genesis = Digested::precomputed(chain.genesis.clone(), chain.genesis.digest());
+    let genesis_digest = chain.genesis.digest();
+
+    let (gossiper, gossip) =
+        gossip::Actor::new(context.child("gossip"), chain.pool.clone(), blocker.clone());
+    gossiper.start(channels.gossip);
+
+    // Blocks: sending new ones, fetching missing ones, keeping final ones.
+    let fetcher = block_fetch::init(
+        context.child("block_fetch"),
+        block_fetch::Config {
+            public_key: me.clone(),
+            peer_provider: peers.clone(),
+            blocker: blocker.clone(),
+            mailbox_size: MAILBOX,
+            fetch_timeout: NZDuration!(FETCH_TIMEOUT),
+            fetch_retry_delay: FETCH_RETRY,
+            priority_requests: false,
+            priority_responses: false,
+        },
+        channels.backfill,
+    );
+    let (broadcaster, buffer) = buffered::Engine::new(
+        context.child("broadcast"),
+        buffered::Config {
+            public_key: me.clone(),
+            mailbox_size: MAILBOX,
+            deque_size: 10,
+            priority: true,
+            codec_config: (),
+            peer_provider: peers.clone(),
+            strategy: Sequential,
+        },
+    );
+    broadcaster.start(channels.broadcast);
+    let certificates = prunable::Archive::init(
+        context.child("certificates"),
+        archive(
+            &prefix,
+            "certificates",
+            page_cache.clone(),
+            Scheme::certificate_codec_config_unbounded(),
+        ),
+    )
+    .await
+    .expect("this validator's archive of certificates opens");
+    let blocks = prunable::Archive::init(
+        context.child("blocks"),
+        archive(&prefix, "blocks", page_cache.clone(), ()),
+    )
+    .await
+    .expect("this validator's archive of blocks opens");
+
+    // State sync is served to peers, and not used: a validator replays every block.
+    let plan = SyncPlan::init(context.child("plan"), prefix.clone()).await;
+    let (prober, probe) = Probe::new(probe::Config {
+        context: context.child("probe"),
+        provider: terms.clone(),
+        strategy: Sequential,
+        mailbox_size: MAILBOX,
+        blocker: blocker.clone(),
+        minimum_epoch: Term::zero(),
+        retry_timeout: NZDuration!(FETCH_TIMEOUT),
+    });
+    prober.start(channels.probe);
+
+    let (marshal_actor, marshal, floor) = MarshalActor::<_, Standard<Block>, _, _, _, _, _>::init(
+        context.child("marshal"),
+        certificates,
+        blocks,
+        marshal::Config {
+            provider: terms,
+            epocher: epocher.clone(),
+            start: plan.marshal_start(genesis),
+            partition_prefix: prefix.clone(),
+            mailbox_size: MAILBOX,
+            view_retention: ViewDelta::new(VIEWS_KEPT),
+            prunable_items_per_section: NZU64!(1024),
+            page_cache: page_cache.clone(),
+            replay_buffer: STORAGE_BUFFER,
+            key_write_buffer: STORAGE_BUFFER,
+            value_write_buffer: STORAGE_BUFFER,
+            block_codec_config: (),
+            max_repair: REPAIR_MAX,
+            max_pending_acks: PENDING_ACKS,
+            strategy: Sequential,
+        },
+    )
+    .await;
+
+    // State: the tree, the ledger on top of it.
+    let (tree_server, tree_resolver) =
+        tree_sync::Actor::<_, ed25519::PublicKey, _, _, mmr::Family, Tree<E>>::new(
+            context.child("tree_sync"),
+            tree_sync::Config {
+                peer_provider: peers.clone(),
+                blocker: blocker.clone(),
+                database: None,
+                mailbox_size: MAILBOX,
+                me: Some(me),
+                fetch_timeout: NZDuration!(FETCH_TIMEOUT),
+                fetch_retry_delay: FETCH_RETRY,
+                max_serve_ops: SYNC_BATCH,
+                priority_requests: false,
+                priority_responses: false,
+            },
+        );
+    tree_server.start(channels.tree_sync);
+    let app = App { chain: Arc::clone(&chain), marshal: marshal.clone(), conduct };
+    let (stateful, state) = Stateful::new(
+        context.child("stateful"),
+        StatefulConfig {
+            application: app.clone(),
+            db_config: tree::config(&prefix, page_cache.clone()),
+            provider: chain.pool.clone(),
+            marshal: (marshal.clone(), floor),
+            mailbox_size: MAILBOX,
+            plan,
+            resolvers: tree_resolver,
+            sync_config: SyncEngineConfig {
+                fetch_batch_size: SYNC_BATCH,
+                apply_batch_size: NZU64!(1024),
+                max_outstanding_requests: NZUsize!(8),
+            },
+            prune_config: None,
+            strategy: Sequential,
+        },
+    );
+    marshal_actor.start(watch(state.clone()), buffer, fetcher);
+    probe.attach(marshal.clone());
+    app.catch_up().await;
+    stateful.start();
+
+    // Order.
+    let paced = Paced { inner: state, pool: chain.pool.clone(), pace };
+    let deferred = Deferred::new(context.child("deferred"), paced, marshal.clone(), epocher);
+    let leader_timeout = pace.idle.max(pace.busy) + LEADER_GRACE;
+    let engine = simplex::Engine::new(
+        context.child("simplex"),
+        simplex::Config {
+            scheme,
+            elector: RoundRobin::<Sha256>::default(),
+            blocker,
+            automaton: deferred.clone(),
+            relay: deferred.clone(),
+            reporter: deferred,
+            strategy: Sequential,
+            partition: format!("{prefix}-simplex-0"),
+            mailbox_size: MAILBOX,
+            epoch: Term::zero(),
+            floor: Floor::Genesis(genesis_digest),
+            replay_buffer: STORAGE_BUFFER,
+            write_buffer: STORAGE_BUFFER,
+            page_cache,
+            leader_timeout,
+            certification_timeout: leader_timeout + LEADER_GRACE,
+            timeout_retry: TIMEOUT_RETRY,
+            view_retention: ViewDelta::new(VIEWS_KEPT),
+            skip: SkipPolicy::Enabled {
+                timeout: SKIP_AFTER.max(4 * leader_timeout),
+                budget: simplex::SkipBudget::Participants,
+            },
+            fetch_timeout: NZDuration!(FETCH_TIMEOUT),
+            fetch_retry_delay: FETCH_RETRY.max(Duration::from_millis(500)),
+            forward: ForwardPolicy::Disabled,
+            track_historical_votes: false,
+        },
+    );
+    let engine = engine.start(channels.votes, channels.certificates, channels.resolver);
+    Running { engine, marshal, gossip }
+}

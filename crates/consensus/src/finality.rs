@@ -1,0 +1,120 @@
+//! Proof that a block is final, for everyone outside consensus (docs/spec/finality.md).
+//!
+//! More than two thirds of the validators signed the block's round, parent view and digest with Ed25519. The certificate
+//! lists who signed: a validator that signs two blocks of one round convicts itself. With the block's preamble and the
+//! digest of its body the proof leads from those signatures to the Ethereum header and its roots.
+
+use alloy_consensus::Header;
+use alloy_primitives::B256;
+use cairn_primitives::Digest;
+use commonware_codec::{
+    Buf, Copying, DecodeExt as _, EncodeSize, Error as CodecError, Read, ReadExt as _, Write,
+};
+use commonware_consensus::simplex::{scheme::ed25519::Scheme, types::Finalization};
+use commonware_cryptography::{certificate::Verifier as _, ed25519, sha256};
+use commonware_parallel::Sequential;
+use commonware_runtime::BufMut;
+use commonware_utils::{TryCollect as _, ordered::Set};
+use rand_core::CryptoRng;
+
+use crate::{block::Preamble, block::public_key};
+
+/// Why a proof of finality proves nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum FinalityError {
+    /// The bytes are no proof.
+    #[error("the bytes are no finality proof")]
+    Malformed(#[source] CodecError),
+    /// A validator of the set is no key, or is there twice.
+    #[error("the validator set is not a list of distinct ed25519 keys")]
+    Validators,
+    /// The certificate is about another block than the preamble.
+    #[error("the certificate is about another block")]
+    OtherBlock,
+    /// Too few validators signed, or a signature is wrong.
+    #[error("the certificate is not signed by more than two thirds of the validators")]
+    NotFinal,
+}
+
+/// A block's preamble, the digest of its body, and the certificate over both.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FinalityProof {
+    /// Everything of the block but its transactions.
+    pub preamble: Preamble,
+    /// SHA-256 of the encoded transactions.
+    pub body: sha256::Digest,
+    /// Round, parent view and digest, with the signatures.
+    pub finalization: Finalization<Scheme, sha256::Digest>,
+}
+
+/// The domain of every consensus signature of the network with this genesis.
+#[must_use]
+pub fn namespace(genesis: &Digest) -> Vec<u8> {
+    let mut namespace = b"cairn/consensus/v1/".to_vec();
+    namespace.extend_from_slice(genesis.as_bytes());
+    namespace
+}
+
+/// The validators' keys as the set that consensus orders them in: ascending.
+///
+/// # Errors
+/// When a key is no Ed25519 key or appears twice.
+pub fn validator_set(keys: &[B256]) -> Result<Set<ed25519::PublicKey>, FinalityError> {
+    let keys = keys.iter().map(|key| public_key(&key.0).map_err(|_| FinalityError::Validators));
+    keys.collect::<Result<Vec<_>, _>>()?
+        .into_iter()
+        .try_collect()
+        .map_err(|_| FinalityError::Validators)
+}
+
+impl FinalityProof {
+    /// Checks an encoded proof against the validators of the network with this genesis and returns the final header.
+    /// `rng` only blinds batch verification; it never decides the answer.
+    ///
+    /// # Errors
+    /// Says why the proof proves nothing.
+    pub fn check(
+        bytes: &[u8],
+        genesis: &Digest,
+        validators: &[B256],
+        rng: &mut impl CryptoRng,
+    ) -> Result<Header, FinalityError> {
+        let proof = Self::decode(Copying(bytes)).map_err(FinalityError::Malformed)?;
+        if proof.finalization.proposal.payload != proof.preamble.block_digest(&proof.body) {
+            return Err(FinalityError::OtherBlock);
+        }
+        let scheme = Scheme::verifier(&namespace(genesis), validator_set(validators)?);
+        if !proof.finalization.verify(rng, &scheme, &Sequential) {
+            return Err(FinalityError::NotFinal);
+        }
+        Ok(proof.preamble.header)
+    }
+}
+
+impl Write for FinalityProof {
+    fn write(&self, buf: &mut impl BufMut) {
+        self.preamble.write(buf);
+        self.body.write(buf);
+        self.finalization.write(buf);
+    }
+}
+
+impl EncodeSize for FinalityProof {
+    fn encode_size(&self) -> usize {
+        self.preamble.encode_size() + self.body.encode_size() + self.finalization.encode_size()
+    }
+}
+
+impl Read for FinalityProof {
+    type Cfg = ();
+    fn read_cfg(buf: &mut impl Buf, (): &()) -> Result<Self, CodecError> {
+        Ok(Self {
+            preamble: Preamble::read(buf)?,
+            body: sha256::Digest::read(buf)?,
+            finalization: Finalization::read_cfg(
+                buf,
+                &Scheme::certificate_codec_config_unbounded(),
+            )?,
+        })
+    }
+}

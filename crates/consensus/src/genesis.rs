@@ -1,0 +1,89 @@
+//! Block 0: how a chain begins, and the check that a disk belongs to it.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use alloy_primitives::B256;
+use cairn_ledger::StateError;
+use commonware_cryptography::Digestible as _;
+use commonware_glue::stateful::db::DatabaseSet;
+use commonware_runtime::tokio::Context;
+use tokio::sync::watch;
+
+use crate::{
+    application::Chain,
+    block::{Block, public_key},
+    ports::{Disk, FinalBlock, NetworkTime, Pool},
+    speculation::Speculation,
+    tree::SharedTree,
+    validator::NetworkIdentity,
+};
+
+/// Why a chain cannot begin on a disk.
+#[derive(Debug, thiserror::Error)]
+pub enum GenesisBlockError {
+    /// The disk cannot be read or written.
+    #[error("the ledger's disk cannot be used")]
+    Disk(#[from] StateError),
+    /// Block 0 on the disk is another one.
+    #[error("the disk holds another network: its block 0 is not this genesis")]
+    OtherNetwork,
+    /// Genesis names a validator whose key is no key.
+    #[error("genesis lists a consensus key that is no ed25519 key")]
+    BadKey,
+}
+
+/// Block 0 of a network. Its `state_root` is zero: the genesis state enters the tree together with block 1.
+#[must_use]
+pub fn genesis_block(identity: &NetworkIdentity) -> Block {
+    // The type parameter only names a runtime; an empty tree has the same root on all.
+    let empty = <SharedTree<Context> as DatabaseSet<Context>>::initial_sync_targets();
+    Block::genesis(identity.ledger.genesis_header(B256::ZERO), empty.root, empty.range)
+}
+
+/// The chain of `identity` on `disk`, with block 0 committed.
+pub(crate) fn chain<D: Disk, P: Pool>(
+    identity: &NetworkIdentity,
+    disk: D,
+    pool: P,
+    time: Arc<dyn NetworkTime>,
+    height: watch::Sender<u64>,
+) -> Result<Chain<D, P>, GenesisBlockError> {
+    let genesis = genesis_block(identity);
+    let genesis_writes = identity.ledger.genesis_writes()?;
+    match disk.head()? {
+        None => disk.commit(FinalBlock {
+            header: genesis.preamble.header.clone(),
+            digest: genesis.digest().0,
+            transactions: Vec::new(),
+            receipts: Vec::new(),
+            gas_used: Vec::new(),
+            writes: genesis_writes.clone(),
+            certificate: Vec::new(),
+        })?,
+        Some(head) => {
+            // The EVM sees the last 256 hashes only, so a longer chain is told apart by the engine's own archive.
+            let zero = if head.number == 0 { head.hash_slow() } else { disk.block_hash(0)? };
+            if !zero.is_zero() && zero != genesis.hash() {
+                return Err(GenesisBlockError::OtherNetwork);
+            }
+            height.send_replace(head.number);
+        }
+    }
+    let mut operators = BTreeMap::new();
+    for validator in &identity.genesis.validators {
+        let key = public_key(&validator.consensus_key.0).map_err(|_| GenesisBlockError::BadKey)?;
+        operators.insert(key, validator.operator);
+    }
+    Ok(Chain {
+        ledger: identity.ledger.clone(),
+        disk,
+        pool,
+        time,
+        time_scale: identity.genesis.time_scale,
+        operators,
+        genesis,
+        genesis_writes,
+        speculation: Speculation::default(),
+        height,
+    })
+}

@@ -1,0 +1,8 @@
+//! Consensus with the real ledger: on the deterministic runtime, and on sockets.
+//!
+//! One binary for all, because each binary compiles the whole engine.
+
+mod fixture;
+mod power_cut;
+mod simulated;
+mod sockets;

@@ -1,0 +1,246 @@
+//! A network to test: genesis of some validators, a ledger disk in memory, a pool, transfers.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::{
+        Arc, Mutex, MutexGuard,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use alloy_consensus::{
+    Header, SignableTransaction as _, TxEip1559, TxEnvelope, transaction::Recovered,
+};
+use alloy_eips::Encodable2718 as _;
+use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, U256};
+use cairn_ledger::{Account, Ledger, Memory, State, StateError, Writes, decode_transaction};
+use cairn_primitives::{Digest, EconomyParams, Genesis, GenesisAccount, GenesisValidator};
+use commonware_codec::Encode as _;
+use commonware_cryptography::{Signer as _, ed25519};
+
+use crate::{Disk, FinalBlock, Pool, WRITES_KEPT, validator::NetworkIdentity};
+
+/// Network time of block 0.
+pub const START_MS: u64 = 1_356_998_400_000;
+/// Chain id of the test network.
+pub const CHAIN_ID: u64 = 7_331;
+/// Base fee that transfers offer to pay.
+const FEE: u128 = 1_000_000_000_000;
+
+/// Consensus keys of `n` validators.
+pub fn keys(n: u64) -> Vec<ed25519::PrivateKey> {
+    (0..n).map(ed25519::PrivateKey::from_seed).collect()
+}
+
+/// Seed of a consensus key, as a validator's settings hold it.
+pub fn seed_of(key: &ed25519::PrivateKey) -> [u8; 32] {
+    key.encode().as_ref().try_into().unwrap()
+}
+
+/// The account that spends in tests.
+pub fn spender() -> k256::ecdsa::SigningKey {
+    k256::ecdsa::SigningKey::from_slice(&[7; 32]).unwrap()
+}
+
+/// Address of the spender.
+pub fn spender_address() -> Address {
+    Address::from_private_key(&spender())
+}
+
+/// The network of `n` validators, paced at 250 ms and 1 s unless a test changes it.
+pub fn identity(n: u64, busy_ms: u64, idle_ms: u64) -> NetworkIdentity {
+    let validators = keys(n)
+        .iter()
+        .enumerate()
+        .map(|(i, key)| GenesisValidator {
+            name: format!("v{i}"),
+            operator: Address::repeat_byte(0xa0 + u8::try_from(i).unwrap()),
+            consensus_key: B256::from_slice(&key.public_key().encode()),
+            bond_stones: 1_000,
+        })
+        .collect();
+    let genesis = Genesis {
+        name: "test".to_owned(),
+        chain_id: CHAIN_ID,
+        start_ms: START_MS,
+        epoch_ms: 3_600_000,
+        time_scale: 1,
+        commit_window_ms: 600_000,
+        attest_window_ms: 600_000,
+        block_busy_ms: busy_ms,
+        block_idle_ms: idle_ms,
+        block_gas_limit: 60_000_000,
+        base_fee_initial: 1_000_000_000,
+        base_fee_min: 1_000_000,
+        economy: EconomyParams {
+            price_micro_usd: 1_000_000,
+            cap_stones: 1_000_000 + 1_000 * n + 1_000,
+            reserve_stones: 1_000_000,
+            fee_burn_ppm: 50_000,
+            fee_treasury_ppm: 20_000,
+            fee_insurance_ppm: 10_000,
+            burn_share_ppm: 500_000,
+            match_ppm: 900_000,
+            taper_ppm: 500_000,
+            grant_stones: 1_000,
+            cell_target: 1,
+            device_cost_micro_usd_day: 100_000,
+            target_cells: 10,
+            device_bond_stones: 1,
+            dispute_epochs: 1,
+            vesting_epochs: 2,
+        },
+        validators,
+        ingests: Vec::new(),
+        accounts: vec![GenesisAccount {
+            name: "spender".to_owned(),
+            address: spender_address(),
+            stones: 1_000,
+        }],
+    };
+    genesis.check().unwrap();
+    let hash = Digest::of(&[b"test network", &n.to_be_bytes()]);
+    let genesis = Arc::new(genesis);
+    NetworkIdentity { ledger: Ledger::new(Arc::clone(&genesis), hash), genesis, hash }
+}
+
+/// A transfer of one base unit by the spender to `to`.
+pub fn transfer(nonce: u64, to: Address) -> Recovered<TxEnvelope> {
+    let tx = TxEip1559 {
+        chain_id: CHAIN_ID,
+        nonce,
+        gas_limit: 21_000,
+        max_fee_per_gas: FEE,
+        max_priority_fee_per_gas: 1,
+        to: TxKind::Call(to),
+        value: U256::ONE,
+        ..TxEip1559::default()
+    };
+    let (signature, recovery) =
+        spender().sign_prehash_recoverable(tx.signature_hash().as_slice()).unwrap();
+    let signed = tx.into_signed(Signature::from((signature, recovery)));
+    Recovered::new_unchecked(TxEnvelope::Eip1559(signed), spender_address())
+}
+
+/// Raw bytes of a transaction.
+pub fn raw(tx: &Recovered<TxEnvelope>) -> Vec<u8> {
+    tx.encoded_2718()
+}
+
+#[derive(Default)]
+struct Inner {
+    state: Memory,
+    head: Option<Header>,
+    blocks: BTreeMap<u64, FinalBlock>,
+    recent: VecDeque<([u8; 32], Header, Writes)>,
+}
+
+/// A ledger disk in memory that survives its validator, as a disk survives its process.
+#[derive(Clone, Default)]
+pub struct MemoryDisk {
+    inner: Arc<Mutex<Inner>>,
+    /// How often consensus asked for a block that was committed already and got it.
+    pub replayed: Arc<AtomicU64>,
+}
+
+impl MemoryDisk {
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap()
+    }
+    /// The final block at `height`.
+    pub fn block(&self, height: u64) -> Option<FinalBlock> {
+        self.lock().blocks.get(&height).cloned()
+    }
+    /// Height of the head.
+    pub fn height(&self) -> u64 {
+        self.lock().head.as_ref().map_or(0, |head| head.number)
+    }
+    /// What the spender paid so far to `address`.
+    pub fn balance(&self, address: Address) -> U256 {
+        self.lock().state.account(address).unwrap().unwrap_or_default().balance
+    }
+    /// The whole state.
+    pub fn state(&self) -> Memory {
+        self.lock().state.clone()
+    }
+    /// Goes back to what a backup taken at `height` holds.
+    pub fn restore(&self, height: u64) {
+        let blocks = std::mem::take(&mut *self.lock()).blocks;
+        for (_, block) in blocks.into_iter().take_while(|(number, _)| *number <= height) {
+            self.commit(block).unwrap();
+        }
+    }
+}
+
+impl State for MemoryDisk {
+    fn account(&self, address: Address) -> Result<Option<Account>, StateError> {
+        self.lock().state.account(address)
+    }
+    fn slot(&self, address: Address, slot: U256) -> Result<U256, StateError> {
+        self.lock().state.slot(address, slot)
+    }
+    fn code(&self, hash: B256) -> Result<Bytes, StateError> {
+        self.lock().state.code(hash)
+    }
+    fn block_hash(&self, number: u64) -> Result<B256, StateError> {
+        self.lock().state.block_hash(number)
+    }
+}
+
+impl Disk for MemoryDisk {
+    fn head(&self) -> Result<Option<Header>, StateError> {
+        Ok(self.lock().head.clone())
+    }
+
+    fn writes_of(&self, digest: [u8; 32]) -> Result<Option<(Header, Writes)>, StateError> {
+        let inner = self.lock();
+        let found = inner.recent.iter().find(|(other, _, _)| *other == digest);
+        let found = found.map(|(_, header, writes)| (header.clone(), writes.clone()));
+        self.replayed.fetch_add(u64::from(found.is_some()), Ordering::Relaxed);
+        Ok(found)
+    }
+
+    fn commit(&self, block: FinalBlock) -> Result<(), StateError> {
+        let mut inner = self.lock();
+        let next = inner.head.as_ref().map_or(0, |head| head.number + 1);
+        assert_eq!(block.header.number, next, "blocks are committed once and in order");
+        if let Some(head) = &inner.head {
+            assert_eq!(block.header.parent_hash, head.hash_slow(), "a block extends the head");
+        }
+        inner.state.apply(&block.writes);
+        inner.state.hashes.insert(block.header.number, block.header.hash_slow());
+        inner.recent.push_back((block.digest, block.header.clone(), block.writes.clone()));
+        if inner.recent.len() as u64 > WRITES_KEPT {
+            inner.recent.pop_front();
+        }
+        inner.head = Some(block.header.clone());
+        inner.blocks.insert(block.header.number, block);
+        Ok(())
+    }
+}
+
+/// A pool in memory: first come, first tried.
+#[derive(Clone, Default)]
+pub struct MemoryPool(Arc<Mutex<Vec<Recovered<TxEnvelope>>>>);
+
+impl MemoryPool {
+    /// Adds a transaction.
+    pub fn push(&self, tx: Recovered<TxEnvelope>) {
+        self.0.lock().unwrap().push(tx);
+    }
+}
+
+impl Pool for MemoryPool {
+    fn candidates(&self, _: u64, limit: usize) -> Vec<Recovered<TxEnvelope>> {
+        self.0.lock().unwrap().iter().take(limit).cloned().collect()
+    }
+    fn is_empty(&self) -> bool {
+        self.0.lock().unwrap().is_empty()
+    }
+    fn gossiped(&self, raw: &[u8]) {
+        self.push(decode_transaction(raw).unwrap());
+    }
+    fn finalized(&self, transactions: &[B256]) {
+        self.0.lock().unwrap().retain(|tx| !transactions.contains(tx.tx_hash()));
+    }
+}

@@ -1,0 +1,108 @@
+//! Power cuts: the runtime drops every write that was not synced, the ledger's disk keeps what it committed.
+//!
+//! One validator is a whole network here, so that each cut hits the only copy there is.
+
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use alloy_primitives::{Address, U256};
+use commonware_consensus::simplex::scheme::ed25519::Scheme;
+use commonware_cryptography::Signer as _;
+use commonware_p2p::{Manager as _, simulated};
+use commonware_runtime::{Clock as _, Supervisor as _, deterministic};
+use commonware_utils::{NZUsize, ordered::Set};
+use tokio::sync::watch;
+
+use super::{
+    fixture::{MemoryDisk, MemoryPool, identity, keys, transfer},
+    simulated::VirtualTime,
+};
+use crate::{
+    application::Conduct,
+    engine::{self, Parts},
+    finality::{namespace, validator_set},
+    genesis::chain,
+    network::{Channels, message_bytes_max, quotas},
+    pace::Pace,
+};
+
+const PAYEE: Address = Address::repeat_byte(0xee);
+/// Transfers that wait in the pool, and how often the power fails.
+const TRANSFERS: u64 = 30;
+const CUTS: u64 = 60;
+
+/// Runs the validator for `time` of virtual time.
+async fn run_for(context: deterministic::Context, disk: MemoryDisk, time: Duration) {
+    let identity = identity(1, 20, 40);
+    let key = keys(1).remove(0);
+    let me = key.public_key();
+    let (network, oracle) = simulated::Network::new(
+        context.child("network"),
+        simulated::Config {
+            max_size: message_bytes_max(1),
+            max_peers_per_set: NZUsize!(1),
+            disconnect_on_block: true,
+            tracked_peer_sets: NZUsize!(1),
+        },
+    );
+    network.start();
+    oracle.manager().track(0, Set::from_iter_dedup([me.clone()]));
+    let mut list = Vec::new();
+    for (channel, quota) in quotas() {
+        list.push(oracle.control(me.clone()).register(channel, quota).await.unwrap());
+    }
+    let pool = MemoryPool::default();
+    for nonce in 0..TRANSFERS {
+        pool.push(transfer(nonce, PAYEE));
+    }
+    let seats: Vec<_> = identity.genesis.validators.iter().map(|v| v.consensus_key).collect();
+    let set = validator_set(&seats).unwrap();
+    let (height, _) = watch::channel(0);
+    let parts = Parts {
+        scheme: Scheme::signer(&namespace(&identity.hash), set, key).unwrap(),
+        me: me.clone(),
+        peers: oracle.manager(),
+        blocker: oracle.control(me),
+        chain: Arc::new(
+            chain(&identity, disk, pool, Arc::new(VirtualTime(context.child("time"))), height)
+                .unwrap(),
+        ),
+        pace: Pace { busy: Duration::from_millis(20), idle: Duration::from_millis(40) },
+        conduct: Conduct::Honest,
+        name: String::new(),
+    };
+    let channels = Channels::from_list(list).unwrap_or_else(|| panic!("eight channels"));
+    let running = engine::start(context.child("validator"), parts, channels, |state| state).await;
+    context.sleep(time).await;
+    drop(running);
+}
+
+#[test]
+fn a_power_cut_at_any_moment_loses_nothing_that_was_final() {
+    let disk = MemoryDisk::default();
+    let mut checkpoint = None;
+    let mut heights = vec![0];
+    for cut in 0..CUTS {
+        // A little more than two seconds, and another moment each time.
+        let time = Duration::from_micros(2_000_000 + cut * 7_919);
+        let runner = match checkpoint.take() {
+            None => deterministic::Runner::new(deterministic::Config::default().with_seed(cut)),
+            Some(checkpoint) => deterministic::Runner::from(checkpoint),
+        };
+        let disk_now = disk.clone();
+        let ((), next) = runner.start_and_recover(|context| run_for(context, disk_now, time));
+        checkpoint = Some(next);
+        heights.push(disk.height());
+    }
+    assert!(heights.is_sorted(), "nothing final is lost: {heights:?}");
+    assert!(heights[heights.len() - 1] > CUTS, "blocks are made between the cuts: {heights:?}");
+    assert_eq!(disk.balance(PAYEE), U256::from(TRANSFERS), "every transfer is paid once");
+    let replayed = disk.replayed.load(Ordering::Relaxed);
+    assert!(
+        replayed > 0,
+        "some cut fell between the ledger's commit and the engine's acknowledgement"
+    );
+    println!("heights {heights:?}, replayed {replayed}");
+}

@@ -1,0 +1,384 @@
+//! Four validators and the real ledger on the deterministic runtime: clock, network, disk and scheduling are seeded.
+
+use std::{
+    collections::BTreeMap,
+    future::Future,
+    pin::Pin,
+    sync::{Arc, Mutex, atomic::Ordering},
+    time::{Duration, UNIX_EPOCH},
+};
+
+use alloy_primitives::{Address, U256};
+use cairn_ledger::time_of;
+use cairn_primitives::TimeMs;
+use commonware_consensus::simplex::scheme::ed25519::Scheme;
+use commonware_cryptography::{Signer as _, ed25519};
+use commonware_glue::simulate::{
+    action::{Action, Crash, Schedule},
+    engine::{EngineDefinition, InitContext},
+    exit::ProcessedHeightAtLeast,
+    plan::PlanBuilder,
+    processed::ProcessedHeight,
+    property::Property,
+    reporter::MonitorReporter,
+    tracker::ProgressTracker,
+};
+use commonware_p2p::simulated::Link;
+use commonware_runtime::{Clock as _, Handle, Quota, Supervisor as _, deterministic};
+use commonware_utils::probability;
+use tokio::sync::watch;
+
+use super::fixture::{MemoryDisk, MemoryPool, START_MS, identity, keys, transfer};
+use crate::{
+    application::{Conduct, Marshal},
+    engine::{self, Parts},
+    finality::{FinalityProof, namespace, validator_set},
+    genesis::chain,
+    network::{Channels, message_bytes_max, quotas},
+    pace::Pace,
+    ports::NetworkTime,
+    validator::NetworkIdentity,
+};
+
+/// Who gets the transfers.
+const PAYEE: Address = Address::repeat_byte(0xee);
+/// Transfers in each validator's pool at the start; all pools hold the same.
+const TRANSFERS: u64 = 40;
+
+/// Virtual time as network time.
+pub struct VirtualTime(pub deterministic::Context);
+
+impl NetworkTime for VirtualTime {
+    fn now(&self) -> TimeMs {
+        let passed = self.0.current().duration_since(UNIX_EPOCH).unwrap();
+        TimeMs(START_MS + u64::try_from(passed.as_millis()).unwrap())
+    }
+}
+
+/// One simulated network.
+#[derive(Clone)]
+struct Network {
+    identity: NetworkIdentity,
+    keys: Vec<ed25519::PrivateKey>,
+    disks: Vec<MemoryDisk>,
+    byzantine: Option<usize>,
+    /// On its second start this validator finds its disk restored from a backup of this height.
+    restore: Option<(usize, u64)>,
+    starts: Arc<Mutex<BTreeMap<usize, u32>>>,
+}
+
+impl Network {
+    fn new(n: u64) -> Self {
+        let disks = (0..n).map(|_| MemoryDisk::default()).collect();
+        Self {
+            identity: identity(n, 250, 1_000),
+            keys: keys(n),
+            disks,
+            byzantine: None,
+            restore: None,
+            starts: Arc::default(),
+        }
+    }
+}
+
+/// What a property sees of a validator.
+#[derive(Clone)]
+struct Node {
+    marshal: Marshal,
+    disk: MemoryDisk,
+}
+
+impl ProcessedHeight for Node {
+    async fn processed_height(&self) -> u64 {
+        self.marshal.get_processed().await.map_or(0, |processed| processed.height().get())
+    }
+}
+
+impl EngineDefinition for Network {
+    type PublicKey = ed25519::PublicKey;
+    type Engine = Handle<()>;
+    type State = Node;
+
+    fn participants(&self) -> Vec<ed25519::PublicKey> {
+        self.keys.iter().map(|key| key.public_key()).collect()
+    }
+    fn channels(&self) -> Vec<(u64, Quota)> {
+        quotas()
+    }
+    fn max_message_size(&self) -> u32 {
+        message_bytes_max(u32::try_from(self.keys.len()).unwrap())
+    }
+
+    async fn init(&self, init: InitContext<'_, ed25519::PublicKey>) -> (Handle<()>, Node) {
+        let me = init.public_key.clone();
+        let key = self.keys.iter().find(|key| key.public_key() == me).unwrap().clone();
+        let seats: Vec<_> =
+            self.identity.genesis.validators.iter().map(|v| v.consensus_key).collect();
+        let set = validator_set(&seats).unwrap();
+        let scheme = Scheme::signer(&namespace(&self.identity.hash), set, key).unwrap();
+        let pool = MemoryPool::default();
+        for nonce in 0..TRANSFERS {
+            pool.push(transfer(nonce, PAYEE));
+        }
+        let disk = self.disks[init.index].clone();
+        let starts = {
+            let mut starts = self.starts.lock().unwrap();
+            let count = starts.entry(init.index).or_default();
+            *count += 1;
+            *count
+        };
+        if let Some((index, height)) = self.restore
+            && (index, 2) == (init.index, starts)
+        {
+            assert!(disk.height() > height, "the backup is older than the disk");
+            disk.restore(height);
+        }
+        let time = Arc::new(VirtualTime(init.context.child("time")));
+        let (height, _) = watch::channel(0);
+        let chain = Arc::new(chain(&self.identity, disk.clone(), pool, time, height).unwrap());
+        let parts = Parts {
+            scheme,
+            me: me.clone(),
+            peers: init.oracle.manager(),
+            blocker: init.oracle.control(me.clone()),
+            chain,
+            pace: Pace { busy: Duration::from_millis(250), idle: Duration::from_secs(1) },
+            conduct: if self.byzantine == Some(init.index) {
+                Conduct::MintsForItself
+            } else {
+                Conduct::Honest
+            },
+            name: init.index.to_string(),
+        };
+        let channels =
+            Channels::from_list(init.channels).unwrap_or_else(|| panic!("eight channels"));
+        let monitor = init.monitor.clone();
+        let running =
+            engine::start(init.context.child("validator"), parts, channels, move |state| {
+                MonitorReporter::new(me, monitor, state)
+            })
+            .await;
+        (running.engine, Node { marshal: running.marshal, disk })
+    }
+
+    fn start(engine: Handle<()>) -> Handle<()> {
+        engine
+    }
+}
+
+/// What must hold at the end of every scenario: one chain, its certificates prove it, every transfer was paid once, the
+/// ledger's invariants hold; and nothing of `forbidden` was finalised.
+#[derive(Clone)]
+struct OneChain {
+    network: Network,
+    forbidden: Option<usize>,
+    leaders: Arc<Mutex<BTreeMap<Address, u64>>>,
+}
+
+impl Property<ed25519::PublicKey, Node> for OneChain {
+    fn name(&self) -> &str {
+        "one chain"
+    }
+
+    fn check<'a>(
+        &'a self,
+        _: &'a ProgressTracker<ed25519::PublicKey>,
+        nodes: &'a [&'a Node],
+    ) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send + 'a>> {
+        Box::pin(async move {
+            let genesis = &self.network.identity.genesis;
+            let seats: Vec<_> = genesis.validators.iter().map(|v| v.consensus_key).collect();
+            let top = nodes.iter().map(|node| node.disk.height()).min().unwrap_or(0);
+            let (mut proven, mut rng) = (0, commonware_utils::test_rng());
+            for height in 1..=top {
+                let block = nodes[0].disk.block(height).ok_or(format!("no block {height}"))?;
+                for node in nodes {
+                    let other = node.disk.block(height).ok_or(format!("no block {height}"))?;
+                    if other.header != block.header
+                        || other.digest != block.digest
+                        || other.writes != block.writes
+                    {
+                        return Err(format!("two blocks at height {height}"));
+                    }
+                    if !other.certificate.is_empty() {
+                        let certificate = &other.certificate;
+                        let header = FinalityProof::check(
+                            certificate,
+                            &self.network.identity.hash,
+                            &seats,
+                            &mut rng,
+                        )
+                        .map_err(|error| format!("proof of {height}: {error}"))?;
+                        if header != block.header {
+                            return Err(format!("the proof of {height} proves another block"));
+                        }
+                        proven += 1;
+                    }
+                }
+                if self
+                    .forbidden
+                    .is_some_and(|i| genesis.validators[i].operator == block.header.beneficiary)
+                {
+                    return Err(format!("block {height} of the byzantine validator is final"));
+                }
+                *self.leaders.lock().unwrap().entry(block.header.beneficiary).or_default() += 1;
+            }
+            if proven * 2 < top {
+                return Err(format!("only {proven} proofs for {top} blocks"));
+            }
+            for node in nodes {
+                if node.disk.balance(PAYEE) != U256::from(TRANSFERS) {
+                    return Err(format!("the payee has {}", node.disk.balance(PAYEE)));
+                }
+                let time = nodes[0]
+                    .disk
+                    .block(top)
+                    .map_or(TimeMs(START_MS), |block| time_of(&block.header));
+                let state = node.disk.state();
+                let violations =
+                    self.network.identity.ledger.check(&state, time).map_err(|e| e.to_string())?;
+                if !violations.is_empty() {
+                    return Err(format!("invariants: {violations:?}"));
+                }
+            }
+            Ok(())
+        })
+    }
+}
+
+fn link() -> Link {
+    Link {
+        latency: Duration::from_millis(30),
+        jitter: Duration::from_millis(10),
+        success_rate: probability!(1.0),
+    }
+}
+
+/// A scenario: `crash` on `link`, until every validator has `heights` blocks. Returns the trace's hash.
+fn run(
+    network: &Network,
+    seed: u64,
+    link: Link,
+    crash: Option<Crash<ed25519::PublicKey>>,
+    heights: u64,
+) -> String {
+    run_with(network, seed, link, crash, heights).0
+}
+
+fn run_with(
+    network: &Network,
+    seed: u64,
+    link: Link,
+    crash: Option<Crash<ed25519::PublicKey>>,
+    heights: u64,
+) -> (String, BTreeMap<Address, u64>) {
+    let property = OneChain {
+        network: network.clone(),
+        forbidden: network.byzantine,
+        leaders: Arc::default(),
+    };
+    let mut plan = PlanBuilder::new(network.clone())
+        .link(link)
+        .seed(seed)
+        .exit_condition(ProcessedHeightAtLeast::new(heights))
+        .timeout(Duration::from_secs(1_200))
+        .property(property.clone());
+    if let Some(crash) = crash {
+        plan = plan.crash(crash);
+    }
+    let mut results = plan.run().unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+    let leaders = property.leaders.lock().unwrap().clone();
+    (results.remove(0).state, leaders)
+}
+
+#[test]
+fn the_same_seed_gives_the_same_trace() {
+    let trace = |seed| run(&Network::new(4), seed, link(), None, 20);
+    assert_eq!(trace(1), trace(1));
+    assert_ne!(trace(1), trace(2));
+}
+
+#[test]
+fn a_validator_that_crashes_catches_up() {
+    for seed in 0..2 {
+        let network = Network::new(4);
+        let victim = network.participants()[0].clone();
+        let schedule = Schedule::new()
+            .at(Duration::from_secs(4), Action::Crash(victim.clone()))
+            .at(Duration::from_secs(20), Action::Restart(victim));
+        run(&network, seed, link(), Some(Crash::Schedule(schedule)), 60);
+    }
+}
+
+#[test]
+fn validators_that_crash_again_and_again_keep_one_chain() {
+    let mut replayed = 0;
+    for seed in 0..2 {
+        let network = Network::new(4);
+        let crash = Crash::Random {
+            frequency: Duration::from_millis(1_700),
+            downtime: Duration::from_millis(900),
+            count: 1,
+        };
+        run(&network, seed, link(), Some(crash), 60);
+        replayed +=
+            network.disks.iter().map(|disk| disk.replayed.load(Ordering::Relaxed)).sum::<u64>();
+    }
+    println!("blocks that were on disk before the crash: {replayed}");
+}
+
+#[test]
+fn a_partition_stops_the_chain_and_heals() {
+    let network = Network::new(4);
+    let nodes = network.participants();
+    let cut = Link {
+        latency: Duration::from_millis(30),
+        jitter: Duration::ZERO,
+        success_rate: probability!(0.0),
+    };
+    let mut schedule = Schedule::new();
+    for (a, b) in [(0, 2), (0, 3), (1, 2), (1, 3)] {
+        for (from, to) in [(a, b), (b, a)] {
+            let (from, to) = (nodes[from].clone(), nodes[to].clone());
+            let action = Action::UpdateLink { from, to, link: cut.clone() };
+            schedule = schedule.at(Duration::from_secs(3), action);
+        }
+    }
+    schedule = schedule.at(Duration::from_secs(20), Action::Heal(link()));
+    run(&network, 3, link(), Some(Crash::Schedule(schedule)), 60);
+}
+
+#[test]
+fn a_third_of_the_messages_lost_is_no_fork() {
+    let lossy = Link {
+        latency: Duration::from_millis(100),
+        jitter: Duration::from_millis(80),
+        success_rate: probability!(0.7),
+    };
+    run(&Network::new(4), 4, lossy, None, 20);
+}
+
+#[test]
+fn a_leader_that_lies_about_the_state_root_finalises_nothing() {
+    let mut network = Network::new(4);
+    let (_, leaders) = run_with(&network, 5, link(), None, 24);
+    assert_eq!(leaders.len(), 4, "an honest network is led by all: {leaders:?}");
+    network = Network { byzantine: Some(2), ..Network::new(4) };
+    let (_, leaders) = run_with(&network, 5, link(), None, 24);
+    assert_eq!(leaders.len(), 3, "the others go on without the liar: {leaders:?}");
+}
+
+#[test]
+fn a_disk_restored_from_a_backup_is_brought_up_from_the_archive() {
+    let network = Network { restore: Some((0, 5)), ..Network::new(4) };
+    let victim = network.participants()[0].clone();
+    let schedule = Schedule::new()
+        .at(Duration::from_secs(8), Action::Crash(victim.clone()))
+        .at(Duration::from_secs(12), Action::Restart(victim));
+    run(&network, 6, link(), Some(Crash::Schedule(schedule)), 50);
+    assert_eq!(
+        network.starts.lock().unwrap()[&0],
+        2,
+        "the validator started again, with its backup"
+    );
+}

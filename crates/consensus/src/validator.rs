@@ -1,0 +1,308 @@
+//! A validator in this process: its own thread, its own small runtime, its own folder and port.
+//!
+//! The engine wants its own runtime, so a validator is a thread that owns one; everything crosses the border through the
+//! handle, which works from any async runtime. A panic in any part of consensus (a bug, a broken disk) ends the thread
+//! and shows in `ValidatorHandle::failed`: a stopped node is a bad day, a forked one a bad year.
+
+use std::{net::SocketAddr, num::NonZeroUsize, path::PathBuf, sync::Arc, thread, time::Duration};
+
+use alloy_primitives::B256;
+use bytes::Bytes;
+use cairn_ledger::Ledger;
+use cairn_primitives::{Digest, Genesis};
+use commonware_codec::{Copying, DecodeExt as _, Encode as _};
+use commonware_consensus::{simplex::scheme::ed25519::Scheme, types::Height};
+use commonware_cryptography::{Signer as _, ed25519};
+use commonware_p2p::{Address, AddressableManager as _, authenticated::lookup};
+use commonware_runtime::{Runner as _, Spawner as _, Supervisor as _, tokio as runtime};
+use commonware_utils::{TryCollect as _, ordered::Map};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::{
+    application::{Chain, Conduct, Marshal, proof},
+    block::public_key,
+    engine::{self, Parts, Running},
+    finality::{namespace, validator_set},
+    genesis::{GenesisBlockError, chain},
+    gossip::Gossip,
+    network::{self, Channels, Reach},
+    pace::Pace,
+    ports::{Disk, NetworkTime, Pool},
+};
+
+/// Requests for certificates that may wait.
+const REQUESTS: usize = 64;
+/// How long parts of a stopping validator may take to write what they hold.
+const STOP_WITHIN: Duration = Duration::from_secs(2);
+/// Threads of a validator's runtime.
+const WORKERS: usize = 2;
+/// Stack of the validator's thread.
+const STACK_BYTES: usize = 8 << 20;
+
+/// A validator's settings: its own, not the network's.
+#[derive(Clone)]
+pub struct ValidatorConfig {
+    /// Seed of its Ed25519 consensus key; the public key must be in genesis.
+    pub secret: [u8; 32],
+    /// Folder for blocks, certificates, votes and the state tree.
+    pub storage: PathBuf,
+    /// Where it listens for peers.
+    pub listen: SocketAddr,
+    /// Where every validator of genesis (itself included) can be reached, by consensus key.
+    pub peers: Vec<(B256, SocketAddr)>,
+    /// Where the peers are.
+    pub reach: Reach,
+}
+
+impl std::fmt::Debug for ValidatorConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ValidatorConfig")
+            .field("storage", &self.storage)
+            .field("listen", &self.listen)
+            .field("peers", &self.peers)
+            .field("reach", &self.reach)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why a validator did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum ValidatorError {
+    /// Its key is not one of genesis.
+    #[error("the consensus key {0} is not a validator of this genesis")]
+    NotAValidator(B256),
+    /// A validator of genesis has a bad key.
+    #[error("genesis lists a consensus key that is no ed25519 key, or twice the same")]
+    BadKey,
+    /// A validator of genesis has no address.
+    #[error("validator {0} has no peer address")]
+    NoAddress(B256),
+    /// The disk holds another network, or cannot be used.
+    #[error("cannot begin from the genesis block")]
+    Genesis(#[from] GenesisBlockError),
+    /// The thread could not be started.
+    #[error("cannot start the validator's thread")]
+    Thread(#[source] std::io::Error),
+}
+
+/// The network that a validator belongs to: the same for all.
+#[derive(Clone)]
+pub struct NetworkIdentity {
+    /// Genesis.
+    pub genesis: Arc<Genesis>,
+    /// Its hash; signatures of other networks mean nothing here.
+    pub hash: Digest,
+    /// The state machine of that genesis.
+    pub ledger: Ledger,
+}
+
+/// A question to the validator's thread.
+struct Request {
+    height: u64,
+    answer: oneshot::Sender<Option<Vec<u8>>>,
+}
+
+/// A running validator. It stops when it is told to, or when the last handle is dropped.
+#[derive(Clone)]
+pub struct ValidatorHandle {
+    height: watch::Receiver<u64>,
+    requests: mpsc::Sender<Request>,
+    gossip: Gossip,
+    stop: mpsc::Sender<()>,
+    ended: watch::Receiver<Option<bool>>,
+}
+
+impl ValidatorHandle {
+    /// Height of the last block that is final and on disk.
+    #[must_use]
+    pub fn height(&self) -> watch::Receiver<u64> {
+        self.height.clone()
+    }
+
+    /// The proof of finality (docs/spec/finality.md) of the block at `height`; `None` while it is not final, or when only
+    /// a later block has a certificate of its own.
+    pub async fn finalization(&self, height: u64) -> Option<Vec<u8>> {
+        let (answer, receiver) = oneshot::channel();
+        self.requests.send(Request { height, answer }).await.ok()?;
+        receiver.await.ok().flatten()
+    }
+
+    /// Sends a raw transaction to every validator; returns whether it was queued.
+    pub fn gossip(&self, raw: Bytes) -> bool {
+        self.gossip.send(raw)
+    }
+
+    /// Resolves when the validator has ended: `true` when something in it failed.
+    pub async fn failed(&self) -> bool {
+        let mut ended = self.ended.clone();
+        ended.wait_for(Option::is_some).await.is_ok_and(|value| *value == Some(true))
+    }
+
+    /// Stops the validator and waits until its thread has ended and its files are closed.
+    pub async fn stop(&self) {
+        let _ = self.stop.try_send(());
+        self.failed().await;
+    }
+}
+
+/// Starts a validator on its own thread and returns once the thread has its runtime. Blocks follow as soon as more than
+/// two thirds of the validators are connected.
+///
+/// # Errors
+/// When the settings do not fit genesis, or the disk belongs to another network.
+pub fn run_validator<D: Disk, P: Pool>(
+    identity: &NetworkIdentity,
+    config: ValidatorConfig,
+    disk: D,
+    pool: P,
+    time: Arc<dyn NetworkTime>,
+) -> Result<ValidatorHandle, ValidatorError> {
+    let genesis = &identity.genesis;
+    let key =
+        ed25519::PrivateKey::decode(Copying(&config.secret)).map_err(|_| ValidatorError::BadKey)?;
+    let me = key.public_key();
+    let keys: Vec<B256> = genesis.validators.iter().map(|v| v.consensus_key).collect();
+    let set = validator_set(&keys).map_err(|_| ValidatorError::BadKey)?;
+    let namespace = namespace(&identity.hash);
+    let scheme = Scheme::signer(&namespace, set, key.clone())
+        .ok_or_else(|| ValidatorError::NotAValidator(B256::from_slice(&me.encode())))?;
+    let mut peers = Vec::with_capacity(keys.len());
+    for bytes in &keys {
+        let (_, address) = config
+            .peers
+            .iter()
+            .find(|(key, _)| key == bytes)
+            .ok_or(ValidatorError::NoAddress(*bytes))?;
+        let key = public_key(&bytes.0).map_err(|_| ValidatorError::BadKey)?;
+        peers.push((key, Address::from(*address)));
+    }
+    let peers: Map<_, Address> =
+        peers.into_iter().try_collect().map_err(|_| ValidatorError::BadKey)?;
+
+    let (height, heights) = watch::channel(0);
+    let chain = Arc::new(chain(identity, disk, pool, time, height)?);
+    let (request_sender, requests) = mpsc::channel(REQUESTS);
+    let (stop_sender, stop) = mpsc::channel(1);
+    let (started, wait) = std::sync::mpsc::sync_channel(1);
+    let (end, ended) = watch::channel(None);
+
+    let thread =
+        Thread { config, key, me, scheme, namespace, peers, genesis: Arc::clone(genesis), chain };
+    thread::Builder::new()
+        .name("validator".to_owned())
+        .stack_size(STACK_BYTES)
+        .spawn(move || {
+            let run = std::panic::AssertUnwindSafe(|| thread.run(requests, stop, &started));
+            let failed = std::panic::catch_unwind(run).unwrap_or(true);
+            if failed {
+                tracing::error!("validator failed");
+            }
+            let _ = end.send(Some(failed));
+        })
+        .map_err(ValidatorError::Thread)?;
+    // The gossip queue is made inside the runtime; a thread that dies before has dropped the sender.
+    let gossip = wait.recv().map_err(|_| {
+        ValidatorError::Thread(std::io::Error::other("the validator ended at once"))
+    })?;
+    Ok(ValidatorHandle {
+        height: heights,
+        requests: request_sender,
+        gossip,
+        stop: stop_sender,
+        ended,
+    })
+}
+
+/// What moves into the validator's thread.
+struct Thread<D, P> {
+    config: ValidatorConfig,
+    key: ed25519::PrivateKey,
+    me: ed25519::PublicKey,
+    scheme: Scheme,
+    namespace: Vec<u8>,
+    peers: Map<ed25519::PublicKey, Address>,
+    genesis: Arc<Genesis>,
+    chain: Arc<Chain<D, P>>,
+}
+
+impl<D: Disk, P: Pool> Thread<D, P> {
+    /// Runs until it is stopped (`false`) or a part fails (`true`).
+    fn run(
+        self,
+        requests: mpsc::Receiver<Request>,
+        mut stop: mpsc::Receiver<()>,
+        started: &std::sync::mpsc::SyncSender<Gossip>,
+    ) -> bool {
+        let settings = runtime::Config::default()
+            .with_worker_threads(WORKERS)
+            .with_storage_directory(self.config.storage.clone());
+        runtime::Runner::new(settings).start(|context| async move {
+            let validators = NonZeroUsize::new(self.peers.len()).unwrap_or(NonZeroUsize::MIN);
+            let network = network::config(
+                self.key.clone(),
+                &self.namespace,
+                self.config.listen,
+                validators,
+                self.config.reach,
+            );
+            let (mut network, mut oracle) = lookup::Network::new(context.child("network"), network);
+            oracle.track(0, self.peers.clone());
+            let channels = network::quotas()
+                .into_iter()
+                .map(|(id, quota)| network.register(id, quota))
+                .collect();
+            let channels =
+                Channels::from_list(channels).expect("there are as many channels as quotas");
+            network.start();
+
+            let parts = Parts {
+                scheme: self.scheme,
+                me: self.me,
+                peers: oracle.clone(),
+                blocker: oracle,
+                chain: Arc::clone(&self.chain),
+                pace: Pace {
+                    busy: Duration::from_millis(self.genesis.block_busy_ms),
+                    idle: Duration::from_millis(self.genesis.block_idle_ms),
+                },
+                conduct: Conduct::Honest,
+                name: String::new(),
+            };
+            let running =
+                engine::start(context.child("validator"), parts, channels, |state| state).await;
+            let Running { engine, marshal, gossip } = running;
+            let _ = started.send(gossip);
+            let chain = Arc::clone(&self.chain);
+            context.child("requests").spawn(move |_| answer(requests, marshal, chain));
+
+            let stopped = stop.recv();
+            futures::pin_mut!(stopped, engine);
+            let failed = match futures::future::select(stopped, engine).await {
+                futures::future::Either::Left(_) => false,
+                futures::future::Either::Right(_) => true,
+            };
+            let _ = context.stop(0, Some(STOP_WITHIN)).await;
+            failed
+        })
+    }
+}
+
+/// Answers the handle's questions until the handle is gone.
+async fn answer<D: Disk, P: Pool>(
+    mut requests: mpsc::Receiver<Request>,
+    marshal: Marshal,
+    chain: Arc<Chain<D, P>>,
+) {
+    while let Some(Request { height, answer }) = requests.recv().await {
+        let block = if height == 0 {
+            Some(chain.genesis.clone())
+        } else {
+            marshal.get_block(Height::new(height)).await.map(|block| block.inner().clone())
+        };
+        let proof = match block {
+            Some(block) => proof(&marshal, &block).await,
+            None => None,
+        };
+        let _ = answer.send(proof.map(|proof| proof.encode().into()));
+    }
+}
