@@ -7,6 +7,8 @@ mod block;
 mod call;
 pub mod check;
 mod database;
+#[cfg(test)]
+mod fixture;
 mod ledger;
 mod memory;
 pub mod native;
