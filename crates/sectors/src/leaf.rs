@@ -107,18 +107,11 @@ impl VerdictLeaf {
     /// # Errors
     /// When they are not exactly what `to_bytes` writes.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, LeafError> {
-        let fail = |reason| LeafError {
-            kind: "verdict",
-            reason,
-        };
+        let fail = |reason| LeafError { kind: "verdict", reason };
         let leaf = Self::parse(bytes)
             .map_err(|_| fail("structure"))?
             .ok_or(fail("a number is unknown"))?;
-        if leaf.to_bytes() == bytes {
-            Ok(leaf)
-        } else {
-            Err(fail("not in deterministic encoding"))
-        }
+        if leaf.to_bytes() == bytes { Ok(leaf) } else { Err(fail("not in deterministic encoding")) }
     }
 
     fn parse(bytes: &[u8]) -> Result<Option<Self>, minicbor::decode::Error> {
@@ -141,16 +134,7 @@ impl VerdictLeaf {
             return Ok(None);
         };
         let (batch, device) = (Digest(batch), DeviceId(device));
-        Ok(Some(Self {
-            epoch,
-            sector,
-            batch,
-            device,
-            stream,
-            first_seq,
-            rows,
-            rejection,
-        }))
+        Ok(Some(Self { epoch, sector, batch, device, stream, first_seq, rows, rejection }))
     }
 
     /// The Merkle leaf.
@@ -181,18 +165,12 @@ impl ScoreLeaf {
             .u8(self.sector.number())?
             .u64(self.epoch.0)?
             .bytes(&self.device.0)?;
-        e.u16(self.availability)?
-            .u16(self.neighbour)?
-            .u16(self.deployment)?
-            .u16(self.location)?;
+        e.u16(self.availability)?.u16(self.neighbour)?.u16(self.deployment)?.u16(self.location)?;
         e.u16(self.score)?.u16(Rejection::code_of(self.rejection))?;
         match &self.detail {
             None => e.null()?,
             Some(detail) => {
-                e.array(4)?
-                    .u8(detail.field)?
-                    .i64(detail.value)?
-                    .i64(detail.limit)?;
+                e.array(4)?.u8(detail.field)?.i64(detail.value)?.i64(detail.limit)?;
                 match detail.other {
                     None => e.null()?,
                     Some(other) => e.bytes(&other.0)?,
@@ -207,18 +185,11 @@ impl ScoreLeaf {
     /// # Errors
     /// When they are not exactly what `to_bytes` writes.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, LeafError> {
-        let fail = |reason| LeafError {
-            kind: "score",
-            reason,
-        };
+        let fail = |reason| LeafError { kind: "score", reason };
         let leaf = Self::parse(bytes)
             .map_err(|_| fail("structure"))?
             .ok_or(fail("a number is unknown"))?;
-        if leaf.to_bytes() == bytes {
-            Ok(leaf)
-        } else {
-            Err(fail("not in deterministic encoding"))
-        }
+        if leaf.to_bytes() == bytes { Ok(leaf) } else { Err(fail("not in deterministic encoding")) }
     }
 
     fn parse(bytes: &[u8]) -> Result<Option<Self>, minicbor::decode::Error> {
@@ -284,19 +255,10 @@ fn parse_detail(d: &mut Decoder<'_>) -> Result<Option<Detail>, minicbor::decode:
         };
         Some(DeviceId(id))
     };
-    Ok(Some(Detail {
-        field,
-        value,
-        limit,
-        other,
-    }))
+    Ok(Some(Detail { field, value, limit, other }))
 }
 
 /// `Some(None)` for 0, `None` for an unknown number.
 fn rejection(code: u16) -> Option<Option<Rejection>> {
-    if code == 0 {
-        Some(None)
-    } else {
-        Rejection::from_code(code).map(Some)
-    }
+    if code == 0 { Some(None) } else { Rejection::from_code(code).map(Some) }
 }

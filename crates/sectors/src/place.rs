@@ -35,11 +35,16 @@ impl UnitVector {
         }
     }
 
+    /// Squared length of the straight line to `other`, times 2⁶⁰.
+    #[must_use]
+    pub fn chord_squared(&self, other: &Self) -> u64 {
+        (0..3).map(|i| self.xyz[i].abs_diff(other.xyz[i]).pow(2)).sum()
+    }
+
     /// Length of the straight line to `other` in metres, rounded down.
     #[must_use]
     pub fn chord_m(&self, other: &Self) -> u32 {
-        let squared: i64 = (0..3).map(|i| (self.xyz[i] - other.xyz[i]).pow(2)).sum();
-        let squared = u128::from(squared.unsigned_abs());
+        let squared = u128::from(self.chord_squared(other));
         let metres = ((squared * EARTH_RADIUS_M * EARTH_RADIUS_M) >> 60).isqrt();
         u32::try_from(metres).unwrap_or(u32::MAX)
     }
@@ -84,11 +89,7 @@ mod tests {
     use super::*;
 
     fn at(lat_e7: i32, lon_e7: i32) -> Position {
-        Position {
-            lat_e7,
-            lon_e7,
-            elevation_dm: 0,
-        }
+        Position { lat_e7, lon_e7, elevation_dm: 0 }
     }
 
     #[test]
@@ -101,11 +102,7 @@ mod tests {
             (-900_000_000, -one),
             (1_800_000_000, 0),
         ] {
-            assert!(
-                (sin_q40(angle) - want).abs() < 64,
-                "{angle}: {} {want}",
-                sin_q40(angle)
-            );
+            assert!((sin_q40(angle) - want).abs() < 64, "{angle}: {} {want}", sin_q40(angle));
         }
     }
 
@@ -123,16 +120,8 @@ mod tests {
         let far = UnitVector::of(at(406_924_800, -741_686_900))
             .chord_m(&UnitVector::of(at(406_397_500, -737_789_300)));
         assert!((33_000..33_600).contains(&far), "{far}");
-        assert!(is_within(
-            at(407_000_000, -740_000_000),
-            at(407_080_000, -740_000_000),
-            1_000
-        ));
-        assert!(!is_within(
-            at(407_000_000, -740_000_000),
-            at(407_100_000, -740_000_000),
-            1_000
-        ));
+        assert!(is_within(at(407_000_000, -740_000_000), at(407_080_000, -740_000_000), 1_000));
+        assert!(!is_within(at(407_000_000, -740_000_000), at(407_100_000, -740_000_000), 1_000));
     }
 
     #[test]

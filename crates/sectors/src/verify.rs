@@ -107,9 +107,7 @@ pub fn check_batch(
     context: &EpochContext,
 ) -> Result<(), Rejection> {
     let batch = envelope.batch();
-    let device = device
-        .filter(|d| d.id == batch.device)
-        .ok_or(Rejection::UnknownDevice)?;
+    let device = device.filter(|d| d.id == batch.device).ok_or(Rejection::UnknownDevice)?;
     if envelope.key_type() != device.key.key_type() {
         return Err(Rejection::WrongKeyType);
     }
@@ -144,11 +142,7 @@ fn check_anchor(batch: &Batch, context: &EpochContext) -> Result<(), Rejection> 
 }
 
 fn check_times(batch: &Batch, context: &EpochContext) -> Result<(), Rejection> {
-    let oldest = context
-        .schedule
-        .start_of(context.epoch)
-        .0
-        .saturating_sub(LATE_WINDOW_MS);
+    let oldest = context.schedule.start_of(context.epoch).0.saturating_sub(LATE_WINDOW_MS);
     let (first, last) = (batch.time_of(0), batch.time_of(batch.rows.len() - 1));
     if first.0 < oldest {
         return Err(Rejection::BackDated);
@@ -187,10 +181,7 @@ impl SeqCursor {
     /// The highest sequence number accepted from a device's stream.
     #[must_use]
     pub fn high_water(&self, device: DeviceId, stream: Stream) -> Option<Seq> {
-        self.series
-            .get(&(device, stream))
-            .and_then(|seen| seen.back())
-            .map(|seen| seen.last)
+        self.series.get(&(device, stream)).and_then(|seen| seen.back()).map(|seen| seen.last)
     }
 
     /// Forgets what no batch committed in `epoch` or later can repeat. Call it once at the start of an epoch.
@@ -214,18 +205,10 @@ impl SeqCursor {
         let (first, last) = (batch.first_seq, batch.last_seq());
         let seen = self.series.entry((batch.device, batch.stream)).or_default();
         // Sequence numbers rise along `seen`, so what overlaps lies at its end.
-        for earlier in seen
-            .iter()
-            .rev()
-            .take_while(|earlier| earlier.last >= first)
-        {
+        for earlier in seen.iter().rev().take_while(|earlier| earlier.last >= first) {
             if earlier.leaf == leaf {
                 let same = earlier.epoch == epoch;
-                return Err(if same {
-                    Rejection::Duplicate
-                } else {
-                    Rejection::Replayed
-                });
+                return Err(if same { Rejection::Duplicate } else { Rejection::Replayed });
             }
             if earlier.first <= last {
                 return Err(Rejection::Equivocation);
@@ -234,12 +217,7 @@ impl SeqCursor {
         if seen.back().is_some_and(|latest| latest.last >= first) {
             return Err(Rejection::SequenceNotIncreasing);
         }
-        seen.push_back(Seen {
-            epoch,
-            first,
-            last,
-            leaf,
-        });
+        seen.push_back(Seen { epoch, first, last, leaf });
         Ok(())
     }
 
@@ -247,19 +225,13 @@ impl SeqCursor {
     /// order in which they were judged.
     pub fn record_verdict(&mut self, verdict: &VerdictLeaf) {
         if verdict.rejection.is_none() && verdict.rows > 0 {
-            let last = Seq(verdict
-                .first_seq
-                .0
-                .saturating_add(u64::from(verdict.rows) - 1));
-            self.series
-                .entry((verdict.device, verdict.stream))
-                .or_default()
-                .push_back(Seen {
-                    epoch: verdict.epoch,
-                    first: verdict.first_seq,
-                    last,
-                    leaf: verdict.batch,
-                });
+            let last = Seq(verdict.first_seq.0.saturating_add(u64::from(verdict.rows) - 1));
+            self.series.entry((verdict.device, verdict.stream)).or_default().push_back(Seen {
+                epoch: verdict.epoch,
+                first: verdict.first_seq,
+                last,
+                leaf: verdict.batch,
+            });
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use cairn_primitives::{Batch, Epoch, EpochSchedule, TimeMs, WEATHER};
 
+use super::params::BOUNDS;
+
 /// Number of fields of the weather schema.
 pub const FIELDS: usize = WEATHER.fields.len();
 
@@ -43,15 +45,17 @@ pub fn readings_of(batch: &Batch, epoch: Epoch, schedule: &EpochSchedule) -> Vec
         .map(|i| {
             let mut values = [None; FIELDS];
             values.copy_from_slice(batch.rows.row(i, FIELDS));
-            Reading {
-                time: batch.time_of(i),
-                values,
-            }
+            Reading { time: batch.time_of(i), values }
         })
         .collect()
 }
 
-/// One device's epoch: the lower median of each field over its readings, rain summed. 36 bytes, so that 48 epochs of
+fn is_possible(field: usize, value: i32) -> bool {
+    let (low, high) = BOUNDS[field];
+    (low..=high).contains(&value)
+}
+
+/// One device's epoch: the lower median of each field over its possible values, rain summed. 32 bytes, so that 48 epochs of
 /// 100,000 devices fit in memory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sample {
@@ -68,14 +72,15 @@ impl Sample {
         }
         let mut fields = [None; FIELDS];
         for (field, slot) in fields.iter_mut().enumerate() {
-            let mut values: Vec<i32> = readings.iter().filter_map(|r| r.values[field]).collect();
+            let mut values: Vec<i32> = readings
+                .iter()
+                .filter_map(|r| r.values[field].filter(|v| is_possible(field, *v)))
+                .collect();
             if values.is_empty() {
                 continue;
             }
             *slot = Some(if field == RAIN {
-                values
-                    .iter()
-                    .fold(0, |sum: i32, value| sum.saturating_add(*value))
+                values.iter().fold(0, |sum: i32, value| sum.saturating_add(*value))
             } else {
                 values.sort_unstable();
                 values[(values.len() - 1) / 2]
@@ -100,10 +105,6 @@ impl Sample {
     /// The value of a field, if it was measured.
     #[must_use]
     pub const fn get(&self, field: usize) -> Option<i32> {
-        if self.present & (1 << field) == 0 {
-            None
-        } else {
-            Some(self.values[field])
-        }
+        if self.present & (1 << field) == 0 { None } else { Some(self.values[field]) }
     }
 }

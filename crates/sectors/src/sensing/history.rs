@@ -22,10 +22,7 @@ impl Series {
     /// The sample of `epoch`, if the device delivered one.
     #[must_use]
     pub fn get(&self, epoch: Epoch) -> Option<&Sample> {
-        self.samples
-            .binary_search_by_key(&epoch, |(at, _)| *at)
-            .ok()
-            .map(|i| &self.samples[i].1)
+        self.samples.binary_search_by_key(&epoch, |(at, _)| *at).ok().map(|i| &self.samples[i].1)
     }
 
     /// All samples, the oldest first.

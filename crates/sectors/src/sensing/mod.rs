@@ -13,10 +13,14 @@
 //! Exact arithmetic: docs/spec/sensing.md. False alarms and detection on real stations: docs/sectors/sensing.md.
 //! Sources: WeatherXM quality-of-data documents; DIMO; design page `sensing.md`.
 
+mod compare;
 mod evidence;
 mod history;
+mod neighbours;
 pub mod params;
 mod score;
+mod solar;
+mod track;
 
 pub use evidence::{
     FIELDS, HUMIDITY, IRRADIANCE, PRESSURE, RAIN, Reading, Sample, TEMPERATURE, WIND_DIR,

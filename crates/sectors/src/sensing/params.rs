@@ -1,15 +1,183 @@
 //! Every number of the sensing rules: unit, bounds, source. Changing one changes rewards: it is a protocol change.
+//!
+//! The tolerances were tuned on three airports 17 to 33 km apart through a whole year; docs/sectors/sensing.md has the
+//! false-alarm and detection rates that they give.
 
-/// Epochs of history that scoring looks at.
+use super::{FIELDS, HUMIDITY, PRESSURE, TEMPERATURE, WIND_SPEED};
+
+/// Epochs before the scored one that scoring looks at.
 pub const HISTORY_EPOCHS: u64 = 48;
+/// Epochs in the longest window, the scored one included.
+pub const WINDOW: usize = 48;
 
 /// What each field can be, in its scaled unit. Source: WeatherXM quality-of-data limits, widened to world records.
-pub const BOUNDS: [(i32, i32); super::FIELDS] = [
+pub const BOUNDS: [(i32, i32); FIELDS] = [
     (-9_000, 6_000),   // −90 … 60 °C
     (0, 10_000),       // 0 … 100 %
     (0, 11_500),       // 0 … 115 m/s
     (0, 360),          // 0 … 360°
     (50_000, 110_000), // 500 … 1,100 hPa
-    (0, 40_000),       // 0 … 400 mm an hour
+    (0, 40_000),       // 0 … 400 mm an epoch
     (0, 16_000),       // 0 … 1,600 W/m²
 ];
+
+/// Largest change from one epoch to the next, (field, scaled unit): 15 K, 15 hPa. Only consecutive epochs are compared.
+pub const JUMP: [(usize, i32); 2] = [(TEMPERATURE, 1_500), (PRESSURE, 1_500)];
+
+/// Fields whose history is compared, in this order everywhere.
+pub const TRACKED: [usize; 4] = [TEMPERATURE, HUMIDITY, WIND_SPEED, PRESSURE];
+/// Number of tracked fields.
+pub const TRACKS: usize = TRACKED.len();
+/// Positions in `TRACKED`.
+pub const T: usize = 0;
+/// Humidity's position in `TRACKED`.
+pub const H: usize = 1;
+/// Pressure's position in `TRACKED`.
+pub const P: usize = 3;
+
+/// All tracked fields that are present, at least `FROZEN_FIELDS`, equal for so many consecutive epochs: frozen.
+pub const FROZEN_RUN: usize = 4;
+/// Fields that must be present for that.
+pub const FROZEN_FIELDS: usize = 3;
+/// One field equal for at least so many consecutive samples while neighbours move.
+pub const FROZEN_MIN: u32 = 6;
+/// Range by which a majority of neighbours must have moved meanwhile, per tracked field: 3 K, 20 %, 4 m/s, 3 hPa.
+pub const FROZEN_RANGE: [i32; TRACKS] = [300, 2_000, 400, 300];
+
+/// Copied feed: epochs looked at.
+pub const COPY_WINDOW: usize = 24;
+/// Mean difference of two honest instruments side by side, per tracked field: 0.11 K, 1.1 %, 0.22 m/s, 0.22 hPa.
+pub const COPY_REFERENCE: [i64; TRACKS] = [11, 110, 22, 22];
+/// Fields with enough joint samples that are needed.
+pub const COPY_FIELDS: usize = 3;
+/// (joint samples of every counted field, largest mean ratio to the reference in per mille).
+pub const COPY_STEPS: [(u32, i64); 3] = [(4, 100), (6, 350), (8, 500)];
+/// Devices that a device's feed is compared with: the nearest of any owner.
+pub const COPY_NEIGHBOURS: usize = 8;
+
+/// Neighbours that a device is judged by: the nearest, one of each other owner.
+pub const NEIGHBOURS: usize = 8;
+/// Fewest neighbours whose disagreement can gate a device: of two devices nobody can tell which is wrong.
+pub const GATE_NEIGHBOURS: usize = 2;
+/// Edges of the search cubes, log2 of unit-vector units (2³⁰ = Earth's radius): 1.5, 6.2, 25 and 99 km.
+/// The last is the largest distance of a neighbour.
+pub const CUBE_BITS: [u32; 4] = [18, 20, 22, 24];
+/// Devices looked at in one cube, the earliest registered first.
+pub const CUBE_DEVICES: usize = 64;
+
+/// N without neighbours, per mille.
+pub const N_ALONE: i64 = 700;
+/// Highest N with one neighbour, per mille; the lowest is `N_ALONE`.
+pub const N_ONE: i64 = 850;
+
+/// Tolerated difference of a neighbour per level field: at distance 0, per km up to a limit, per km beyond 40 km, and
+/// per 1,000 dm of elevation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tolerance {
+    /// Position in `TRACKED`.
+    pub track: usize,
+    /// At distance 0, scaled unit.
+    pub base: i64,
+    /// Per whole km.
+    pub per_km: i64,
+    /// Most that `per_km` adds.
+    pub per_km_max: i64,
+    /// Per whole km beyond `FAR_KM`.
+    pub per_far_km: i64,
+    /// Per 1,000 dm (100 m) of difference in elevation.
+    pub per_1000_dm: i64,
+    /// Excess over the tolerance that takes N to 0.
+    pub scale: i64,
+}
+
+/// Where `per_far_km` begins.
+pub const FAR_KM: i64 = 40;
+/// Expected change of temperature per 1,000 dm upwards, in 0.01 K: −6.5 mK/m.
+pub const LAPSE_PER_1000_DM: i64 = -65;
+/// Temperature first: it is also the field of the offset gate.
+pub const TOLERANCES: [Tolerance; 3] = [
+    Tolerance {
+        track: T,
+        base: 100,
+        per_km: 10,
+        per_km_max: 150,
+        per_far_km: 5,
+        per_1000_dm: 50,
+        scale: 200,
+    },
+    Tolerance {
+        track: H,
+        base: 1_500,
+        per_km: 100,
+        per_km_max: 1_500,
+        per_far_km: 20,
+        per_1000_dm: 500,
+        scale: 2_000,
+    },
+    Tolerance {
+        track: P,
+        base: 300,
+        per_km: 5,
+        per_km_max: 100,
+        per_far_km: 3,
+        per_1000_dm: 1_300,
+        scale: 400,
+    },
+];
+
+/// Offset gate: (epochs looked at, samples needed, share of the samples that must exceed in per mille, excess over the
+/// tolerance in 0.01 K). The first entry is for devices without a day of samples.
+pub const OFFSET_STEPS: [(usize, usize, usize, i64); 2] = [(8, 6, 750, 40), (24, 18, 600, 10)];
+
+/// Scale of the shape test per track (wind is not used): 1 K, 8 %, –, 0.5 hPa.
+pub const SHAPE_SCALE: [i64; TRACKS] = [100, 800, 0, 50];
+/// Fields that the shape test needs.
+pub const SHAPE_FIELDS: usize = 2;
+/// Largest lag that is tried, epochs.
+pub const LAG_MAX: usize = 12;
+/// Smallest lag that gates.
+pub const LAG_MIN: usize = 2;
+/// One window of the time-shift test.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ShiftStep {
+    /// Epochs looked at.
+    pub window: usize,
+    /// Joint samples needed at lag 0.
+    pub needed: i64,
+    /// Joint samples needed at another lag.
+    pub overlap: i64,
+    /// Smallest cost at lag 0, per mille.
+    pub floor: i64,
+    /// Largest ratio of the best lag's cost to that of lag 0, per mille.
+    pub ratio: i64,
+}
+/// The windows of the time-shift test; one that fires is enough.
+pub const SHIFT_STEPS: [ShiftStep; 3] = [
+    ShiftStep { window: 12, needed: 8, overlap: 6, floor: 600, ratio: 250 },
+    ShiftStep { window: 24, needed: 16, overlap: 8, floor: 600, ratio: 350 },
+    ShiftStep { window: 48, needed: 32, overlap: 12, floor: 600, ratio: 450 },
+];
+/// Cost at lag 0 from which N falls, and at which it is 0, per mille; window of the second shift step.
+pub const SHAPE_SOFT: (i64, i64) = (2_500, 8_000);
+
+/// Location: full score up to this distance between reported and registered place, metres.
+pub const LOCATION_FULL_M: u32 = 100;
+/// Location: score 0 from this distance, metres.
+pub const LOCATION_ZERO_M: u32 = 1_000;
+
+/// Deployment: irradiance expected at the zenith under a clear sky, in 0.1 W/m².
+pub const CLEAR_SKY: i64 = 10_500;
+/// Deployment: epochs looked at.
+pub const SOLAR_WINDOW: usize = 48;
+/// Deployment: sum of expected irradiance below which nothing is judged, 0.1 W/m² · epochs: six hours of low sun.
+pub const SOLAR_MIN: i64 = 20_000;
+/// Deployment: D is 0 (indoor) up to this ratio of seen to expected irradiance, and 1000 from the second, per mille.
+/// Two days of the darkest overcast let about 100 ‰ through; the glass and walls of a room far less.
+pub const SOLAR_RATIO: (i64, i64) = (40, 100);
+/// Deployment: below the second ratio, D is also 0 when the range of temperature over so many epochs is less than half
+/// of that of a majority of neighbours.
+pub const DIURNAL_WINDOW: usize = 24;
+/// Deployment: samples of temperature needed for that.
+pub const DIURNAL_MIN: u32 = 18;
+/// Field number in a leaf's detail when no single field decided.
+pub const NO_FIELD: u8 = 255;

@@ -1,13 +1,32 @@
-//! From accepted readings to a score per device.
+//! From accepted readings to a score per device: gates, factors, leaves.
+//!
+//! ```text
+//! own gates (Silent, OutOfBounds, Jump, Frozen) ─► copied feeds ─► neighbours: the rest, one of each other owner
+//!   ─► pass 1: frozen field, time shift, offset ─► pass 2: the same without the devices gated in pass 1 ─► leaves
+//! ```
+//! Two passes, so that an honest station beside a cheat is judged without it.
+
+use std::collections::BTreeSet;
 
 use alloy_primitives::Address;
-use cairn_primitives::{DeviceId, Epoch, EpochSchedule, Position, Sector};
+use cairn_primitives::{DeviceId, Epoch, EpochSchedule, Position, Sector, TimeMs};
 
 use super::{
-    FIELDS, History, Reading, Sample,
-    params::{BOUNDS, HISTORY_EPOCHS},
+    FIELDS, History, IRRADIANCE, Reading, Sample,
+    compare::{
+        Neighbour, alike, excess, field_number, frozen_field, frozen_whole, incoherence, offset,
+        shifted,
+    },
+    neighbours::{Index, Near, Point},
+    params::{
+        BOUNDS, DIURNAL_MIN, DIURNAL_WINDOW, GATE_NEIGHBOURS, JUMP, LOCATION_FULL_M,
+        LOCATION_ZERO_M, N_ALONE, N_ONE, NO_FIELD, SHAPE_SOFT, SOLAR_MIN, SOLAR_RATIO,
+        SOLAR_WINDOW, T, TOLERANCES,
+    },
+    solar::clear_sky,
+    track::Tracks,
 };
-use crate::{Detail, Rejection, ScoreLeaf};
+use crate::{Detail, Rejection, ScoreLeaf, place::UnitVector};
 
 /// A registered device that is active in the epoch, with what it delivered.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,7 +56,7 @@ pub struct ScoreInput<'a> {
     pub schedule: EpochSchedule,
     /// All active devices of the sector, in any order.
     pub devices: &'a [DeviceInput],
-    /// Samples of earlier epochs; what is older than `HISTORY_EPOCHS` is not looked at.
+    /// Samples of earlier epochs; what is older than the longest window is not looked at.
     pub history: &'a History,
 }
 
@@ -50,73 +69,339 @@ pub struct ScoreOutput {
     pub samples: Vec<(DeviceId, Sample)>,
 }
 
+type Gate = Option<(Rejection, Detail)>;
+
+/// A device while it is judged.
+struct Station<'a> {
+    input: &'a DeviceInput,
+    sample: Option<Sample>,
+    tracks: Tracks,
+    at: UnitVector,
+    gate: Gate,
+    near: Near,
+}
+
 /// Scores every device.
 ///
-/// Bounded (0…1000), the same for every order of the inputs. Cost: O(n log n), at most 8 neighbours a device.
+/// Guarantees (each is a property test): every factor and score is 0…1000; the same leaves for every order of the
+/// inputs; a device with a rejection has score 0. Cost: O(n log n), at most 8 neighbours a device.
 #[must_use]
 pub fn score_epoch(input: &ScoreInput<'_>) -> ScoreOutput {
-    let mut devices: Vec<&DeviceInput> = input.devices.iter().collect();
-    devices.sort_unstable_by_key(|d| d.id);
-    let _ = HISTORY_EPOCHS;
-    let mut out = ScoreOutput {
-        leaves: Vec::with_capacity(devices.len()),
-        samples: Vec::new(),
-    };
-    for device in devices {
-        let sample = Sample::of(&device.readings);
-        let gate = if sample.is_none() {
-            Some((Rejection::Silent, None))
-        } else {
-            out_of_bounds(device)
-        };
-        let availability = availability(device);
-        let score = if gate.is_some() { 0 } else { availability };
-        let (rejection, detail) = gate.map_or((None, None), |(rejection, detail)| {
-            (Some(rejection), detail)
-        });
-        out.leaves.push(ScoreLeaf {
-            epoch: input.epoch,
-            sector: Sector::Sensing,
-            device: device.id,
-            availability,
-            neighbour: 1000,
-            deployment: 1000,
-            location: 1000,
-            score,
-            rejection,
-            detail,
-        });
-        out.samples.extend(sample.map(|sample| (device.id, sample)));
+    let mut stations = stations(input);
+    let index = Index::new(&points(&stations));
+    let points = points_by_station(&stations);
+    for i in 0..stations.len() {
+        if let Some(point) = &points[i] {
+            stations[i].near = index.near(point);
+        }
+    }
+    gate_copies(&mut stations);
+    // Copies neither judge nor crowd out: the neighbours of other owners are found again without them.
+    let honest = Index::new(&self::points(&stations));
+    let copied = stations.iter().any(|s| matches!(s.gate, Some((Rejection::CopiedFeed, _))));
+    for i in (0..stations.len()).filter(|_| copied) {
+        if stations[i].gate.is_none() {
+            if let Some(point) = &points[i] {
+                stations[i].near.others = honest.near(point).others;
+            }
+        }
+    }
+    let first: Vec<Gate> =
+        (0..stations.len()).map(|i| gate_by_neighbours(&stations, i, &[])).collect();
+    let doubtful: Vec<bool> = first.iter().map(Option::is_some).collect();
+    let mut out = ScoreOutput { leaves: Vec::with_capacity(stations.len()), samples: Vec::new() };
+    let second: Vec<Gate> = (0..stations.len())
+        .map(|i| {
+            let trusted =
+                stations[i].near.others.iter().filter(|n| !is_doubtful(&doubtful, **n)).count();
+            if stations[i].gate.is_some() {
+                stations[i].gate.clone()
+            } else if trusted < GATE_NEIGHBOURS {
+                first[i].clone()
+            } else {
+                gate_by_neighbours(&stations, i, &doubtful)
+            }
+        })
+        .collect();
+    for (i, gate) in second.into_iter().enumerate() {
+        out.leaves.push(leaf(input, &stations, i, &doubtful, gate));
+        out.samples.extend(stations[i].sample.map(|sample| (stations[i].input.id, sample)));
     }
     out
 }
 
-/// The first value of the earliest reading that cannot be.
-fn out_of_bounds(device: &DeviceInput) -> Option<(Rejection, Option<Detail>)> {
-    for reading in &device.readings {
+fn stations<'a>(input: &ScoreInput<'a>) -> Vec<Station<'a>> {
+    let mut devices: Vec<&DeviceInput> = input.devices.iter().collect();
+    devices.sort_unstable_by_key(|d| d.id);
+    devices.dedup_by_key(|d| d.id);
+    devices
+        .into_iter()
+        .map(|device| {
+            let series = input.history.get(device.id);
+            let sample = Sample::of(&device.readings);
+            let tracks = Tracks::new(input.epoch, series, sample.as_ref());
+            let before = input.epoch.previous().and_then(|epoch| series?.get(epoch));
+            let gate = own_gate(device, sample.as_ref(), before, &tracks);
+            Station {
+                input: device,
+                sample,
+                tracks,
+                at: UnitVector::of(device.position),
+                gate,
+                near: Near::default(),
+            }
+        })
+        .collect()
+}
+
+/// The gates that need no other device.
+fn own_gate(
+    device: &DeviceInput,
+    sample: Option<&Sample>,
+    before: Option<&Sample>,
+    tracks: &Tracks,
+) -> Gate {
+    let Some(sample) = sample else {
+        let detail =
+            Detail { field: NO_FIELD, value: 0, limit: device.expected.into(), other: None };
+        return Some((Rejection::Silent, detail));
+    };
+    if let Some(detail) = out_of_bounds(device) {
+        return Some((Rejection::OutOfBounds, detail));
+    }
+    for (field, limit) in JUMP {
+        let change = sample.get(field).zip(before.and_then(|b| b.get(field)));
+        let Some(change) = change.map(|(now, then)| i64::from(now) - i64::from(then)) else {
+            continue;
+        };
+        if change.abs() > i64::from(limit) {
+            let field = u8::try_from(field).unwrap_or(NO_FIELD);
+            return Some((
+                Rejection::Jump,
+                Detail { field, value: change, limit: limit.into(), other: None },
+            ));
+        }
+    }
+    frozen_whole(tracks).map(|detail| (Rejection::Frozen, detail))
+}
+
+/// The first value, by time and then field, that cannot be.
+fn out_of_bounds(device: &DeviceInput) -> Option<Detail> {
+    let mut readings: Vec<&Reading> = device.readings.iter().collect();
+    readings.sort_unstable();
+    for reading in readings {
         for field in 0..FIELDS {
-            let Some(value) = reading.values[field] else {
-                continue;
-            };
+            let Some(value) = reading.values[field] else { continue };
             let (low, high) = BOUNDS[field];
             if value < low || value > high {
                 let limit = i64::from(if value < low { low } else { high });
-                let field = u8::try_from(field).expect("seven fields");
-                let detail = Detail {
-                    field,
-                    value: value.into(),
-                    limit,
-                    other: None,
-                };
-                return Some((Rejection::OutOfBounds, Some(detail)));
+                let field = u8::try_from(field).unwrap_or(NO_FIELD);
+                return Some(Detail { field, value: value.into(), limit, other: None });
             }
         }
     }
     None
 }
 
-fn availability(device: &DeviceInput) -> u16 {
-    let got = u64::try_from(device.readings.len()).unwrap_or(u64::MAX);
-    let wanted = u64::from(device.expected.max(1));
-    u16::try_from((got.saturating_mul(1000) / wanted).min(1000)).unwrap_or(1000)
+/// The index entry of each station that can be somebody's neighbour.
+fn points_by_station(stations: &[Station<'_>]) -> Vec<Option<Point>> {
+    let owners: BTreeSet<Address> = stations.iter().map(|s| s.input.owner).collect();
+    let owners: Vec<Address> = owners.into_iter().collect();
+    stations
+        .iter()
+        .enumerate()
+        .map(|(i, station)| {
+            let owner =
+                owners.binary_search(&station.input.owner).ok().and_then(|o| u32::try_from(o).ok());
+            let device = u32::try_from(i).ok();
+            let free = station.gate.is_none().then_some(());
+            free.and_then(|()| {
+                Some(Point {
+                    device: device?,
+                    owner: owner?,
+                    index: station.input.index,
+                    at: station.at,
+                })
+            })
+        })
+        .collect()
+}
+
+fn points(stations: &[Station<'_>]) -> Vec<Point> {
+    points_by_station(stations).into_iter().flatten().collect()
+}
+
+fn at(i: u32) -> usize {
+    usize::try_from(i).unwrap_or(usize::MAX)
+}
+
+/// Of two feeds that are alike, the device registered later loses (ties: the higher id).
+fn gate_copies(stations: &mut [Station<'_>]) {
+    let order =
+        |i: usize, stations: &[Station<'_>]| (stations[i].input.index, stations[i].input.id);
+    // (loser, order of the winner, winner, ratio, limit): the earliest winner comes first.
+    let mut pairs = Vec::new();
+    for i in 0..stations.len() {
+        for j in stations[i].near.any.iter().map(|j| at(*j)) {
+            let Some((ratio, limit)) = alike(&stations[i].tracks, &stations[j].tracks) else {
+                continue;
+            };
+            let (winner, loser) =
+                if order(i, stations) < order(j, stations) { (i, j) } else { (j, i) };
+            pairs.push((loser, order(winner, stations), ratio, limit));
+        }
+    }
+    pairs.sort_unstable();
+    for (loser, (_, winner), ratio, limit) in pairs {
+        let detail = Detail { field: NO_FIELD, value: ratio, limit, other: Some(winner) };
+        stations[loser].gate.get_or_insert((Rejection::CopiedFeed, detail));
+    }
+}
+
+fn is_doubtful(doubtful: &[bool], i: u32) -> bool {
+    doubtful.get(at(i)).copied().unwrap_or(false)
+}
+
+fn neighbours<'a>(stations: &'a [Station<'_>], i: usize, doubtful: &[bool]) -> Vec<Neighbour<'a>> {
+    let own = &stations[i];
+    let trusted = own.near.others.iter().filter(|n| !is_doubtful(doubtful, **n));
+    trusted
+        .map(|n| {
+            let other = &stations[at(*n)];
+            let rise = i64::from(own.input.position.elevation_dm)
+                - i64::from(other.input.position.elevation_dm);
+            Neighbour::new(other.input.id, &other.tracks, own.at.chord_m(&other.at), rise)
+        })
+        .collect()
+}
+
+/// The gates that need neighbours: a field that stands still, a shift in time, an offset.
+fn gate_by_neighbours(stations: &[Station<'_>], i: usize, doubtful: &[bool]) -> Gate {
+    let own = &stations[i];
+    if own.gate.is_some() {
+        return None;
+    }
+    let near = neighbours(stations, i, doubtful);
+    if near.len() < GATE_NEIGHBOURS {
+        return None;
+    }
+    frozen_field(&own.tracks, &near)
+        .map(|detail| (Rejection::Frozen, detail))
+        .or_else(|| shifted(&own.tracks, &near).map(|detail| (Rejection::TimeShifted, detail)))
+        .or_else(|| offset(&own.tracks, &near).map(|detail| (Rejection::NeighbourOffset, detail)))
+}
+
+fn leaf(
+    input: &ScoreInput<'_>,
+    stations: &[Station<'_>],
+    i: usize,
+    doubtful: &[bool],
+    gate: Gate,
+) -> ScoreLeaf {
+    let own = &stations[i];
+    let near = neighbours(stations, i, doubtful);
+    let availability = availability(own.input);
+    let neighbour = if own.sample.is_some() { agreement(own, &near) } else { 0 };
+    let (deployment, indoor) = deployment(input, own, &near);
+    let location = location(own.input);
+    let gate = gate.or_else(|| indoor.map(|detail| (Rejection::Indoor, detail)));
+    let product = availability * neighbour * deployment * location / 1_000_000_000;
+    let score = if gate.is_some() { 0 } else { product };
+    let (rejection, detail) =
+        gate.map_or((None, None), |(rejection, detail)| (Some(rejection), Some(detail)));
+    ScoreLeaf {
+        epoch: input.epoch,
+        sector: Sector::Sensing,
+        device: own.input.id,
+        availability: per_mille(availability),
+        neighbour: per_mille(neighbour),
+        deployment: per_mille(deployment),
+        location: per_mille(location),
+        score: per_mille(score),
+        rejection,
+        detail,
+    }
+}
+
+fn per_mille(value: i64) -> u16 {
+    u16::try_from(value.clamp(0, 1_000)).unwrap_or(0)
+}
+
+/// A: readings that say something, over readings expected.
+fn availability(device: &DeviceInput) -> i64 {
+    let got = device.readings.iter().filter(|r| r.values.iter().any(Option::is_some)).count();
+    let got = i64::try_from(got).unwrap_or(i64::MAX);
+    (got.saturating_mul(1_000) / i64::from(device.expected.max(1))).min(1_000)
+}
+
+/// N: the worst of the level fields and of the shape.
+fn agreement(own: &Station<'_>, near: &[Neighbour<'_>]) -> i64 {
+    let mut worst = 1_000;
+    let mut most = 0;
+    for (which, tolerance) in TOLERANCES.iter().enumerate() {
+        let Some(value) = own.tracks.0[tolerance.track].get(0) else { continue };
+        let (excess, mad, n) = excess(value.into(), near, which, 0);
+        let scale = tolerance.scale + if n > 2 { 1_483 * mad / 1_000 } else { 0 };
+        worst = worst.min((1_000 - excess.abs() * 1_000 / scale).max(0));
+        most = most.max(n);
+    }
+    if let Some(cost) = incoherence(&own.tracks, near) {
+        let (from, to) = SHAPE_SOFT;
+        worst = worst.min(((to - cost) * 1_000 / (to - from)).clamp(0, 1_000));
+    }
+    match most {
+        0 => N_ALONE,
+        1 => worst.clamp(N_ALONE, N_ONE),
+        _ => worst,
+    }
+}
+
+/// D, and the numbers when the device stands indoors. 1000 where no irradiance is measured or the sun was hardly up.
+fn deployment(
+    input: &ScoreInput<'_>,
+    own: &Station<'_>,
+    near: &[Neighbour<'_>],
+) -> (i64, Option<Detail>) {
+    let (mut seen, mut expected) = (0_i64, 0_i64);
+    let current = own.sample.iter().map(|sample| (input.epoch, sample));
+    let past = input.history.get(own.input.id).into_iter().flat_map(|series| series.iter());
+    for (epoch, sample) in past.chain(current) {
+        let Some(value) = sample.get(IRRADIANCE) else { continue };
+        if epoch.0 + u64::try_from(SOLAR_WINDOW).unwrap_or(0) <= input.epoch.0
+            || epoch > input.epoch
+        {
+            continue;
+        }
+        let middle = TimeMs(input.schedule.start_of(epoch).0 + input.schedule.epoch_ms / 2);
+        seen += i64::from(value);
+        expected += clear_sky(own.input.position, middle);
+    }
+    if expected < SOLAR_MIN {
+        return (1_000, None);
+    }
+    let (zero, full) = SOLAR_RATIO;
+    let ratio = seen * 1_000 / expected;
+    let score = ((ratio - zero) * 1_000 / (full - zero)).clamp(0, 1_000);
+    let score = if score < 1_000 && is_sheltered(own, near) { 0 } else { score };
+    let field = u8::try_from(IRRADIANCE).unwrap_or(NO_FIELD);
+    (score, (score == 0).then_some(Detail { field, value: ratio, limit: zero, other: None }))
+}
+
+/// Whether a majority of at least two neighbours saw more than twice the device's range of temperature.
+fn is_sheltered(own: &Station<'_>, near: &[Neighbour<'_>]) -> bool {
+    let (n, range) = own.tracks.0[T].range(DIURNAL_WINDOW);
+    let ranges = near.iter().map(|other| other.tracks.0[T].range(DIURNAL_WINDOW));
+    let ranges: Vec<i64> =
+        ranges.filter(|(n, _)| *n >= DIURNAL_MIN).map(|(_, range)| range).collect();
+    let wider = ranges.iter().filter(|other| **other > 2 * range).count();
+    debug_assert_eq!(usize::from(field_number(T)), super::TEMPERATURE);
+    n >= DIURNAL_MIN && ranges.len() >= GATE_NEIGHBOURS && wider * 2 > ranges.len()
+}
+
+/// L: how far from its registered place the device says it is.
+fn location(device: &DeviceInput) -> i64 {
+    let Some(reported) = device.reported else { return 1_000 };
+    let metres = UnitVector::of(reported).chord_m(&UnitVector::of(device.position));
+    let (full, zero) = (i64::from(LOCATION_FULL_M), i64::from(LOCATION_ZERO_M));
+    ((zero - i64::from(metres)) * 1_000 / (zero - full)).clamp(0, 1_000)
 }
