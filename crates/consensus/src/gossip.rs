@@ -12,12 +12,12 @@ use commonware_codec::{Decode as _, Encode as _, RangeCfg};
 use commonware_cryptography::{Hasher as _, Sha256, ed25519::PublicKey, sha256::Digest};
 use commonware_macros::select_loop;
 use commonware_p2p::{Blocker, Receiver, Recipients, Sender};
-use commonware_runtime::{ContextCell, Handle, Metrics, Spawner, spawn_cell};
+use commonware_runtime::{Clock, ContextCell, Handle, Metrics, Spawner, spawn_cell};
 use tokio::sync::mpsc;
 
 use crate::{
     block::body_bytes,
-    params::{GOSSIP_BYTES_MAX, GOSSIP_QUEUE, GOSSIP_SEEN, GOSSIP_TXS_MAX},
+    params::{GOSSIP_BYTES_MAX, GOSSIP_PAUSE, GOSSIP_QUEUE, GOSSIP_SEEN, GOSSIP_TXS_MAX},
     ports::Pool,
 };
 
@@ -67,7 +67,7 @@ pub(crate) struct Actor<E, P, B> {
 
 impl<E, P, B> Actor<E, P, B>
 where
-    E: Spawner + Metrics,
+    E: Clock + Spawner + Metrics,
     P: Pool,
     B: Blocker<PublicKey = PublicKey>,
 {
@@ -101,6 +101,7 @@ where
                 let batch = self.batch(raw);
                 if !batch.is_empty() {
                     let _ = sender.send(Recipients::All, batch.encode(), false);
+                    self.context.sleep(GOSSIP_PAUSE).await;
                 }
             },
             Ok((peer, message)) = receiver.recv() else break => {

@@ -44,6 +44,8 @@ pub const ITEMS_PER_BLOB: NonZeroU64 = NZU64!(1 << 20);
 pub const GOSSIP_BYTES_MAX: usize = 256 * 1024;
 /// Transactions in one gossip message.
 pub const GOSSIP_TXS_MAX: usize = 512;
+/// Pause after a gossip message, so that bursts share messages and the channel's quota (64 a second) is kept.
+pub const GOSSIP_PAUSE: Duration = Duration::from_millis(20);
 /// Own transactions that may wait to be gossiped; more are dropped (the pool still proposes them).
 pub const GOSSIP_QUEUE: usize = 4_096;
 /// Transactions remembered so that none is gossiped or taken twice.

@@ -80,6 +80,9 @@ pub enum ValidatorError {
     /// The disk holds another network, or cannot be used.
     #[error("cannot begin from the genesis block")]
     Genesis(#[from] GenesisBlockError),
+    /// It failed while it opened its storage; the log says how.
+    #[error("the validator failed while it started")]
+    Failed,
     /// The thread could not be started.
     #[error("cannot start the validator's thread")]
     Thread(#[source] std::io::Error),
@@ -145,12 +148,12 @@ impl ValidatorHandle {
     }
 }
 
-/// Starts a validator on its own thread and returns once the thread has its runtime. Blocks follow as soon as more than
+/// Starts a validator on its own thread and returns once its storage is open and it listens. Blocks follow as soon as more than
 /// two thirds of the validators are connected.
 ///
 /// # Errors
 /// When the settings do not fit genesis, or the disk belongs to another network.
-pub fn run_validator<D: Disk, P: Pool>(
+pub async fn run_validator<D: Disk, P: Pool>(
     identity: &NetworkIdentity,
     config: ValidatorConfig,
     disk: D,
@@ -183,7 +186,7 @@ pub fn run_validator<D: Disk, P: Pool>(
     let chain = Arc::new(chain(identity, disk, pool, time, height)?);
     let (request_sender, requests) = mpsc::channel(REQUESTS);
     let (stop_sender, stop) = mpsc::channel(1);
-    let (started, wait) = std::sync::mpsc::sync_channel(1);
+    let (started, wait) = oneshot::channel();
     let (end, ended) = watch::channel(None);
 
     let thread =
@@ -192,7 +195,7 @@ pub fn run_validator<D: Disk, P: Pool>(
         .name("validator".to_owned())
         .stack_size(STACK_BYTES)
         .spawn(move || {
-            let run = std::panic::AssertUnwindSafe(|| thread.run(requests, stop, &started));
+            let run = std::panic::AssertUnwindSafe(|| thread.run(requests, stop, started));
             let failed = std::panic::catch_unwind(run).unwrap_or(true);
             if failed {
                 tracing::error!("validator failed");
@@ -200,10 +203,7 @@ pub fn run_validator<D: Disk, P: Pool>(
             let _ = end.send(Some(failed));
         })
         .map_err(ValidatorError::Thread)?;
-    // The gossip queue is made inside the runtime; a thread that dies before has dropped the sender.
-    let gossip = wait.recv().map_err(|_| {
-        ValidatorError::Thread(std::io::Error::other("the validator ended at once"))
-    })?;
+    let gossip = wait.await.map_err(|_| ValidatorError::Failed)?;
     Ok(ValidatorHandle {
         height: heights,
         requests: request_sender,
@@ -231,7 +231,7 @@ impl<D: Disk, P: Pool> Thread<D, P> {
         self,
         requests: mpsc::Receiver<Request>,
         mut stop: mpsc::Receiver<()>,
-        started: &std::sync::mpsc::SyncSender<Gossip>,
+        started: oneshot::Sender<Gossip>,
     ) -> bool {
         let settings = runtime::Config::default()
             .with_worker_threads(WORKERS)

@@ -61,7 +61,7 @@ fn seats(folder: &Path) -> Vec<Seat> {
         .collect()
 }
 
-fn start(identity: &NetworkIdentity, seat: &Seat, clock: &NetworkClock) -> ValidatorHandle {
+async fn start(identity: &NetworkIdentity, seat: &Seat, clock: &NetworkClock) -> ValidatorHandle {
     run_validator(
         identity,
         seat.config.clone(),
@@ -69,6 +69,7 @@ fn start(identity: &NetworkIdentity, seat: &Seat, clock: &NetworkClock) -> Valid
         seat.pool.clone(),
         Arc::new(clock.clone()),
     )
+    .await
     .unwrap()
 }
 
@@ -94,7 +95,10 @@ async fn four_validators_on_loopback_lose_one_and_get_it_back() {
     let seats = seats(folder.path());
     let before = memory_mb();
     let begin = Instant::now();
-    let mut handles: Vec<_> = seats.iter().map(|seat| start(&identity, seat, &clock)).collect();
+    let mut handles = Vec::new();
+    for seat in &seats {
+        handles.push(start(&identity, seat, &clock).await);
+    }
     until(&handles[0], 1).await;
     println!("first block after {:?}", begin.elapsed());
 
@@ -137,7 +141,7 @@ async fn four_validators_on_loopback_lose_one_and_get_it_back() {
     until(&handles[0], away + 8).await;
     assert_eq!(seats[3].disk.height(), away);
     let back = Instant::now();
-    handles[3] = start(&identity, &seats[3], &clock);
+    handles[3] = start(&identity, &seats[3], &clock).await;
     let target = seats[0].disk.height();
     until(&handles[3], target + 2).await;
     println!("back and level in {:?}", back.elapsed());
