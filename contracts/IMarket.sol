@@ -46,6 +46,7 @@ interface IMarket {
 
     event OfferPosted(uint64 indexed id, address indexed provider, uint8 sector, uint64 microUsdPerKiloUnit);
     event LeaseOpened(uint64 indexed id, uint64 indexed offer, address indexed consumer, uint64 escrow, uint64 expiryEpoch);
+    event LeaseToppedUp(uint64 indexed id, uint64 amount, uint64 escrow);
     event Settled(uint64 indexed lease, uint64 indexed epoch, uint64 amount, uint64 units, uint64 total);
     event DevicePaid(uint64 indexed epoch, bytes16 indexed device, uint64 indexed lease, uint64 microUsd);
     event LeaseClosed(uint64 indexed id, uint64 settled, uint64 refund);
@@ -61,7 +62,7 @@ interface IMarket {
     error BadReceiptSignature(uint64 lease, address expected, address recovered);
     error SharesMismatch(uint64 lease);
     error UnknownDevice(bytes16 device);
-    /// The consumer may close at once; anyone may after expiry plus one epoch.
+    /// The provider may close at once; anyone may from `closableEpoch` on: one epoch after the lease's last has passed.
     error NotExpired(uint64 lease, uint64 closableEpoch);
 
     function postOffer(uint8 sector, uint64 microUsdPerKiloUnit, string calldata endpoint) external returns (uint64 id);
@@ -69,7 +70,8 @@ interface IMarket {
     function topUp(uint64 lease, uint64 amount) external;
     /// Anyone may settle with the consumer's highest receipt: devices are paid what the shares add to earlier settlements.
     function settle(Receipt calldata receipt, Share[] calldata shares, bytes calldata signature) external;
-    /// Refunds the unspent escrow. The provider or, after `expiryEpoch` + 1, anyone.
+    /// Refunds the unspent escrow. By the provider or, once epoch `expiryEpoch` + 1 is over, by anyone. (A consumer who could
+    /// close at once could take back what its last receipt owes.)
     function close(uint64 lease) external;
 
     function offerCount() external view returns (uint64);

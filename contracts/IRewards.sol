@@ -4,6 +4,7 @@ pragma solidity ^0.8.24;
 /// The agreed result of an epoch, and the owners' claims on it.
 interface IRewards {
     /// What may be paid for an epoch: fixed once the epoch before it is final and the epoch itself is over.
+    /// Earned amounts are the providers' part, after fees.
     struct Pool {
         uint64 epoch;
         uint64 priceMicroUsd;
@@ -43,6 +44,8 @@ interface IRewards {
     event Dissent(uint64 indexed epoch, uint8 indexed sector, address indexed validator, bytes32 finalHash, bytes32 votedHash);
     /// No result can reach the quorum any more: votes are cleared and availability is attested again.
     event RoundReopened(uint64 indexed epoch, uint8 indexed sector, uint32 round);
+    /// The locked subsidy of a slashed device: 70 % burned, the rest back to the reserve.
+    event SubsidyForfeited(bytes16 indexed device, uint64 indexed epoch, uint256 burned, uint256 returned);
     event Claimed(bytes16 indexed device, address indexed owner, uint64 indexed epoch, uint256 earnedStones, uint256 subsidyStones);
 
     error NotValidator(address caller);
@@ -54,23 +57,25 @@ interface IRewards {
     error EpochNotFinal(uint64 epoch);
     error BadProof(uint64 epoch, bytes16 device);
     error AlreadyClaimed(uint64 epoch, bytes16 device);
-    /// Nothing of this reward is unlocked yet: earned from epoch `earnedFrom`, subsidy from epoch `subsidyFrom`.
+    /// Nothing of this reward is unlocked yet: earned from epoch `earnedFrom` (2^64 - 1 while the reserve still owes it),
+    /// subsidy from epoch `subsidyFrom`.
     error StillLocked(uint64 earnedFrom, uint64 subsidyFrom);
-    /// The device was slashed at `slashedEpoch`; its locked subsidy is forfeited.
+    /// The device was slashed at `slashedEpoch`; its subsidy was still locked, is forfeited, and nothing else is unpaid.
     error Forfeited(bytes16 device, uint64 slashedEpoch);
 
     function vote(uint64 epoch, uint8 sector, uint32 round, Result calldata result) external;
-    /// Pays the owner what is unlocked and unpaid of one reward. Anyone may call it.
+    /// Pays the owner what is unlocked and unpaid of one reward, and carries out a forfeiture. Anyone may call it.
     function claim(Reward calldata reward, uint32 index, bytes32[] calldata proof) external returns (uint256 stones);
-    /// Many claims at once: `proofs` are concatenated, `lengths[i]` siblings belong to reward i. Locked parts are skipped.
+    /// Many claims at once: `proofs` are concatenated, `lengths[i]` siblings belong to reward i. Locked and
+    /// paid parts are skipped.
     function claimMany(Reward[] calldata rewards, uint32[] calldata indices, bytes32[] calldata proofs, uint8[] calldata lengths) external returns (uint256 stones);
 
-    /// Reverts with EpochNotFinal while the epoch before is not final.
+    /// Reverts with EpochNotFinal while the epoch before is not final. While the epoch itself runs, its earnings still grow.
     function pool(uint64 epoch, uint8 sector) external view returns (Pool memory);
     /// The next epoch to become final, per sector.
     function nextEpoch(uint8 sector) external view returns (uint64);
     function result(uint64 epoch, uint8 sector) external view returns (Result memory);
-    /// bit 0: earned part paid, bit 1: subsidy paid.
+    /// bit 0: earned part paid, bit 1: subsidy paid or forfeited, bit 2: subsidy forfeited.
     function claimed(uint64 epoch, bytes16 device) external view returns (uint8);
     /// Epochs from which the parts of a reward of `epoch` may be claimed.
     function unlocks(uint64 epoch) external view returns (uint64 earnedFrom, uint64 subsidyFrom);

@@ -35,7 +35,7 @@ pub(super) fn call(c: &mut Ctx<'_>, data: &[u8]) -> Res<Bytes> {
         F::reserve(q) => c.view(q, |c, _| Ok(U256::from(reserve(c)?.0))),
         F::burned(q) => c.view(q, |c, _| Ok(U256::from(burned(c)?.0))),
         F::supply(q) => c.view(q, |c, _| Ok(U256::from(cap(c).0.saturating_sub(burned(c)?.0)))),
-        F::today(q) => c.view(q, |_, q| super::out_of_range("sector", U256::from(q.sector), U256::from(1))),
+        F::today(q) => c.view(q, |c, q| super::economy_state::today(c, q.sector)),
         F::epoch(q) => c.view(q, |c, _| Ok(c.epoch().0)),
         F::networkTimeMs(q) => c.view(q, |c, _| Ok(c.now().0)),
     }

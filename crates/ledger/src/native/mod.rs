@@ -12,9 +12,13 @@ mod gas;
 mod host;
 mod storage;
 
+pub mod batches;
 pub mod credits;
 pub mod economy;
+pub mod economy_state;
+pub mod market;
 pub mod registry;
+pub mod rewards;
 pub mod stake;
 
 pub use ctx::{Call, Ctx, Facts, Res, Stop, decode, out_of_range, revert};
@@ -64,12 +68,39 @@ pub const CONTRACTS: &[Contract] = &[
         genesis: nothing,
         check: registry::check,
     },
-    Contract { address: abi::STAKE, name: "stake", call: stake::call, genesis: nothing, check: stake::check },
+    Contract {
+        address: abi::BATCHES,
+        name: "batches",
+        call: batches::call,
+        genesis: nothing,
+        check: no_check,
+    },
+    Contract {
+        address: abi::REWARDS,
+        name: "rewards",
+        call: rewards::call,
+        genesis: nothing,
+        check: rewards::check,
+    },
+    Contract {
+        address: abi::MARKET,
+        name: "market",
+        call: market::call,
+        genesis: nothing,
+        check: market::check,
+    },
+    Contract {
+        address: abi::STAKE,
+        name: "stake",
+        call: stake::call,
+        genesis: nothing,
+        check: stake::check,
+    },
     Contract {
         address: abi::ECONOMY,
         name: "economy",
         call: economy::call,
-        genesis: nothing,
+        genesis: economy_state::genesis,
         check: no_check,
     },
 ];

@@ -1,0 +1,350 @@
+//! The agreed result of an epoch, and the owners' claims on it.
+//!
+//! ```text
+//! set frozen (`batches`) ─► vote … vote ─ quorum on one result ─► final: stones move to this contract ─► claim (proof)
+//!                             └─ no result can reach the quorum ─► next round: attest again, vote again
+//! ```
+//! Epochs become final strictly in order, so that an epoch's pool is a function of the state its predecessor left.
+//! A validator that comes late may still vote for a final epoch: its vote moves nothing, but dissent is shown.
+//!
+//! **Invariant:** this contract's stones cover every unclaimed reward of final epochs, less what the reserve still owes,
+//! plus what the vault released for epochs that are not final.
+
+mod claims;
+mod record;
+
+pub use claims::{CLAIMS_MAX, PROOF_MAX};
+
+use alloy_primitives::{B256, Bytes, U256, keccak256};
+use alloy_sol_types::SolValue;
+use cairn_economy::{EconomyState, EpochPool, Settlement};
+use cairn_primitives::{
+    Epoch, MicroUsd, Sector, Stones,
+    abi::{ECONOMY, INSURANCE, IRewards, REWARDS, TREASURY},
+};
+
+use self::record::{Outcome, PoolRow, Tally};
+use super::{
+    Ctx, List, Mapping, Res, Stop, Value, batches, decode, economy, economy_state, market,
+    out_of_range, revert, stake,
+};
+use crate::check::Violation;
+
+/// How long after an epoch became final a late validator may still show its vote, in epochs.
+pub const LATE_VOTE_EPOCHS: u64 = 8;
+
+type PerEpoch<V> = Mapping<u64, Mapping<u8, V>>;
+type PerRound<V> = PerEpoch<Mapping<u32, V>>;
+
+/// `mapping(sector => uint64)` at slot 0: the next epoch to become final.
+const NEXT: Mapping<u8, Value<Epoch>> = Mapping::new(REWARDS, 0);
+/// `mapping(epoch => mapping(sector => Outcome))` at slot 1.
+const OUTCOMES: PerEpoch<Value<Outcome>> = Mapping::new(REWARDS, 1);
+/// `mapping(epoch => mapping(sector => mapping(round => uint256)))` at slot 2: bit i = the validator of seat i voted.
+const VOTED: PerRound<Value<U256>> = Mapping::new(REWARDS, 2);
+/// `mapping(epoch => mapping(sector => mapping(round => Tally[])))` at slot 3.
+const TALLIES: PerRound<List<Tally>> = Mapping::new(REWARDS, 3);
+/// `mapping(epoch => mapping(sector => mapping(round => mapping(seat => bytes32))))` at slot 4: each seat's vote.
+const VOTES: PerRound<Mapping<u32, Value<B256>>> = Mapping::new(REWARDS, 4);
+/// Slot 5: `claims`. Slot 6: stones of final epochs that are not claimed.
+const OWED: Value<Stones> = Value::new(REWARDS, 6);
+/// `mapping(epoch => mapping(sector => PoolRow))` at slot 7: the pools that were used.
+const POOLS: PerEpoch<Value<PoolRow>> = Mapping::new(REWARDS, 7);
+
+/// The dispatch table.
+pub(super) fn call(c: &mut Ctx<'_>, data: &[u8]) -> Res<Bytes> {
+    use IRewards::IRewardsCalls as F;
+    match decode(data)? {
+        F::vote(q) => {
+            c.mutate_void(q, |c, q| vote(c, Epoch(q.epoch), q.sector, q.round, &q.result))
+        }
+        F::claim(q) => c.mutate(q, |c, q| claims::claim(c, &q.reward, q.index, &q.proof)),
+        F::claimMany(q) => c.mutate(q, |c, q| claims::claim_many(c, &q)),
+        F::pool(q) => c.view(q, |c, q| pool(c, Epoch(q.epoch), economy_state::sector(q.sector)?)),
+        F::nextEpoch(q) => c.view(q, |c, q| Ok(next_epoch(c, economy_state::sector(q.sector)?)?.0)),
+        F::result(q) => c.view(q, |c, q| Ok(outcome(c, Epoch(q.epoch), q.sector)?.to_abi())),
+        F::claimed(q) => c.view(q, |c, q| claims::claimed(c, Epoch(q.epoch), q.device.0)),
+        F::unlocks(q) => c.view(q, |c, q| {
+            let (earned, subsidy) = claims::unlocks(c, Epoch(q.epoch));
+            Ok(IRewards::unlocksReturn { earnedFrom: earned.0, subsidyFrom: subsidy.0 })
+        }),
+    }
+}
+
+/// The next epoch to become final.
+///
+/// # Errors
+/// Out of gas, or disk trouble; so for the functions below.
+pub fn next_epoch(c: &mut Ctx<'_>, sector: Sector) -> Res<Epoch> {
+    NEXT.at(&sector.number()).get(c)
+}
+
+/// The result of a final epoch.
+fn outcome(c: &mut Ctx<'_>, epoch: Epoch, sector: u8) -> Res<Outcome> {
+    let known = economy_state::sector(sector)?;
+    if epoch >= next_epoch(c, known)? {
+        return revert(IRewards::EpochNotFinal { epoch: epoch.0 });
+    }
+    OUTCOMES.at(&epoch.0).at(&sector).get(c)
+}
+
+/// Everything that making the next epoch final would do to the economy, decided before anything is written.
+struct Plan {
+    state: EconomyState,
+    settlement: Settlement,
+    row: PoolRow,
+}
+
+fn plan(c: &mut Ctx<'_>, epoch: Epoch, sector: Sector) -> Res<Plan> {
+    let income = market::income(c, epoch, sector.number())?;
+    let mut state = economy_state::load(c)?;
+    let genesis = c.genesis();
+    let (params, epochs) = (&genesis.economy, genesis.schedule().epochs_per_day());
+    let subsidy = state.epoch_pool(sector, epoch.0 % epochs, epochs).or_else(bug)?;
+    let settlement = state
+        .settle_epoch(params, sector, epoch, epochs, income.paid, income.released)
+        .or_else(bug)?;
+    let EpochPool { usage, need } = subsidy;
+    let row = PoolRow {
+        price: economy::price(c),
+        earned: settlement.income,
+        usage,
+        need,
+        earned_stones: settlement.owed.providers,
+    };
+    Ok(Plan { state, settlement, row })
+}
+
+/// The economy refused what this contract had checked.
+fn bug<T>(error: cairn_economy::EconomyError) -> Res<T> {
+    Err(Stop::Fatal(format!("rewards: {error}")))
+}
+
+fn pool(c: &mut Ctx<'_>, epoch: Epoch, sector: Sector) -> Res<IRewards::Pool> {
+    let next = next_epoch(c, sector)?;
+    let row = match epoch.cmp(&next) {
+        std::cmp::Ordering::Less => POOLS.at(&epoch.0).at(&sector.number()).get(c)?,
+        std::cmp::Ordering::Equal => plan(c, epoch, sector)?.row,
+        std::cmp::Ordering::Greater => {
+            return revert(IRewards::EpochNotFinal { epoch: epoch.0 - 1 });
+        }
+    };
+    Ok(IRewards::Pool {
+        epoch: epoch.0,
+        priceMicroUsd: row.price.0,
+        earnedMicroUsd: row.earned.0,
+        earnedStones: U256::from(row.earned_stones.0),
+        usageSubsidyMicroUsd: row.usage.0,
+        needSubsidyMicroUsd: row.need.0,
+    })
+}
+
+fn vote(
+    c: &mut Ctx<'_>,
+    epoch: Epoch,
+    number: u8,
+    round: u32,
+    result: &IRewards::Result,
+) -> Res<()> {
+    let caller = c.caller();
+    let Some(seat) = stake::validator_seat(c, caller)? else {
+        return revert(IRewards::NotValidator { caller });
+    };
+    let sector = economy_state::sector(number)?;
+    let next = next_epoch(c, sector)?;
+    let is_final = epoch < next && next.0 - epoch.0 <= LATE_VOTE_EPOCHS;
+    if epoch != next && !is_final {
+        return revert(IRewards::NotNextEpoch { epoch: epoch.0, next: next.0 });
+    }
+    let Some(set) = batches::freeze(c, epoch, number)? else {
+        return revert(IRewards::SetNotFrozen { epoch: epoch.0 });
+    };
+    if round != set.round {
+        return revert(IRewards::WrongRound { round, current: set.round });
+    }
+    let voters = VOTED.at(&epoch.0).at(&number).at(&round);
+    let mut voted = voters.get(c)?;
+    let bit = usize::try_from(seat).unwrap_or(usize::MAX);
+    if voted.bit(bit) {
+        return revert(IRewards::DoubleVote { epoch: epoch.0, validator: caller });
+    }
+    let hash = keccak256(result.abi_encode());
+    let plan = if is_final { None } else { Some(checked(plan(c, epoch, sector)?, c, result)?) };
+
+    voted.set_bit(bit, true);
+    voters.set(c, &voted)?;
+    VOTES.at(&epoch.0).at(&number).at(&round).at(&seat).set(c, &hash)?;
+    c.emit(
+        REWARDS,
+        &IRewards::Voted {
+            epoch: epoch.0,
+            sector: number,
+            validator: caller,
+            round,
+            resultHash: hash,
+        },
+    )?;
+    let Some(plan) = plan else {
+        let final_hash = OUTCOMES.at(&epoch.0).at(&number).get(c)?.hash();
+        return dissent(c, epoch, number, caller, final_hash, hash);
+    };
+    let (votes, most) = tally(c, epoch, number, round, hash)?;
+    let quorum = c.genesis().quorum();
+    let silent = c.genesis().validators.len().saturating_sub(voted.count_ones());
+    if votes >= quorum {
+        finalise(c, epoch, sector, plan, result, votes)?;
+        show_dissent(c, epoch, number, round, hash)
+    } else if most as usize + silent < quorum as usize {
+        let round = batches::reopen(c, epoch, number)?;
+        c.emit(REWARDS, &IRewards::RoundReopened { epoch: epoch.0, sector: number, round })
+    } else {
+        Ok(())
+    }
+}
+
+/// Counts a vote; returns the votes for its result and the most votes of any result.
+fn tally(c: &mut Ctx<'_>, epoch: Epoch, sector: u8, round: u32, hash: B256) -> Res<(u32, u32)> {
+    let tallies = TALLIES.at(&epoch.0).at(&sector).at(&round);
+    let (mut own, mut most) = (0, 0);
+    for i in 0..tallies.len(c)? {
+        let mut tally = tallies.at(i).get(c)?;
+        if tally.hash == hash {
+            tally.votes += 1;
+            own = tally.votes;
+            tallies.at(i).set(c, &tally)?;
+        }
+        most = most.max(tally.votes);
+    }
+    if own == 0 {
+        own = 1;
+        tallies.push(c, &Tally { hash, votes: own })?;
+    }
+    Ok((own, most.max(own)))
+}
+
+/// Refuses a result that hands out more than the pool, or not all that consumers paid.
+fn checked(plan: Plan, c: &Ctx<'_>, result: &IRewards::Result) -> Res<Plan> {
+    let row = &plan.row;
+    let subsidy =
+        MicroUsd(row.usage.0.saturating_add(row.need.0)).to_stones_floor(economy::price(c));
+    let parts = [
+        ("earned", result.earnedStones, U256::from(row.earned_stones.0)),
+        ("usage", U256::from(result.usageMicroUsd), U256::from(row.usage.0)),
+        ("need", U256::from(result.needMicroUsd), U256::from(row.need.0)),
+        ("subsidy", result.subsidyStones, U256::from(subsidy.0.min(plan.state.reserve.0))),
+    ];
+    for (part, asked, pool) in parts {
+        if asked > pool {
+            return revert(IRewards::PoolExceeded { part: part.to_owned(), asked, pool });
+        }
+    }
+    if result.earnedStones < U256::from(row.earned_stones.0) {
+        return out_of_range("earnedStones", result.earnedStones, U256::from(row.earned_stones.0));
+    }
+    Ok(plan)
+}
+
+/// Moves the epoch's stones, remembers its result and opens the next day if the epoch ended one.
+fn finalise(
+    c: &mut Ctx<'_>,
+    epoch: Epoch,
+    sector: Sector,
+    plan: Plan,
+    result: &IRewards::Result,
+    votes: u32,
+) -> Res<()> {
+    let Plan { mut state, settlement, row } = plan;
+    let genesis = c.genesis();
+    let outcome = Outcome::from_abi(result);
+    let (earned, subsidy) = (outcome.earned_stones, outcome.subsidy_stones);
+    state.pay_subsidy(&genesis.economy, sector, subsidy, outcome.need).or_else(bug)?;
+
+    c.transfer(ECONOMY, REWARDS, settlement.drawn)?;
+    c.transfer(REWARDS, TREASURY, sum(settlement.paid.treasury, settlement.old_paid.treasury))?;
+    c.transfer(REWARDS, INSURANCE, sum(settlement.paid.insurance, settlement.old_paid.insurance))?;
+    c.burn(REWARDS, settlement.burned, economy::cause("settlement"))?;
+    c.transfer(ECONOMY, REWARDS, subsidy)?;
+    let owed = OWED.get(c)?;
+    OWED.set(c, &sum(owed, sum(earned, subsidy)))?;
+
+    OUTCOMES.at(&epoch.0).at(&sector.number()).set(c, &outcome)?;
+    POOLS.at(&epoch.0).at(&sector.number()).set(c, &row)?;
+    NEXT.at(&sector.number()).set(c, &epoch.next())?;
+    let event = IRewards::EpochFinal {
+        epoch: epoch.0,
+        sector: sector.number(),
+        verdictRoot: result.verdictRoot,
+        scoreRoot: result.scoreRoot,
+        rewardRoot: result.rewardRoot,
+        earnedStones: result.earnedStones,
+        subsidyStones: result.subsidyStones,
+        votes,
+    };
+    c.emit(REWARDS, &event)?;
+    // A day opens when the last sector has finished the day before.
+    let mut slowest = epoch.next();
+    for other in Sector::ALL {
+        slowest = slowest.min(next_epoch(c, other)?);
+    }
+    let opens = genesis.schedule().day_of(slowest) > state.day;
+    if opens {
+        state.open_next_day(&genesis.economy);
+    }
+    economy_state::save(c, &state)?;
+    if opens { economy_state::announce(c, &state) } else { Ok(()) }
+}
+
+/// Sums below the cap fit.
+const fn sum(a: Stones, b: Stones) -> Stones {
+    Stones(a.0.saturating_add(b.0))
+}
+
+/// Shows every validator that voted for something else in the round that became final.
+fn show_dissent(c: &mut Ctx<'_>, epoch: Epoch, sector: u8, round: u32, hash: B256) -> Res<()> {
+    let voted = VOTED.at(&epoch.0).at(&sector).at(&round).get(c)?;
+    for (seat, validator) in (0_u32..).zip(c.genesis().validators.iter().map(|v| v.operator)) {
+        if voted.bit(usize::try_from(seat).unwrap_or(usize::MAX)) {
+            let vote = VOTES.at(&epoch.0).at(&sector).at(&round).at(&seat).get(c)?;
+            dissent(c, epoch, sector, validator, hash, vote)?;
+        }
+    }
+    Ok(())
+}
+
+fn dissent(
+    c: &mut Ctx<'_>,
+    epoch: Epoch,
+    sector: u8,
+    validator: alloy_primitives::Address,
+    final_hash: B256,
+    vote: B256,
+) -> Res<()> {
+    if vote == final_hash {
+        return Ok(());
+    }
+    let event = IRewards::Dissent {
+        epoch: epoch.0,
+        sector,
+        validator,
+        finalHash: final_hash,
+        votedHash: vote,
+    };
+    c.emit(REWARDS, &event)
+}
+
+pub(super) fn check(c: &mut Ctx<'_>, found: &mut Vec<Violation>) -> Res<()> {
+    let mut owed = OWED.get(c)?;
+    for iou in economy_state::load(c)?.ious {
+        owed = Stones(owed.0.saturating_sub(iou.dues.providers.0));
+    }
+    for sector in Sector::ALL {
+        for epoch in next_epoch(c, sector)?.0..=c.epoch().0 {
+            owed = sum(owed, market::income(c, Epoch(epoch), sector.number())?.released);
+        }
+    }
+    let held = c.balance(REWARDS)?;
+    if held < owed {
+        found.push(Violation::BalanceShort { account: REWARDS, held, owed });
+    }
+    Ok(())
+}
