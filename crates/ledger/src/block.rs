@@ -10,8 +10,8 @@
 //! Docs: docs/spec/block.md.
 
 use alloy_consensus::{
-    EMPTY_OMMER_ROOT_HASH, Header, Receipt, ReceiptEnvelope, ReceiptWithBloom, TxEnvelope, TxReceipt as _, proofs,
-    transaction::Recovered,
+    EMPTY_OMMER_ROOT_HASH, Header, Receipt, ReceiptEnvelope, ReceiptWithBloom, TxEnvelope,
+    TxReceipt as _, proofs, transaction::Recovered,
 };
 use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_evm::{Evm as _, EvmEnv, eth::EthEvmBuilder};
@@ -36,7 +36,8 @@ use crate::{
 use cairn_primitives::abi::ECONOMY;
 
 /// Root of an empty trie, in every header for what Cairn has not (withdrawals).
-const EMPTY_ROOT: B256 = b256!("0x56e81f171bcc55a6ff8345e692c0f86e5b48e01b996cadc001622fb5e363b421");
+const EMPTY_ROOT: B256 =
+    b256!("0x56e81f171bcc55a6ff8345e692c0f86e5b48e01b996cadc001622fb5e363b421");
 
 /// What a block's transactions see of it. The same on every validator before the block runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,7 +77,10 @@ impl Env {
             basefee: self.base_fee,
             difficulty: U256::ZERO,
             prevrandao: Some(self.prevrandao),
-            blob_excess_gas_and_price: Some(BlobExcessGasAndPrice { excess_blob_gas: 0, blob_gasprice: 1 }),
+            blob_excess_gas_and_price: Some(BlobExcessGasAndPrice {
+                excess_blob_gas: 0,
+                blob_gasprice: 1,
+            }),
             ..BlockEnv::default()
         };
         EvmEnv::new(cfg, block)
@@ -183,7 +187,9 @@ pub(crate) fn verify(
     env: &Env,
     transactions: impl IntoIterator<Item = Recovered<TxEnvelope>>,
 ) -> Result<Executed, BlockError> {
-    run(ledger, state, env, transactions, |index, _, error| Err(BlockError::Transaction { index, error }))
+    run(ledger, state, env, transactions, |index, _, error| {
+        Err(BlockError::Transaction { index, error })
+    })
 }
 
 /// Runs a block. `refused` decides what a transaction that cannot be included means.
@@ -196,7 +202,9 @@ fn run(
 ) -> Result<Executed, BlockError> {
     let db = BlockDb::new(state, (env.number.saturating_sub(1), env.parent_hash));
     let precompiles = native::precompiles(SPEC, &ledger.facts(env));
-    let mut evm = EthEvmBuilder::new(db, env.to_evm(ledger.genesis().chain_id)).precompiles(precompiles).build();
+    let mut evm = EthEvmBuilder::new(db, env.to_evm(ledger.genesis().chain_id))
+        .precompiles(precompiles)
+        .build();
     let mut block = Tally::default();
     for (index, transaction) in candidates.into_iter().enumerate() {
         let size = transaction.inner().encode_2718_len();
@@ -243,7 +251,12 @@ struct Tally {
 }
 
 impl Tally {
-    fn room(&self, env: &Env, transaction: &Recovered<TxEnvelope>, size: usize) -> Result<(), TxError> {
+    fn room(
+        &self,
+        env: &Env,
+        transaction: &Recovered<TxEnvelope>,
+        size: usize,
+    ) -> Result<(), TxError> {
         use alloy_consensus::Transaction as _;
         let fits = self.gas_total.saturating_add(transaction.gas_limit()) <= env.gas_limit
             && self.bytes + size <= BLOCK_BYTES_MAX
@@ -267,7 +280,10 @@ impl Tally {
             self.burned = self.burned.saturating_add(U256::from(gas) * U256::from(env.base_fee));
         }
         let receipt = Receipt { status: success.into(), cumulative_gas_used: self.gas_total, logs };
-        self.receipts.push(ReceiptEnvelope::from_typed(transaction.tx_type(), ReceiptWithBloom::from(receipt)));
+        self.receipts.push(ReceiptEnvelope::from_typed(
+            transaction.tx_type(),
+            ReceiptWithBloom::from(receipt),
+        ));
         self.gas_used.push(gas);
         self.transactions.push(transaction);
     }
@@ -275,7 +291,8 @@ impl Tally {
     fn finish(self, writes: Writes) -> Executed {
         let transactions_root = proofs::calculate_transaction_root(&self.transactions);
         let receipts_root = proofs::calculate_receipt_root(&self.receipts);
-        let bloom = self.receipts.iter().fold(Bloom::ZERO, |bloom, receipt| bloom | receipt.bloom());
+        let bloom =
+            self.receipts.iter().fold(Bloom::ZERO, |bloom, receipt| bloom | receipt.bloom());
         Executed {
             transactions: self.transactions,
             dropped: Vec::new(),
@@ -302,8 +319,12 @@ pub(crate) fn refusal(error: EVMError<StateError>, env: &Env) -> Result<TxError,
 
 fn invalid_transaction(invalid: InvalidTransaction, env: &Env) -> TxError {
     match invalid {
-        InvalidTransaction::NonceTooLow { tx, state } => TxError::NonceTooLow { tx, account: state },
-        InvalidTransaction::NonceTooHigh { tx, state } => TxError::NonceTooHigh { tx, account: state },
+        InvalidTransaction::NonceTooLow { tx, state } => {
+            TxError::NonceTooLow { tx, account: state }
+        }
+        InvalidTransaction::NonceTooHigh { tx, state } => {
+            TxError::NonceTooHigh { tx, account: state }
+        }
         InvalidTransaction::LackOfFundForMaxFee { fee, balance } => {
             TxError::InsufficientFunds { balance: *balance, needed: *fee }
         }
@@ -316,7 +337,9 @@ fn invalid_transaction(invalid: InvalidTransaction, env: &Env) -> TxError {
         InvalidTransaction::TxGasLimitGreaterThanCap { gas_limit, cap } => {
             TxError::GasLimitTooHigh { limit: gas_limit, max: cap }
         }
-        InvalidTransaction::GasPriceLessThanBasefee => TxError::FeeTooLow { fee: 0, base_fee: env.base_fee },
+        InvalidTransaction::GasPriceLessThanBasefee => {
+            TxError::FeeTooLow { fee: 0, base_fee: env.base_fee }
+        }
         InvalidTransaction::PriorityFeeGreaterThanMaxFee => TxError::TipAboveFee,
         InvalidTransaction::RejectCallerWithCode => TxError::SenderIsContract,
         InvalidTransaction::CreateInitCodeSizeLimit => TxError::InitCodeTooLarge,
@@ -337,7 +360,11 @@ pub(crate) fn call_env(ledger: &Ledger, env: &Env) -> EvmEnv {
 }
 
 /// The transaction environment of a request that is no transaction.
-pub(crate) fn request_tx(request: &alloy_rpc_types_eth::TransactionRequest, chain_id: u64, gas_limit: u64) -> TxEnv {
+pub(crate) fn request_tx(
+    request: &alloy_rpc_types_eth::TransactionRequest,
+    chain_id: u64,
+    gas_limit: u64,
+) -> TxEnv {
     TxEnv {
         caller: request.from.unwrap_or_default(),
         gas_limit,
@@ -349,7 +376,14 @@ pub(crate) fn request_tx(request: &alloy_rpc_types_eth::TransactionRequest, chai
         nonce: request.nonce.unwrap_or_default(),
         chain_id: Some(chain_id),
         access_list: request.access_list.clone().unwrap_or_default(),
-        tx_type: if request.max_priority_fee_per_gas.is_some() { 2 } else { u8::from(request.access_list.is_some()) },
+        tx_type: if request.max_priority_fee_per_gas.is_some() {
+            2
+        } else {
+            u8::from(request.access_list.is_some())
+        },
         ..TxEnv::default()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -73,7 +73,11 @@ impl From<ExecutionResult> for CallOutcome {
 
 /// One EVM over a state, for one or more runs of the same request.
 struct Runner<'a, 'r> {
-    evm: alloy_evm::EthEvm<BlockDb<'a>, revm::inspector::NoOpInspector, alloy_evm::precompiles::PrecompilesMap>,
+    evm: alloy_evm::EthEvm<
+        BlockDb<'a>,
+        revm::inspector::NoOpInspector,
+        alloy_evm::precompiles::PrecompilesMap,
+    >,
     env: &'r Env,
     request: &'r TransactionRequest,
     chain_id: u64,
@@ -89,7 +93,8 @@ impl<'a, 'r> Runner<'a, 'r> {
     ) -> Result<Self, CallError> {
         let mut db = BlockDb::new(state, (env.number.saturating_sub(1), env.parent_hash));
         if let Some(overrides) = overrides {
-            apply_state_overrides(overrides, &mut db).map_err(|error| CallError::Overrides(error.to_string()))?;
+            apply_state_overrides(overrides, &mut db)
+                .map_err(|error| CallError::Overrides(error.to_string()))?;
         }
         let precompiles = native::precompiles(SPEC, &ledger.facts(env));
         let evm = EthEvmBuilder::new(db, call_env(ledger, env)).precompiles(precompiles).build();

@@ -6,10 +6,7 @@
 use std::sync::Arc;
 
 use alloy_primitives::{Address, U256};
-use cairn_primitives::{
-    DeviceId, Digest, Genesis, Stones, TimeMs,
-    abi::CREDITS,
-};
+use cairn_primitives::{DeviceId, Digest, Genesis, Stones, TimeMs, abi::CREDITS};
 
 use crate::{
     FullState, StateError,
@@ -20,7 +17,9 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Violation {
     /// Stones appeared or vanished.
-    #[error("balances of {balances} and {burned} burned do not add up to the cap of {cap} base units")]
+    #[error(
+        "balances of {balances} and {burned} burned do not add up to the cap of {cap} base units"
+    )]
     StonesNotConserved {
         /// Sum of all balances.
         balances: U256,
@@ -56,7 +55,9 @@ pub enum Violation {
         owed: u64,
     },
     /// A device whose id does not follow from its key, or whose index is another.
-    #[error("device {index} is stored as {id}, which does not follow from its key or its place in the order")]
+    #[error(
+        "device {index} is stored as {id}, which does not follow from its key or its place in the order"
+    )]
     BrokenDevice {
         /// Order of registration.
         index: u64,
@@ -112,7 +113,12 @@ pub fn check(
     match run() {
         Ok(()) => Ok(found),
         Err(Stop::Fatal(reason)) => Err(StateError(reason.into())),
-        Err(Stop::Revert(bytes)) => Err(StateError(format!("a check reverted with {bytes}").into())),
+        Err(Stop::Revert(bytes)) => {
+            Err(StateError(format!("a check reverted with {bytes}").into()))
+        }
         Err(Stop::OutOfGas) => Err(StateError("a check ran out of its unlimited gas".into())),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,7 +4,8 @@ use std::{collections::BTreeMap, collections::BTreeSet, fmt};
 
 use alloy_primitives::{Address, B256, KECCAK256_EMPTY, U256, map::AddressMap};
 use revm::{
-    Database, DatabaseCommit, bytecode::Bytecode, database_interface::DBErrorMarker, state::AccountInfo,
+    Database, DatabaseCommit, bytecode::Bytecode, database_interface::DBErrorMarker,
+    state::AccountInfo,
 };
 
 use crate::{Account, State, StateError, Writes};
@@ -58,7 +59,12 @@ impl<'a> BlockDb<'a> {
     }
 
     /// Adds to a counter slot outside any transaction.
-    pub fn add_to_slot(&mut self, contract: Address, slot: U256, amount: U256) -> Result<(), StateError> {
+    pub fn add_to_slot(
+        &mut self,
+        contract: Address,
+        slot: U256,
+        amount: U256,
+    ) -> Result<(), StateError> {
         if amount.is_zero() {
             return Ok(());
         }
@@ -108,7 +114,11 @@ impl Database for BlockDb<'_> {
         if let Some(known) = self.slots.get(&(contract, slot)) {
             return Ok(*known);
         }
-        let value = if self.wiped.contains(&contract) { U256::ZERO } else { self.base.slot(contract, slot)? };
+        let value = if self.wiped.contains(&contract) {
+            U256::ZERO
+        } else {
+            self.base.slot(contract, slot)?
+        };
         self.slots.insert((contract, slot), value);
         Ok(value)
     }

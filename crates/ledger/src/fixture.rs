@@ -9,7 +9,8 @@ use alloy_primitives::{Address, B256, Bytes, Log, Signature, TxKind, U256, addre
 use alloy_rpc_types_eth::TransactionRequest;
 use alloy_sol_types::{SolCall, SolError, SolEvent};
 use cairn_primitives::{
-    Digest, EconomyParams, Epoch, Genesis, GenesisAccount, GenesisIngest, GenesisValidator, STONE, Stones, TimeMs,
+    Digest, EconomyParams, Epoch, Genesis, GenesisAccount, GenesisIngest, GenesisValidator, STONE,
+    Stones, TimeMs,
 };
 
 use crate::{
@@ -45,7 +46,11 @@ const START_MS: u64 = 1_356_998_400_000;
 
 /// The genesis of the tests.
 pub fn genesis() -> Genesis {
-    let account = |name: &str, address| GenesisAccount { name: name.to_owned(), address, stones: HELD_STONES };
+    let account = |name: &str, address| GenesisAccount {
+        name: name.to_owned(),
+        address,
+        stones: HELD_STONES,
+    };
     let genesis = Genesis {
         name: "test".to_owned(),
         chain_id: 7_777,
@@ -133,7 +138,6 @@ pub struct Chain {
 #[derive(Clone, Debug)]
 pub struct Sent {
     pub success: bool,
-    pub gas: u64,
     pub logs: Vec<Log>,
 }
 
@@ -175,8 +179,13 @@ impl Chain {
     pub fn block_at(&mut self, time: TimeMs, transactions: Vec<Recovered<TxEnvelope>>) -> Executed {
         let env = self.ledger.next_env(&self.head, time, VALIDATORS[0]);
         let built = self.ledger.build(&self.state, &env, transactions).expect("state");
-        let again = self.ledger.verify(&self.state, &env, built.transactions.clone()).expect("valid");
-        assert_eq!((&built.writes, &built.receipts), (&again.writes, &again.receipts), "two runs differ");
+        let again =
+            self.ledger.verify(&self.state, &env, built.transactions.clone()).expect("valid");
+        assert_eq!(
+            (&built.writes, &built.receipts),
+            (&again.writes, &again.receipts),
+            "two runs differ"
+        );
         self.state.apply(&built.writes);
         self.head = built.header(&env, B256::ZERO);
         self.state.hashes.insert(self.head.number, self.head.hash_slow());
@@ -203,12 +212,23 @@ impl Chain {
     }
 
     /// Sends one call that pays its fee, in a block of its own.
-    pub fn send<C: SolCall>(&mut self, from: Address, to: Address, stones: Stones, call: &C) -> Sent {
+    pub fn send<C: SolCall>(
+        &mut self,
+        from: Address,
+        to: Address,
+        stones: Stones,
+        call: &C,
+    ) -> Sent {
         self.send_raw(from, TxKind::Call(to), stones, call.abi_encode().into())
     }
 
     /// Sends one system transaction; `Err` when it is left out.
-    pub fn system<C: SolCall>(&mut self, from: Address, to: Address, call: &C) -> Result<Sent, TxError> {
+    pub fn system<C: SolCall>(
+        &mut self,
+        from: Address,
+        to: Address,
+        call: &C,
+    ) -> Result<Sent, TxError> {
         self.send_at_fee(from, TxKind::Call(to), Stones::ZERO, call.abi_encode().into(), 0)
     }
 
@@ -226,11 +246,17 @@ impl Chain {
             return Err(error);
         }
         let receipt = executed.receipts[0].as_receipt().expect("a receipt");
-        Ok(Sent { success: receipt.status.coerce_status(), gas: executed.gas_used[0], logs: receipt.logs.clone() })
+        Ok(Sent { success: receipt.status.coerce_status(), logs: receipt.logs.clone() })
     }
 
     /// Calls without a transaction.
-    pub fn try_call(&self, from: Address, to: Address, stones: Stones, input: Bytes) -> CallOutcome {
+    pub fn try_call(
+        &self,
+        from: Address,
+        to: Address,
+        stones: Stones,
+        input: Bytes,
+    ) -> CallOutcome {
         let request = TransactionRequest {
             from: Some(from),
             to: Some(TxKind::Call(to)),
@@ -251,7 +277,13 @@ impl Chain {
     }
 
     /// The error a call reverts with.
-    pub fn revert<C: SolCall, E: SolError>(&self, from: Address, to: Address, stones: Stones, call: &C) -> E {
+    pub fn revert<C: SolCall, E: SolError>(
+        &self,
+        from: Address,
+        to: Address,
+        stones: Stones,
+        call: &C,
+    ) -> E {
         match self.try_call(from, to, stones, call.abi_encode().into()) {
             CallOutcome::Revert { output, .. } => {
                 E::abi_decode(&output).unwrap_or_else(|_| panic!("another error: {output}"))

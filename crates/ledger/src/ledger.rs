@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use alloy_consensus::{EMPTY_ROOT_HASH, Header, Transaction as _, TxEnvelope, transaction::Recovered};
+use alloy_consensus::{
+    EMPTY_ROOT_HASH, Header, Transaction as _, TxEnvelope, transaction::Recovered,
+};
 use alloy_eips::eip1559::{BaseFeeParams, calc_next_block_base_fee};
 use alloy_primitives::{Address, B256, Bloom, KECCAK256_EMPTY, U256, keccak256};
 use alloy_rpc_types_eth::{TransactionRequest, state::StateOverride};
@@ -80,7 +82,8 @@ impl Ledger {
     /// When a native contract refuses the genesis.
     pub fn genesis_writes(&self) -> Result<Writes, StateError> {
         let mut accounts = std::collections::BTreeMap::<Address, Account>::new();
-        let system = abi::CONTRACTS.iter().map(|(address, _)| *address).chain([TREASURY, INSURANCE]);
+        let system =
+            abi::CONTRACTS.iter().map(|(address, _)| *address).chain([TREASURY, INSURANCE]);
         for address in system {
             let code_hash = keccak256(SYSTEM_CODE);
             accounts.insert(address, Account { nonce: 1, balance: U256::ZERO, code_hash });
@@ -93,7 +96,10 @@ impl Ledger {
             account.balance = account.balance.saturating_add(U256::from(stones));
         }
         let mut writes = Writes {
-            accounts: accounts.into_iter().map(|(address, account)| (address, Some(account))).collect(),
+            accounts: accounts
+                .into_iter()
+                .map(|(address, account)| (address, Some(account)))
+                .collect(),
             ..Writes::default()
         };
         writes.codes.insert(keccak256(SYSTEM_CODE), SYSTEM_CODE.into());
@@ -106,7 +112,9 @@ impl Ledger {
         for contract in CONTRACTS {
             (contract.genesis)(&mut c).map_err(|stop| match stop {
                 Stop::Fatal(reason) => StateError(reason.into()),
-                other => StateError(format!("{} refuses the genesis: {other:?}", contract.name).into()),
+                other => {
+                    StateError(format!("{} refuses the genesis: {other:?}", contract.name).into())
+                }
             })?;
         }
         writes.merge(sheet.writes);
@@ -223,7 +231,9 @@ impl Ledger {
             return Err(TxError::SenderIsContract.into());
         }
         if transaction.nonce() < account.nonce {
-            return Err(TxError::NonceTooLow { tx: transaction.nonce(), account: account.nonce }.into());
+            return Err(
+                TxError::NonceTooLow { tx: transaction.nonce(), account: account.nonce }.into()
+            );
         }
         let needed = highest_cost(transaction);
         if needed > account.balance {
@@ -239,7 +249,9 @@ impl Ledger {
         );
         let least = intrinsic.initial_total_gas().max(intrinsic.floor_gas());
         if transaction.gas_limit() < least {
-            return Err(TxError::GasLimitTooLow { limit: transaction.gas_limit(), needed: least }.into());
+            return Err(
+                TxError::GasLimitTooLow { limit: transaction.gas_limit(), needed: least }.into()
+            );
         }
         Ok(Admitted { kind, next_nonce: account.nonce })
     }

@@ -106,13 +106,22 @@ pub struct Overlay<'a> {
 
 impl State for Overlay<'_> {
     fn account(&self, address: Address) -> Result<Option<Account>, StateError> {
-        self.writes.accounts.get(&address).map_or_else(|| self.base.account(address), |written| Ok(*written))
+        self.writes
+            .accounts
+            .get(&address)
+            .map_or_else(|| self.base.account(address), |written| Ok(*written))
     }
     fn slot(&self, address: Address, slot: U256) -> Result<U256, StateError> {
-        self.writes.slots.get(&(address, slot)).map_or_else(|| self.base.slot(address, slot), |written| Ok(*written))
+        self.writes
+            .slots
+            .get(&(address, slot))
+            .map_or_else(|| self.base.slot(address, slot), |written| Ok(*written))
     }
     fn code(&self, hash: B256) -> Result<Bytes, StateError> {
-        self.writes.codes.get(&hash).map_or_else(|| self.base.code(hash), |written| Ok(written.clone()))
+        self.writes
+            .codes
+            .get(&hash)
+            .map_or_else(|| self.base.code(hash), |written| Ok(written.clone()))
     }
     fn block_hash(&self, number: u64) -> Result<B256, StateError> {
         let (height, hash) = self.block;

@@ -152,7 +152,13 @@ impl TxError {
     /// Whether the same transaction may become valid in a later block without anything being wrong with it.
     #[must_use]
     pub const fn may_wait(&self) -> bool {
-        matches!(self, Self::NonceTooHigh { .. } | Self::BlockFull | Self::FeeTooLow { .. } | Self::SystemReverts(_))
+        matches!(
+            self,
+            Self::NonceTooHigh { .. }
+                | Self::BlockFull
+                | Self::FeeTooLow { .. }
+                | Self::SystemReverts(_)
+        )
     }
 }
 
@@ -214,7 +220,11 @@ pub(crate) fn precheck(
         return Err(TxError::TipAboveFee);
     }
     if fee == 0 && may_send_system(genesis, transaction) {
-        return if system_is_bounded(transaction) { Ok(Kind::System) } else { Err(TxError::SystemBounds) };
+        return if system_is_bounded(transaction) {
+            Ok(Kind::System)
+        } else {
+            Err(TxError::SystemBounds)
+        };
     }
     if fee < u128::from(base_fee) {
         return Err(TxError::FeeTooLow { fee, base_fee });
@@ -246,7 +256,10 @@ fn system_is_bounded(transaction: &Recovered<TxEnvelope>) -> bool {
 /// The most a transaction can take from its sender.
 #[must_use]
 pub(crate) fn highest_cost(transaction: &Recovered<TxEnvelope>) -> U256 {
-    let gas = U256::from(transaction.gas_limit()).saturating_mul(U256::from(transaction.max_fee_per_gas()));
+    let gas = U256::from(transaction.gas_limit())
+        .saturating_mul(U256::from(transaction.max_fee_per_gas()));
     gas.saturating_add(transaction.value())
 }
 
+#[cfg(test)]
+mod tests;

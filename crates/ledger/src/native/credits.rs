@@ -129,7 +129,14 @@ pub(crate) const SUPPLY_SLOT: U256 = SUPPLY.slot();
 
 pub(super) fn check(c: &mut Ctx<'_>, found: &mut Vec<Violation>) -> Res<()> {
     if supply(c)? > MicroUsd::ZERO && vault(c)? == Stones::ZERO {
-        found.push(Violation::BalanceShort { account: CREDITS, held: Stones::ZERO, owed: Stones(1) });
+        found.push(Violation::BalanceShort {
+            account: CREDITS,
+            held: Stones::ZERO,
+            owed: Stones(1),
+        });
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -77,13 +77,24 @@ pub struct Ctx<'a> {
 
 impl<'a> Ctx<'a> {
     /// A context with `gas_limit` gas; `reservoir` is passed through as EIP-8037 wants it.
-    pub fn new(host: &'a mut dyn Host, facts: &'a Facts, call: Call, gas_limit: u64, reservoir: u64) -> Self {
+    pub fn new(
+        host: &'a mut dyn Host,
+        facts: &'a Facts,
+        call: Call,
+        gas_limit: u64,
+        reservoir: u64,
+    ) -> Self {
         Self { host, facts, tracker: GasTracker::new(gas_limit, gas_limit, reservoir), call }
     }
 
     /// A context without a caller and a gas limit, for genesis, invariants and tests.
     pub fn free(host: &'a mut dyn Host, facts: &'a Facts) -> Self {
-        let call = Call { this: Address::ZERO, caller: Address::ZERO, value: Stones::ZERO, is_static: false };
+        let call = Call {
+            this: Address::ZERO,
+            caller: Address::ZERO,
+            value: Stones::ZERO,
+            is_static: false,
+        };
         Self::new(host, facts, call, u64::MAX, 0)
     }
 
@@ -91,8 +102,14 @@ impl<'a> Ctx<'a> {
     pub(super) fn finish(self, result: Res<Bytes>) -> Result<PrecompileOutput, String> {
         let reservoir = self.tracker.reservoir();
         match result {
-            Ok(bytes) => Ok(PrecompileOutput::from_gas_tracker(PrecompileStatus::Success, bytes, self.tracker)),
-            Err(Stop::Revert(bytes)) => Ok(PrecompileOutput::revert(self.gas_used(), bytes, reservoir)),
+            Ok(bytes) => Ok(PrecompileOutput::from_gas_tracker(
+                PrecompileStatus::Success,
+                bytes,
+                self.tracker,
+            )),
+            Err(Stop::Revert(bytes)) => {
+                Ok(PrecompileOutput::revert(self.gas_used(), bytes, reservoir))
+            }
             Err(Stop::OutOfGas) => Ok(PrecompileOutput::halt(PrecompileHalt::OutOfGas, reservoir)),
             Err(Stop::Fatal(reason)) => Err(reason),
         }
@@ -238,9 +255,9 @@ impl<'a> Ctx<'a> {
 
     fn debit(&mut self, from: Address, amount: Stones) -> Res<()> {
         let balance = self.balance(from)?;
-        let rest = balance
-            .sub(amount)
-            .map_err(|_| Stop::Fatal(format!("{from} holds {balance} stones, a native contract takes {amount}")))?;
+        let rest = balance.sub(amount).map_err(|_| {
+            Stop::Fatal(format!("{from} holds {balance} stones, a native contract takes {amount}"))
+        })?;
         self.host.set_balance(from, U256::from(rest.0))
     }
 
@@ -256,7 +273,11 @@ impl<'a> Ctx<'a> {
     ///
     /// # Errors
     /// `NonPayable`, or what `f` returns.
-    pub fn view<C: SolCall>(&mut self, call: C, f: impl FnOnce(&mut Self, C) -> Res<C::Return>) -> Res<Bytes> {
+    pub fn view<C: SolCall>(
+        &mut self,
+        call: C,
+        f: impl FnOnce(&mut Self, C) -> Res<C::Return>,
+    ) -> Res<Bytes> {
         self.refuse_value()?;
         Ok(C::abi_encode_returns(&f(self, call)?).into())
     }
@@ -265,7 +286,11 @@ impl<'a> Ctx<'a> {
     ///
     /// # Errors
     /// `StaticCall`, `NonPayable`, or what `f` returns.
-    pub fn mutate<C: SolCall>(&mut self, call: C, f: impl FnOnce(&mut Self, C) -> Res<C::Return>) -> Res<Bytes> {
+    pub fn mutate<C: SolCall>(
+        &mut self,
+        call: C,
+        f: impl FnOnce(&mut Self, C) -> Res<C::Return>,
+    ) -> Res<Bytes> {
         self.refuse_value()?;
         self.mutate_payable(call, f)
     }
@@ -274,7 +299,11 @@ impl<'a> Ctx<'a> {
     ///
     /// # Errors
     /// `StaticCall`, `NonPayable`, or what `f` returns.
-    pub fn mutate_void<C: SolCall>(&mut self, call: C, f: impl FnOnce(&mut Self, C) -> Res<()>) -> Res<Bytes> {
+    pub fn mutate_void<C: SolCall>(
+        &mut self,
+        call: C,
+        f: impl FnOnce(&mut Self, C) -> Res<()>,
+    ) -> Res<Bytes> {
         self.refuse_static()?;
         self.refuse_value()?;
         f(self, call)?;
@@ -310,7 +339,9 @@ pub fn decode<T: SolInterface>(data: &[u8]) -> Res<T> {
 
 /// Balances stay below the cap, so they fit.
 fn stones(balance: U256) -> Res<Stones> {
-    u128::try_from(balance).map(Stones).map_err(|_| Stop::Fatal(format!("a balance of {balance} is above the cap")))
+    u128::try_from(balance)
+        .map(Stones)
+        .map_err(|_| Stop::Fatal(format!("a balance of {balance} is above the cap")))
 }
 
 /// Reverts with `OutOfRange`.
@@ -318,5 +349,9 @@ fn stones(balance: U256) -> Res<Stones> {
 /// # Errors
 /// Always.
 pub fn out_of_range<T>(field: &str, value: impl Into<U256>, bound: impl Into<U256>) -> Res<T> {
-    revert(IKernel::OutOfRange { field: field.to_owned(), value: value.into(), bound: bound.into() })
+    revert(IKernel::OutOfRange {
+        field: field.to_owned(),
+        value: value.into(),
+        bound: bound.into(),
+    })
 }

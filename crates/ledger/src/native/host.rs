@@ -21,7 +21,12 @@ pub trait Host {
     ///
     /// # Errors
     /// When the store cannot be read.
-    fn store(&mut self, contract: Address, slot: U256, value: U256) -> Result<StateLoad<SStoreResult>, Stop>;
+    fn store(
+        &mut self,
+        contract: Address,
+        slot: U256,
+        value: U256,
+    ) -> Result<StateLoad<SStoreResult>, Stop>;
     /// A balance.
     ///
     /// # Errors
@@ -56,7 +61,12 @@ impl Host for Journal<'_> {
         Ok(self.0.sload(contract, slot)?)
     }
 
-    fn store(&mut self, contract: Address, slot: U256, value: U256) -> Result<StateLoad<SStoreResult>, Stop> {
+    fn store(
+        &mut self,
+        contract: Address,
+        slot: U256,
+        value: U256,
+    ) -> Result<StateLoad<SStoreResult>, Stop> {
         Ok(self.0.sstore(contract, slot, value)?)
     }
 
@@ -110,7 +120,12 @@ impl Host for Sheet<'_> {
         Ok(StateLoad::new(self.slot(contract, slot)?, false))
     }
 
-    fn store(&mut self, contract: Address, slot: U256, value: U256) -> Result<StateLoad<SStoreResult>, Stop> {
+    fn store(
+        &mut self,
+        contract: Address,
+        slot: U256,
+        value: U256,
+    ) -> Result<StateLoad<SStoreResult>, Stop> {
         let original_value = self.base.slot(contract, slot)?;
         let present_value = self.slot(contract, slot)?;
         self.writes.slots.insert((contract, slot), value);

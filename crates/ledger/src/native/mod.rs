@@ -117,8 +117,11 @@ pub(crate) fn no_check(_: &mut Ctx<'_>, _: &mut Vec<Violation>) -> Res<()> {
 
 /// The EVM's precompiles and the native contracts, for one block.
 pub(crate) fn precompiles(spec: SpecId, facts: &Arc<Facts>) -> PrecompilesMap {
-    let mut map = PrecompilesMap::from_static(Precompiles::new(PrecompileSpecId::from_spec_id(spec)));
-    map.extend_precompiles(CONTRACTS.iter().map(|contract| (contract.address, native(contract, facts))));
+    let mut map =
+        PrecompilesMap::from_static(Precompiles::new(PrecompileSpecId::from_spec_id(spec)));
+    map.extend_precompiles(
+        CONTRACTS.iter().map(|contract| (contract.address, native(contract, facts))),
+    );
     map
 }
 
@@ -156,3 +159,6 @@ fn enter(c: &mut Ctx<'_>, contract: &Contract, direct: bool, data: &[u8]) -> Res
 pub(crate) fn prices() -> revm::context_interface::cfg::GasParams {
     revm::context_interface::cfg::GasParams::new_spec(crate::SPEC)
 }
+
+#[cfg(test)]
+mod tests;

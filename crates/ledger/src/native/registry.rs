@@ -15,7 +15,8 @@ pub use record::{Device, KeyBytes, Status};
 
 use alloy_primitives::{Address, Bytes, FixedBytes, U256};
 use cairn_primitives::{
-    Assurance, Cell, DeviceId, Epoch, KeyType, Position, PublicKey, STONE, Sector, Signature, Stones,
+    Assurance, Cell, DeviceId, Epoch, KeyType, Position, PublicKey, STONE, Sector, Signature,
+    Stones,
     abi::{IRegistry, REGISTRY},
     registration_message,
 };
@@ -91,7 +92,9 @@ pub fn by_index(c: &mut Ctx<'_>, index: u64) -> Res<Device> {
 /// `UnknownSector`.
 pub fn bond_required(c: &Ctx<'_>, sector: u8) -> Res<Stones> {
     match Sector::from_u8(sector) {
-        Some(Sector::Sensing) => Ok(Stones(u128::from(c.genesis().economy.device_bond_stones) * STONE)),
+        Some(Sector::Sensing) => {
+            Ok(Stones(u128::from(c.genesis().economy.device_bond_stones) * STONE))
+        }
         None => revert(IRegistry::UnknownSector { sector }),
     }
 }
@@ -105,7 +108,10 @@ fn register(c: &mut Ctx<'_>, r: &IRegistry::Registration, proof: &[u8]) -> Res<F
     let (owner, bond) = (c.caller(), c.value());
     let required = bond_required(c, r.sector)?;
     if bond < required {
-        return revert(IRegistry::BondTooLow { sent: U256::from(bond.0), required: U256::from(required.0) });
+        return revert(IRegistry::BondTooLow {
+            sent: U256::from(bond.0),
+            required: U256::from(required.0),
+        });
     }
     let key = parse_key(r)?;
     let position = parse_position(r)?;
@@ -135,15 +141,21 @@ fn register(c: &mut Ctx<'_>, r: &IRegistry::Registration, proof: &[u8]) -> Res<F
     };
     DEVICES.at(&id).set(c, &registered)?;
     let (id, bond) = (FixedBytes(id.0), U256::from(bond.0));
-    c.emit(REGISTRY, &IRegistry::DeviceRegistered { id, owner, sector: r.sector, cell: cell.0, bond })?;
+    c.emit(
+        REGISTRY,
+        &IRegistry::DeviceRegistered { id, owner, sector: r.sector, cell: cell.0, bond },
+    )?;
     Ok(id)
 }
 
 fn parse_key(r: &IRegistry::Registration) -> Res<PublicKey> {
-    let key = KeyType::from_u8(r.keyType).and_then(|kind| PublicKey::from_bytes(kind, &r.publicKey));
+    let key =
+        KeyType::from_u8(r.keyType).and_then(|kind| PublicKey::from_bytes(kind, &r.publicKey));
     match key {
         Ok(key) => Ok(key),
-        Err(_) => revert(IRegistry::BadKey { keyType: r.keyType, length: U256::from(r.publicKey.len()) }),
+        Err(_) => {
+            revert(IRegistry::BadKey { keyType: r.keyType, length: U256::from(r.publicKey.len()) })
+        }
     }
 }
 
@@ -152,10 +164,14 @@ fn parse_position(r: &IRegistry::Registration) -> Res<Position> {
     if position.is_valid() {
         return Ok(position);
     }
-    let fields =
-        [("latE7", r.latE7, 900_000_000), ("lonE7", r.lonE7, 1_800_000_000), ("elevationDm", r.elevationDm, 90_000)];
+    let fields = [
+        ("latE7", r.latE7, 900_000_000),
+        ("lonE7", r.lonE7, 1_800_000_000),
+        ("elevationDm", r.elevationDm, 90_000),
+    ];
     let beyond = |(_, value, bound): &(&str, i32, u32)| value.unsigned_abs() > *bound;
-    let (field, value, bound) = fields.into_iter().find(beyond).unwrap_or(("elevationDm", r.elevationDm, 5_000));
+    let (field, value, bound) =
+        fields.into_iter().find(beyond).unwrap_or(("elevationDm", r.elevationDm, 5_000));
     out_of_range(field, U256::from(value.unsigned_abs()), U256::from(bound))
 }
 
@@ -191,7 +207,11 @@ fn leave(c: &mut Ctx<'_>, id: DeviceId) -> Res<()> {
     device.status = Status::Left;
     device.end = Some(c.epoch().next());
     DEVICES.at(&id).set(c, &device)?;
-    let event = IRegistry::DeviceLeft { id: FixedBytes(id.0), owner: device.owner, bondReturned: U256::ZERO };
+    let event = IRegistry::DeviceLeft {
+        id: FixedBytes(id.0),
+        owner: device.owner,
+        bondReturned: U256::ZERO,
+    };
     c.emit(REGISTRY, &event)
 }
 
@@ -200,7 +220,9 @@ fn withdraw_bond(c: &mut Ctx<'_>, id: DeviceId) -> Res<()> {
     if device.status == Status::Slashed {
         return revert(IRegistry::NotActive { id: FixedBytes(id.0), status: device.status as u8 });
     }
-    let until = device.end.map_or(Epoch(u64::MAX), |end| Epoch(end.0 + 1 + c.genesis().economy.dispute_epochs));
+    let until = device
+        .end
+        .map_or(Epoch(u64::MAX), |end| Epoch(end.0 + 1 + c.genesis().economy.dispute_epochs));
     if c.epoch() < until {
         return revert(IRegistry::BondLocked { id: FixedBytes(id.0), untilEpoch: until.0 });
     }
@@ -210,7 +232,11 @@ fn withdraw_bond(c: &mut Ctx<'_>, id: DeviceId) -> Res<()> {
     let bond = std::mem::take(&mut device.bond);
     DEVICES.at(&id).set(c, &device)?;
     c.transfer(REGISTRY, device.owner, bond)?;
-    let event = IRegistry::DeviceLeft { id: FixedBytes(id.0), owner: device.owner, bondReturned: U256::from(bond.0) };
+    let event = IRegistry::DeviceLeft {
+        id: FixedBytes(id.0),
+        owner: device.owner,
+        bondReturned: U256::from(bond.0),
+    };
     c.emit(REGISTRY, &event)
 }
 
@@ -230,3 +256,6 @@ pub(super) fn check(c: &mut Ctx<'_>, found: &mut Vec<Violation>) -> Res<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -21,7 +21,9 @@ pub(super) fn call(c: &mut Ctx<'_>, data: &[u8]) -> Res<Bytes> {
         F::validators(q) => c.view(q, |c, _| validators(c)),
         F::isValidator(q) => c.view(q, |c, q| Ok(validator_seat(c, q.operator)?.is_some())),
         F::quorum(q) => c.view(q, |c, _| Ok(c.genesis().quorum())),
-        F::ingests(q) => c.view(q, |c, _| Ok(c.genesis().ingests.iter().map(|i| i.operator).collect())),
+        F::ingests(q) => {
+            c.view(q, |c, _| Ok(c.genesis().ingests.iter().map(|i| i.operator).collect()))
+        }
         F::isIngest(q) => c.view(q, |c, q| Ok(ingest_seat(c, q.operator)?.is_some())),
     }
 }

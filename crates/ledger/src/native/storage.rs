@@ -220,7 +220,11 @@ impl Blob {
     /// `OutOfRange` above `BYTES_MAX`; `StaticCall`, out of gas, or disk trouble.
     pub fn set(&self, c: &mut Ctx<'_>, bytes: &[u8]) -> Res<()> {
         if bytes.len() > Self::BYTES_MAX {
-            return super::out_of_range("bytes", U256::from(bytes.len()), U256::from(Self::BYTES_MAX));
+            return super::out_of_range(
+                "bytes",
+                U256::from(bytes.len()),
+                U256::from(Self::BYTES_MAX),
+            );
         }
         if bytes.len() < 32 {
             let mut word = [0; 32];
@@ -433,3 +437,6 @@ impl Key for DeviceId {
         word
     }
 }
+
+#[cfg(test)]
+mod tests;

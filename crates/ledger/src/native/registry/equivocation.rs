@@ -47,7 +47,10 @@ pub(super) fn prove(c: &mut Ctx<'_>, a: &[u8], b: &[u8]) -> Res<()> {
     contradiction(a.batch(), b.batch()).or_else(refuse)?;
     let mut device = require(c, a.batch().device)?;
     if device.status == Status::Slashed {
-        return revert(IRegistry::NotActive { id: FixedBytes(device.id.0), status: device.status as u8 });
+        return revert(IRegistry::NotActive {
+            id: FixedBytes(device.id.0),
+            status: device.status as u8,
+        });
     }
     let key = device.key.public().or_else(|_| refuse(NotProof::BadSignatureA))?;
     if !a.verify(&key) {

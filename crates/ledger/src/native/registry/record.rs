@@ -145,13 +145,18 @@ impl Stored for Device {
             .i32(self.position.lat_e7)
             .i32(self.position.lon_e7)
             .word();
-        words[2] = Packer::new().i32(self.position.elevation_dm).u128(self.bond.0).u8(self.key.bytes[0]).word();
+        words[2] = Packer::new()
+            .i32(self.position.elevation_dm)
+            .u128(self.bond.0)
+            .u8(self.key.bytes[0])
+            .word();
         words[3] = U256::from_be_slice(&self.key.bytes[1..]);
     }
 
     /// The id is the key of the mapping and not stored again: the caller sets it.
     fn from_words(words: &[U256]) -> Self {
-        let (mut a, mut b, mut d) = (Unpacker::new(words[0]), Unpacker::new(words[1]), Unpacker::new(words[2]));
+        let (mut a, mut b, mut d) =
+            (Unpacker::new(words[0]), Unpacker::new(words[1]), Unpacker::new(words[2]));
         let (owner, sector, kind, assurance) = (a.address(), a.u8(), a.u8(), a.u8());
         let (status, registered) = (Status::from_u8(a.u8()), Epoch(a.u64()));
         let (index, end, cell) = (b.u64(), b.u64(), Cell(b.u64()));

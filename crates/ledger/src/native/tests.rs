@@ -1,0 +1,218 @@
+//! What holds for every native contract: dispatch, call kinds, gas, and rollback with the caller.
+
+use alloy_primitives::{Address, Bytes, U256, keccak256};
+use alloy_sol_types::{SolCall, SolError, SolInterface};
+use cairn_primitives::{
+    Stones,
+    abi::{
+        self, CREDITS, ECONOMY, ICredits, IEconomy, IKernel, IRegistry, IStake, REGISTRY, STAKE,
+    },
+};
+
+use super::{CONTRACTS, credits};
+use crate::{
+    Account, CallOutcome,
+    fixture::{ALICE, BOB, Chain, enter, stones},
+};
+
+const OUTER: Address = alloy_primitives::address!("0x0000000000000000000000000000000000c0ffee");
+
+/// EVM code that passes its call data on to `to` with `op` and hands back what came; with `spoil` it then reverts.
+fn forwarder(op: u8, to: Address, spoil: bool) -> Bytes {
+    let mut code = vec![0x36, 0x5f, 0x5f, 0x37, 0x5f, 0x5f, 0x36, 0x5f];
+    if op == CALL {
+        code.push(0x34);
+    }
+    code.push(0x73);
+    code.extend_from_slice(to.as_slice());
+    code.extend_from_slice(&[0x5a, op, 0x3d, 0x5f, 0x5f, 0x3e]);
+    let ok = u8::try_from(code.len() + 6).unwrap();
+    if spoil {
+        code.extend_from_slice(&[0x50, 0x3d, 0x5f, 0xfd]);
+    } else {
+        code.extend_from_slice(&[0x60, ok, 0x57, 0x3d, 0x5f, 0xfd, 0x5b, 0x3d, 0x5f, 0xf3]);
+    }
+    code.into()
+}
+
+const CALL: u8 = 0xf1;
+const CALLCODE: u8 = 0xf2;
+const DELEGATECALL: u8 = 0xf4;
+const STATICCALL: u8 = 0xfa;
+
+fn with_outer(code: Bytes) -> Chain {
+    let mut chain = Chain::new();
+    let code_hash = keccak256(&code);
+    chain.state.accounts.insert(OUTER, Account { nonce: 1, balance: U256::ZERO, code_hash });
+    chain.state.codes.insert(code_hash, code);
+    chain
+}
+
+fn error_of(outcome: CallOutcome) -> IKernel::IKernelErrors {
+    match outcome {
+        CallOutcome::Revert { output, .. } => {
+            IKernel::IKernelErrors::abi_decode(&output).expect("a kernel error")
+        }
+        other => panic!("no revert: {other:?}"),
+    }
+}
+
+#[test]
+fn every_selector_of_every_abi_is_dispatched() {
+    let chain = Chain::new();
+    let selectors = |address: Address| -> Vec<[u8; 4]> {
+        let of = |selectors: &[[u8; 4]]| selectors.to_vec();
+        match address {
+            CREDITS => of(&ICredits::ICreditsCalls::SELECTORS),
+            REGISTRY => of(&IRegistry::IRegistryCalls::SELECTORS),
+            STAKE => of(&IStake::IStakeCalls::SELECTORS),
+            ECONOMY => of(&IEconomy::IEconomyCalls::SELECTORS),
+            abi::BATCHES => of(&abi::IBatches::IBatchesCalls::SELECTORS),
+            abi::REWARDS => of(&abi::IRewards::IRewardsCalls::SELECTORS),
+            abi::MARKET => of(&abi::IMarket::IMarketCalls::SELECTORS),
+            other => panic!("{other} has no ABI"),
+        }
+    };
+    for contract in CONTRACTS {
+        for selector in selectors(contract.address) {
+            // Zeros decode as any arguments: numbers are 0, and every offset points at a length of 0.
+            let mut input = selector.to_vec();
+            input.resize(4 + 32 * 40, 0);
+            match chain.try_call(ALICE, contract.address, Stones::ZERO, input.into()) {
+                CallOutcome::Success { .. } => {}
+                CallOutcome::Revert { output, .. } => {
+                    assert_ne!(
+                        output[..4],
+                        IKernel::UnknownSelector::SELECTOR,
+                        "{} {selector:02x?}",
+                        contract.name
+                    );
+                }
+                other => panic!("{} {selector:02x?}: {other:?}", contract.name),
+            }
+        }
+    }
+}
+
+#[test]
+fn unknown_functions_and_damaged_arguments_are_refused() {
+    let chain = Chain::new();
+    let cut = &ICredits::balanceOfCall { account: ALICE }.abi_encode()[..35];
+    let dirty = {
+        let mut input = ICredits::balanceOfCall { account: ALICE }.abi_encode();
+        input[4] = 1;
+        input
+    };
+    for input in [&b""[..], b"\x01", b"\xde\xad\xbe\xef", cut, &dirty] {
+        for contract in CONTRACTS {
+            let outcome =
+                chain.try_call(ALICE, contract.address, Stones::ZERO, input.to_vec().into());
+            let IKernel::IKernelErrors::UnknownSelector(error) = error_of(outcome) else {
+                panic!("another error")
+            };
+            let known = input.len().min(4);
+            assert_eq!(error.selector[..known], input[..known]);
+        }
+    }
+}
+
+#[test]
+fn call_kinds() {
+    let mint: Bytes = ICredits::mintCall {}.abi_encode().into();
+    let supply: Bytes = ICredits::totalSupplyCall {}.abi_encode().into();
+    let run = |op, input: &Bytes| {
+        with_outer(forwarder(op, CREDITS, false)).try_call(
+            ALICE,
+            OUTER,
+            Stones::ZERO,
+            input.clone(),
+        )
+    };
+
+    assert!(matches!(run(CALL, &supply), CallOutcome::Success { .. }));
+    assert!(matches!(run(STATICCALL, &supply), CallOutcome::Success { .. }));
+    assert!(matches!(error_of(run(STATICCALL, &mint)), IKernel::IKernelErrors::StaticCall(_)));
+    for input in [&supply, &mint] {
+        assert!(matches!(
+            error_of(run(DELEGATECALL, input)),
+            IKernel::IKernelErrors::DelegateCall(_)
+        ));
+    }
+    let mut callcode = forwarder(CALL, CREDITS, false).to_vec();
+    let at = callcode.iter().rposition(|op| *op == CALL).unwrap();
+    callcode[at] = CALLCODE;
+    let outcome = with_outer(callcode.into()).try_call(ALICE, OUTER, Stones::ZERO, mint);
+    assert!(matches!(error_of(outcome), IKernel::IKernelErrors::DelegateCall(_)));
+}
+
+#[test]
+fn stones_are_refused_where_none_are_taken() {
+    let chain = Chain::new();
+    let calls: [(Address, Bytes); 4] = [
+        (CREDITS, ICredits::totalSupplyCall {}.abi_encode().into()),
+        (CREDITS, ICredits::approveCall { spender: BOB, value: U256::ZERO }.abi_encode().into()),
+        (REGISTRY, IRegistry::leaveCall { id: [0; 16].into() }.abi_encode().into()),
+        (STAKE, IStake::quorumCall {}.abi_encode().into()),
+    ];
+    for (to, input) in calls {
+        let outcome = chain.try_call(ALICE, to, Stones(1), input);
+        assert!(matches!(error_of(outcome), IKernel::IKernelErrors::NonPayable(_)));
+    }
+}
+
+#[test]
+fn a_revert_of_the_caller_undoes_slots_stones_and_logs() {
+    let mut chain = with_outer(forwarder(CALL, CREDITS, true));
+    let sent = chain.send_raw(
+        ALICE,
+        alloy_primitives::TxKind::Call(OUTER),
+        stones(10),
+        ICredits::mintCall {}.abi_encode().into(),
+    );
+    assert!(!sent.success && sent.logs.is_empty());
+    assert_eq!(chain.call(ALICE, CREDITS, &ICredits::totalSupplyCall {}), U256::ZERO);
+    assert_eq!(chain.balance(CREDITS), Stones::ZERO);
+
+    let mut chain = with_outer(forwarder(CALL, CREDITS, false));
+    let to = alloy_primitives::TxKind::Call(OUTER);
+    let sent = chain.send_raw(ALICE, to, stones(10), ICredits::mintCall {}.abi_encode().into());
+    assert!(sent.success);
+    assert_eq!(sent.events::<ICredits::Minted>()[0].account, OUTER);
+    assert_eq!(chain.balance(CREDITS), stones(10));
+}
+
+#[test]
+fn a_call_that_runs_out_of_gas_changes_nothing() {
+    let chain = Chain::new();
+    let request = |gas| alloy_rpc_types_eth::TransactionRequest {
+        from: Some(ALICE),
+        to: Some(CREDITS.into()),
+        value: Some(U256::from(stones(1).0)),
+        gas: Some(gas),
+        input: Bytes::from(ICredits::mintCall {}.abi_encode()).into(),
+        ..Default::default()
+    };
+    let env = chain.ledger.env_of(&chain.head);
+    let least = chain.ledger.estimate_gas(&chain.state, &env, &request(4_000_000), None).unwrap();
+    let run = |gas| chain.ledger.call(&chain.state, &env, &request(gas), None).unwrap();
+    assert!(matches!(run(least), CallOutcome::Success { .. }), "{least} is enough");
+    assert!(matches!(run(least - 1), CallOutcome::Halt { .. }), "{least} is the least");
+}
+
+#[test]
+fn a_contract_is_the_same_without_an_evm() {
+    let mut chain = Chain::new();
+    let input = ICredits::mintCall {}.abi_encode();
+    let mut state = chain.state.clone();
+    state.accounts.get_mut(&CREDITS).unwrap().balance = U256::from(stones(3).0);
+    enter(&mut state, chain.now(), ALICE, stones(3), |c| credits::call(c, &input)).expect("mints");
+    chain.send(ALICE, CREDITS, stones(3), &ICredits::mintCall {});
+    let of = |slots: &std::collections::BTreeMap<(Address, U256), U256>| -> Vec<_> {
+        slots
+            .iter()
+            .filter(|((contract, _), _)| *contract == CREDITS)
+            .map(|(k, v)| (*k, *v))
+            .collect()
+    };
+    assert_eq!(of(&state.slots), of(&chain.state.slots));
+}

@@ -1,0 +1,145 @@
+//! Every refusal of a transaction's bytes, and real signatures.
+
+use alloy_consensus::{
+    SignableTransaction as _, Signed, TxEip1559, TxEip2930, TxEnvelope, TxLegacy,
+};
+use alloy_eips::eip2718::Encodable2718 as _;
+use alloy_primitives::{Address, B256, Signature, TxKind, U256, keccak256};
+use k256::ecdsa::SigningKey;
+use proptest::prelude::*;
+
+use super::{TxError, decode_transaction, precheck};
+use crate::{
+    fixture::{BOB, genesis},
+    params::TX_BYTES_MAX,
+};
+
+fn signer() -> (SigningKey, Address) {
+    let key = SigningKey::from_bytes(&[5; 32].into()).expect("a key");
+    let point = key.verifying_key().to_encoded_point(false);
+    let hash = keccak256(&point.as_bytes()[1..]);
+    (key, Address::from_slice(&hash[12..]))
+}
+
+fn sign(hash: B256) -> Signature {
+    let (signature, parity) = signer().0.sign_prehash_recoverable(hash.as_slice()).expect("signs");
+    Signature::from_signature_and_parity(signature, parity.is_y_odd())
+}
+
+fn eip1559() -> TxEip1559 {
+    TxEip1559 {
+        chain_id: 7_777,
+        gas_limit: 21_000,
+        max_fee_per_gas: 2_000_000_000,
+        to: TxKind::Call(BOB),
+        value: U256::from(1),
+        ..Default::default()
+    }
+}
+
+fn encoded(tx: TxEnvelope) -> Vec<u8> {
+    tx.encoded_2718()
+}
+
+fn signed_1559(tx: TxEip1559) -> TxEnvelope {
+    let signature = sign(tx.signature_hash());
+    tx.into_signed(signature).into()
+}
+
+#[test]
+fn the_three_kinds_are_accepted() {
+    let legacy = TxLegacy {
+        chain_id: Some(7_777),
+        gas_limit: 21_000,
+        gas_price: 2_000_000_000,
+        to: TxKind::Call(BOB),
+        ..Default::default()
+    };
+    let eip2930 = TxEip2930 {
+        chain_id: 7_777,
+        gas_limit: 25_000,
+        gas_price: 2_000_000_000,
+        to: TxKind::Call(BOB),
+        ..Default::default()
+    };
+    let (a, b) = (sign(legacy.signature_hash()), sign(eip2930.signature_hash()));
+    for tx in [legacy.into_signed(a).into(), eip2930.into_signed(b).into(), signed_1559(eip1559())]
+    {
+        let recovered = decode_transaction(&encoded(tx)).expect("decodes");
+        assert_eq!(recovered.signer(), signer().1);
+        assert_eq!(precheck(&genesis(), 1_000_000_000, &recovered), Ok(super::Kind::Paying));
+    }
+}
+
+#[test]
+fn refused_bytes() {
+    let good = encoded(signed_1559(eip1559()));
+    let high_s = {
+        let signature = sign(eip1559().signature_hash());
+        let order = U256::from_be_slice(&alloy_primitives::hex!(
+            "fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141"
+        ));
+        let flipped = Signature::new(signature.r(), order - signature.s(), !signature.v());
+        encoded(Signed::new_unhashed(eip1559(), flipped).into())
+    };
+    let zero_r = encoded(
+        Signed::new_unhashed(eip1559(), Signature::new(U256::ZERO, U256::from(1), false)).into(),
+    );
+    let cases: [(u16, Vec<u8>); 9] = [
+        (1, vec![2; TX_BYTES_MAX + 1]),
+        (2, Vec::new()),
+        (2, vec![0xff; 40]),
+        (2, good[..good.len() - 1].to_vec()),
+        (2, [good.clone(), vec![0]].concat()),
+        (3, [vec![3], good[1..].to_vec()].concat()),
+        (4, [vec![4], good[1..].to_vec()].concat()),
+        (7, high_s),
+        (7, zero_r),
+    ];
+    for (code, bytes) in cases {
+        let error = decode_transaction(&bytes).expect_err("refused");
+        assert_eq!(error.code(), code, "{error}");
+    }
+    decode_transaction(&good).expect("the unchanged one decodes");
+}
+
+#[test]
+fn refused_values() {
+    let check = |change: fn(&mut TxEip1559)| {
+        let mut tx = eip1559();
+        change(&mut tx);
+        let recovered = decode_transaction(&encoded(signed_1559(tx))).expect("decodes");
+        precheck(&genesis(), 1_000_000_000, &recovered).expect_err("refused").code()
+    };
+    assert_eq!(check(|tx| tx.chain_id = 1), TxError::WrongChain { got: 1, expected: 7_777 }.code());
+    assert_eq!(check(|tx| tx.gas_limit = (1 << 24) + 1), 8);
+    assert_eq!(check(|tx| tx.max_priority_fee_per_gas = 3_000_000_000), 10);
+    assert_eq!(check(|tx| tx.max_fee_per_gas = 999_999_999), 11);
+
+    let legacy = TxLegacy {
+        gas_limit: 21_000,
+        gas_price: 2_000_000_000,
+        to: TxKind::Call(BOB),
+        ..Default::default()
+    };
+    let signature = sign(legacy.signature_hash());
+    let recovered =
+        decode_transaction(&encoded(legacy.into_signed(signature).into())).expect("decodes");
+    assert_eq!(precheck(&genesis(), 0, &recovered), Err(TxError::NoChainId));
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_panic(bytes in prop::collection::vec(any::<u8>(), 0..400), kind in 0..5u8) {
+        let _ = decode_transaction(&bytes);
+        let _ = decode_transaction(&[vec![kind], bytes].concat());
+    }
+
+    #[test]
+    fn a_changed_byte_is_another_sender_or_none(at in 0..100usize, flip in 1..=255u8) {
+        let mut bytes = encoded(signed_1559(eip1559()));
+        let at = at % bytes.len();
+        bytes[at] ^= flip;
+        prop_assert!(decode_transaction(&bytes).map_or(true, |tx| tx.signer() != signer().1));
+    }
+}
