@@ -1,0 +1,218 @@
+//! The paying side of the gateway: asks, checks the bill against the rows, and signs only what adds up.
+//!
+//! ```text
+//! query ─► answer ─► check(origins × price = amount, shares = split, totals = last + this, ≤ max spend) ─► sign ─► receipt
+//! ```
+//! A consumer needs no trust in the gateway's arithmetic: the price and the split are functions of the origins, and the
+//! running totals are known. What it trusts is the list of origins itself, at most one answer deep.
+
+use std::time::Duration;
+
+use cairn_client::{
+    Wallet, WalletError,
+    api::{
+        ErrorBody, OfferInfo, QueryAnswer, QueryRequest, ReceiptBody, ReceiptReply,
+        ReceiptSubmission, ShareBody,
+    },
+};
+use cairn_primitives::MicroUsd;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use crate::{Quote, QuoteRequest, Reason, order::sign_order, params::QUERY_TIME_MAX, tariff};
+
+/// What the consumer has signed on a lease. It must be kept: it is the base of the next bill.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Totals {
+    /// The lease.
+    pub lease: u64,
+    /// Units signed.
+    pub units: u64,
+    /// Amount signed.
+    pub amount: MicroUsd,
+    /// The split of the amount.
+    pub shares: Vec<ShareBody>,
+}
+
+/// Why a bill is not signed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BillError {
+    /// The price is above what the consumer allows for this query.
+    #[error("the query costs {amount} USD, at most {limit} USD is allowed")]
+    TooExpensive {
+        /// What it costs.
+        amount: MicroUsd,
+        /// What is allowed.
+        limit: MicroUsd,
+    },
+    /// A number of the bill does not follow from the origins and the last receipt.
+    #[error("the gateway's {what} is {found}, the rows give {expected}")]
+    Wrong {
+        /// Which number.
+        what: &'static str,
+        /// What follows.
+        expected: String,
+        /// What the gateway says.
+        found: String,
+    },
+}
+
+/// Why a query got no answer, or its answer was not paid.
+#[derive(Debug, thiserror::Error)]
+pub enum ConsumerError {
+    /// The gateway does not answer.
+    #[error("no answer from the gateway at {url}")]
+    Transport {
+        /// Where.
+        url: String,
+        /// Why.
+        #[source]
+        source: reqwest::Error,
+    },
+    /// The gateway refused.
+    #[error("the gateway refused with {} ({}): {}", .0.name, .0.code, .0.message)]
+    Refused(ErrorBody),
+    /// The bill is wrong; nothing was signed.
+    #[error("the bill is not signed")]
+    Bill(#[from] BillError),
+    /// The key refused.
+    #[error(transparent)]
+    Wallet(#[from] WalletError),
+}
+
+/// Checks the bill of `answer` and gives the totals to sign.
+///
+/// # Errors
+/// Names the first number that does not follow.
+pub fn check_bill(
+    answer: &QueryAnswer,
+    signed: &Totals,
+    micro_usd_per_kilo_unit: u64,
+    max_spend: Option<MicroUsd>,
+) -> Result<Totals, BillError> {
+    let units = answer.origins.iter().map(|origin| origin.rows).sum::<u64>();
+    same("query_units", units, answer.query_units)?;
+    let amount = tariff::price(units, micro_usd_per_kilo_unit).unwrap_or(MicroUsd(u64::MAX));
+    same("query_amount", amount.0, answer.query_amount.0)?;
+    if let Some(limit) = max_spend.filter(|limit| amount > *limit) {
+        return Err(BillError::TooExpensive { amount, limit });
+    }
+    same("units", signed.units.saturating_add(units), answer.units)?;
+    let total = MicroUsd(signed.amount.0.saturating_add(amount.0));
+    same("amount", total.0, answer.amount.0)?;
+    let shares = tariff::add_shares(&signed.shares, amount, &answer.origins).unwrap_or_default();
+    if shares != answer.shares {
+        let (expected, found) = (format!("{shares:?}"), format!("{:?}", answer.shares));
+        return Err(BillError::Wrong { what: "shares", expected, found });
+    }
+    let receipt = ReceiptBody::new(signed.lease, answer.units, total, &shares);
+    if receipt != answer.receipt {
+        let (expected, found) = (format!("{receipt:?}"), format!("{:?}", answer.receipt));
+        return Err(BillError::Wrong { what: "receipt", expected, found });
+    }
+    Ok(Totals { lease: signed.lease, units: answer.units, amount: total, shares })
+}
+
+fn same(what: &'static str, expected: u64, found: u64) -> Result<(), BillError> {
+    if expected == found {
+        return Ok(());
+    }
+    Err(BillError::Wrong { what, expected: expected.to_string(), found: found.to_string() })
+}
+
+/// A consumer at one gateway.
+#[derive(Clone, Debug)]
+pub struct Consumer {
+    http: reqwest::Client,
+    base: String,
+    wallet: Wallet,
+}
+
+impl Consumer {
+    /// A consumer that pays with `wallet`'s leases at the gateway of this base URL.
+    ///
+    /// # Errors
+    /// When the HTTP client cannot be made.
+    pub fn new(base: &str, wallet: Wallet) -> Result<Self, ConsumerError> {
+        let base = base.trim_end_matches('/').to_owned();
+        let http = reqwest::Client::builder()
+            .connect_timeout(Duration::from_secs(5))
+            .timeout(QUERY_TIME_MAX * 3)
+            .build()
+            .map_err(|source| ConsumerError::Transport { url: base.clone(), source })?;
+        Ok(Self { http, base, wallet })
+    }
+
+    /// What the gateway sells.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub async fn offer(&self) -> Result<OfferInfo, ConsumerError> {
+        self.send(self.http.get(format!("{}/v1/offer", self.base))).await
+    }
+
+    /// What a query would cost.
+    ///
+    /// # Errors
+    /// When the gateway refuses or does not answer.
+    pub async fn quote(&self, sql: &str) -> Result<Quote, ConsumerError> {
+        let request = QuoteRequest { sql: sql.to_owned() };
+        self.send(self.http.post(format!("{}/v1/quote", self.base)).json(&request)).await
+    }
+
+    /// Asks, checks the bill and pays it with a receipt. `signed` moves on only when the receipt was accepted; keep it
+    /// before the next query.
+    ///
+    /// # Errors
+    /// When the gateway refuses, or the bill is wrong or above `max_spend`; then nothing is signed.
+    pub async fn query(
+        &self,
+        offer: &OfferInfo,
+        signed: &mut Totals,
+        sql: &str,
+        max_spend: Option<MicroUsd>,
+    ) -> Result<QueryAnswer, ConsumerError> {
+        let order = sign_order(&self.wallet, offer.chain_id, signed.lease, signed.amount.0, sql)?;
+        let request = QueryRequest { lease: signed.lease, sql: sql.to_owned(), max_spend };
+        let request = self
+            .http
+            .post(format!("{}/v1/query", self.base))
+            .header("authorization", order)
+            .json(&request);
+        let answer: QueryAnswer = self.send(request).await?;
+        let totals = check_bill(&answer, signed, offer.micro_usd_per_kilo_unit, max_spend)?;
+        if totals.amount > signed.amount {
+            self.pay(offer.chain_id, &totals).await?;
+        }
+        *signed = totals;
+        Ok(answer)
+    }
+
+    async fn pay(&self, chain_id: u64, totals: &Totals) -> Result<(), ConsumerError> {
+        let receipt = ReceiptBody::new(totals.lease, totals.units, totals.amount, &totals.shares);
+        let signature = self.wallet.sign_receipt(chain_id, &receipt.to_sol())?;
+        let submission = ReceiptSubmission { receipt, shares: totals.shares.clone(), signature };
+        let request = self.http.post(format!("{}/v1/receipts", self.base)).json(&submission);
+        match self.send::<ReceiptReply>(request).await {
+            // The reply to the first try was lost: the gateway has this very receipt.
+            Err(ConsumerError::Refused(body))
+                if body.code == u32::from(Reason::ReceiptNotHigher.code()) =>
+            {
+                Ok(())
+            }
+            other => other.map(|_| ()),
+        }
+    }
+
+    async fn send<T: DeserializeOwned>(
+        &self,
+        request: reqwest::RequestBuilder,
+    ) -> Result<T, ConsumerError> {
+        let fails = |source| ConsumerError::Transport { url: self.base.clone(), source };
+        let response = request.send().await.map_err(fails)?;
+        if response.status().is_success() {
+            response.json().await.map_err(fails)
+        } else {
+            Err(ConsumerError::Refused(response.json().await.map_err(fails)?))
+        }
+    }
+}
