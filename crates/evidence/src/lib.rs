@@ -1,6 +1,11 @@
 //! From a device's signed batch to an agreed verdict: ingest, sealing, availability and the verifier loop.
 
 pub mod archive;
+mod desk;
 pub mod ingest;
+pub mod recompute;
 pub mod sealed;
+pub mod verifier;
 mod workload;
+
+pub use desk::Desk;

@@ -56,13 +56,7 @@ impl Station {
             0,
             4_000 + noise.around(2_000),
         ];
-        Self {
-            key,
-            device,
-            noise,
-            next: 0,
-            now,
-        }
+        Self { key, device, noise, next: 0, now }
     }
 
     /// The next `rows` readings, one every `CADENCE_MS`.
@@ -85,8 +79,7 @@ impl Station {
                 self.now[5] += 20;
             }
             self.now[6] = self.now[6].max(0);
-            out.offsets_ms
-                .push(u32::try_from(i * CADENCE_MS).unwrap_or(u32::MAX));
+            out.offsets_ms.push(u32::try_from(i * CADENCE_MS).unwrap_or(u32::MAX));
             out.values.extend(self.now.map(Some));
         }
         Batch {
@@ -94,10 +87,7 @@ impl Station {
             stream: Stream(0),
             first_seq: Seq(first_seq),
             base_time: TimeMs(START_MS + first_seq * CADENCE_MS),
-            anchor: Anchor {
-                epoch: Epoch(0),
-                root_prefix: Digest::of(&[b"genesis"]).prefix(),
-            },
+            anchor: Anchor { epoch: Epoch(0), root_prefix: Digest::of(&[b"genesis"]).prefix() },
             position: None,
             schema: WEATHER.id,
             rows: out,

@@ -20,7 +20,8 @@ pub enum EpochFile {
 
 impl EpochFile {
     /// Every file, in the order in which they are written: the result last, so that it marks a whole folder.
-    pub const ALL: [Self; 5] = [Self::Inputs, Self::Verdicts, Self::Scores, Self::Rewards, Self::Result];
+    pub const ALL: [Self; 5] =
+        [Self::Inputs, Self::Verdicts, Self::Scores, Self::Rewards, Self::Result];
 
     /// Its name on disk and in URLs.
     #[must_use]
@@ -70,7 +71,8 @@ impl LeafLine {
         let mut out = Vec::new();
         for (index, (bytes, leaf)) in (0_u32..).zip(leaves) {
             let line = Self { index, hash: leaf_hash(&bytes), bytes: hex::encode(&bytes), leaf };
-            serde_json::to_writer(&mut out, &line).expect("a line of strings and numbers always encodes");
+            serde_json::to_writer(&mut out, &line)
+                .expect("a line of strings and numbers always encodes");
             out.push(b'\n');
         }
         out
@@ -82,13 +84,17 @@ impl LeafLine {
     /// Names the first line that is no leaf line or out of order.
     pub fn bytes_of(file: &[u8]) -> Result<Vec<Vec<u8>>, LineError> {
         let mut leaves = Vec::new();
-        for (number, line) in file.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).enumerate() {
+        for (number, line) in
+            file.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).enumerate()
+        {
             let fail = |reason: String| LineError { line: number + 1, reason };
-            let line: Self = serde_json::from_slice(line).map_err(|error| fail(error.to_string()))?;
+            let line: Self =
+                serde_json::from_slice(line).map_err(|error| fail(error.to_string()))?;
             if line.index as usize != number {
                 return Err(fail(format!("index {} is out of order", line.index)));
             }
-            leaves.push(hex::decode(&line.bytes).map_err(|_| fail("bytes are not hex".to_owned()))?);
+            leaves
+                .push(hex::decode(&line.bytes).map_err(|_| fail("bytes are not hex".to_owned()))?);
         }
         Ok(leaves)
     }

@@ -32,7 +32,8 @@ async fn file(
     Path(digest): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let digest: Digest = digest.parse().map_err(|error| ApiError::bad_request(format!("{error}")))?;
+    let digest: Digest =
+        digest.parse().map_err(|error| ApiError::bad_request(format!("{error}")))?;
     let kind = "application/octet-stream";
     let mut response = send(&archive.file_path(&digest), kind, from(&headers)).await?;
     // The name is the content: it never changes.
@@ -57,11 +58,17 @@ async fn epoch_file(
 /// The first byte asked for; anything but `bytes=N-` is answered with the whole file, as the standard allows.
 fn from(headers: &HeaderMap) -> u64 {
     let range = headers.get(header::RANGE).and_then(|value| value.to_str().ok());
-    range.and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok()).unwrap_or(0)
+    range
+        .and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok())
+        .unwrap_or(0)
 }
 
 /// Streams a file from byte `start`, never holding more than a chunk of it.
-async fn send(path: &std::path::Path, kind: &'static str, start: u64) -> Result<Response, ApiError> {
+async fn send(
+    path: &std::path::Path,
+    kind: &'static str,
+    start: u64,
+) -> Result<Response, ApiError> {
     let mut file = match tokio::fs::File::open(path).await {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             return Err(ApiError::not_found("no such file in this archive"));
@@ -71,7 +78,12 @@ async fn send(path: &std::path::Path, kind: &'static str, start: u64) -> Result<
     let length = file.metadata().await.map_err(|error| ApiError::internal(&error))?.len();
     if start > length {
         let message = format!("the file has {length} bytes");
-        return Err(ApiError::new(StatusCode::RANGE_NOT_SATISFIABLE, 416, "RangeNotSatisfiable", message));
+        return Err(ApiError::new(
+            StatusCode::RANGE_NOT_SATISFIABLE,
+            416,
+            "RangeNotSatisfiable",
+            message,
+        ));
     }
     file.seek(SeekFrom::Start(start)).await.map_err(|error| ApiError::internal(&error))?;
     let chunks = futures::stream::try_unfold(file, |mut file| async move {

@@ -116,7 +116,11 @@ impl Archive {
         let path = self.file_path(digest);
         let Some(content) = read_whole(&path)? else { return Ok(None) };
         let found = Digest::of(&[&content]);
-        if found == *digest { Ok(Some(content)) } else { Err(ArchiveError::Changed { path, found }) }
+        if found == *digest {
+            Ok(Some(content))
+        } else {
+            Err(ArchiveError::Changed { path, found })
+        }
     }
 
     /// Removes a file whose content was changed, so that it can be fetched again.
@@ -137,7 +141,12 @@ impl Archive {
     ///
     /// # Errors
     /// When the disk refuses.
-    pub fn put_epoch(&self, epoch: Epoch, file: EpochFile, content: &[u8]) -> Result<(), ArchiveError> {
+    pub fn put_epoch(
+        &self,
+        epoch: Epoch,
+        file: EpochFile,
+        content: &[u8],
+    ) -> Result<(), ArchiveError> {
         write_whole(&self.epoch_path(epoch, file), content)
     }
 

@@ -115,7 +115,11 @@ impl Journal {
         }
         let result = self.file.write_all(&self.buffer).and_then(|()| self.file.sync_data());
         self.buffer.clear();
-        result.map_err(|source| JournalError { action: "append to", path: self.path.clone(), source })
+        result.map_err(|source| JournalError {
+            action: "append to",
+            path: self.path.clone(),
+            source,
+        })
     }
 }
 
@@ -212,7 +216,11 @@ mod tests {
 
     fn bodies(folder: &Path) -> Vec<Vec<u8>> {
         let records = Journal::open(folder, Epoch(3)).unwrap().1;
-        records.into_iter().filter(|record| record.kind == Kind::Accepted).map(|record| record.bytes).collect()
+        records
+            .into_iter()
+            .filter(|record| record.kind == Kind::Accepted)
+            .map(|record| record.bytes)
+            .collect()
     }
 
     #[test]

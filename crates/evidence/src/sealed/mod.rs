@@ -47,27 +47,28 @@ pub struct Entry {
 
 impl From<Envelope> for Entry {
     fn from(envelope: Envelope) -> Self {
-        let (leaf, key_type, signature) =
-            (envelope.leaf(), envelope.key_type(), *envelope.signature());
-        Self {
-            leaf,
-            batch: envelope.into_batch(),
-            key_type,
-            signature,
-        }
+        Self::new(envelope.leaf(), envelope)
     }
 }
 
 impl Entry {
+    /// The entry of an envelope whose leaf is known already.
+    #[must_use]
+    pub fn new(leaf: Digest, envelope: Envelope) -> Self {
+        let (key_type, signature) = (envelope.key_type(), *envelope.signature());
+        Self { leaf, batch: envelope.into_batch(), key_type, signature }
+    }
+
+    /// The envelope, with its bytes.
+    #[must_use]
+    pub fn envelope(&self) -> Envelope {
+        Envelope::assemble(self.batch.clone(), self.key_type, self.signature)
+    }
+
     /// Entries are sealed in this order. Series stay together, which is what makes the columns small.
     #[must_use]
     pub fn order(&self) -> impl Ord + use<> {
-        (
-            self.batch.stream,
-            self.batch.device,
-            self.batch.first_seq,
-            self.leaf,
-        )
+        (self.batch.stream, self.batch.device, self.batch.first_seq, self.leaf)
     }
 }
 
@@ -107,12 +108,7 @@ impl Sealed {
     /// What is committed to the ledger.
     #[must_use]
     pub const fn commitment(&self) -> Commitment {
-        Commitment {
-            root: self.root,
-            digest: self.digest,
-            count: self.count,
-            size: self.size,
-        }
+        Commitment { root: self.root, digest: self.digest, count: self.count, size: self.size }
     }
 }
 
@@ -271,25 +267,15 @@ pub fn seal(epoch: Epoch, sector: Sector, entries: &[Entry]) -> Result<Sealed, S
 
 fn check_seal(entries: &[Entry]) -> Result<(), SealError> {
     let limit = |what, value: u64, limit: u64| {
-        if value > limit {
-            Err(SealError::TooMany { what, value, limit })
-        } else {
-            Ok(())
-        }
+        if value > limit { Err(SealError::TooMany { what, value, limit }) } else { Ok(()) }
     };
     limit("batches", entries.len() as u64, BATCHES_MAX as u64)?;
     limit(
         "readings",
-        entries
-            .iter()
-            .map(|entry| entry.batch.rows.len() as u64)
-            .sum(),
+        entries.iter().map(|entry| entry.batch.rows.len() as u64).sum(),
         READINGS_MAX,
     )?;
-    match entries
-        .windows(2)
-        .position(|pair| pair[0].order() >= pair[1].order())
-    {
+    match entries.windows(2).position(|pair| pair[0].order() >= pair[1].order()) {
         Some(at) => Err(SealError::NotSorted(at + 1)),
         None => Ok(()),
     }
@@ -303,10 +289,7 @@ struct Table<K, T> {
 
 impl<K, T> Default for Table<K, T> {
     fn default() -> Self {
-        Self {
-            index: BTreeMap::new(),
-            items: Vec::new(),
-        }
+        Self { index: BTreeMap::new(), items: Vec::new() }
     }
 }
 
@@ -347,10 +330,7 @@ pub fn open(commitment: &Commitment, sidecar: &[u8], readings: Bytes) -> Result<
     let sidecar = checked_sidecar(commitment, sidecar)?;
     let found = Digest::of(&[&readings]);
     if found != sidecar.readings {
-        return Err(OpenError::ReadingsDigest {
-            expected: sidecar.readings,
-            found,
-        });
+        return Err(OpenError::ReadingsDigest { expected: sidecar.readings, found });
     }
     if readings.len() as u64 != sidecar.readings_bytes {
         return Err(OpenError::Sidecar("another length of the readings file"));
@@ -376,20 +356,13 @@ pub fn open(commitment: &Commitment, sidecar: &[u8], readings: Bytes) -> Result<
     if root != commitment.root {
         return Err(differs("root", commitment.root, root));
     }
-    Ok(Opened {
-        epoch: sidecar.epoch,
-        sector: sidecar.sector,
-        envelopes,
-    })
+    Ok(Opened { epoch: sidecar.epoch, sector: sidecar.sector, envelopes })
 }
 
 fn checked_sidecar(commitment: &Commitment, sidecar: &[u8]) -> Result<Sidecar, OpenError> {
     let found = Digest::of(&[sidecar]);
     if found != commitment.digest {
-        return Err(OpenError::SidecarDigest {
-            expected: commitment.digest,
-            found,
-        });
+        return Err(OpenError::SidecarDigest { expected: commitment.digest, found });
     }
     if commitment.size > FILE_BYTES_MAX {
         return Err(OpenError::TooLarge {
@@ -413,9 +386,5 @@ fn checked_sidecar(commitment: &Commitment, sidecar: &[u8]) -> Result<Sidecar, O
 }
 
 fn differs(what: &'static str, expected: impl ToString, found: impl ToString) -> OpenError {
-    OpenError::Commitment {
-        what,
-        expected: expected.to_string(),
-        found: found.to_string(),
-    }
+    OpenError::Commitment { what, expected: expected.to_string(), found: found.to_string() }
 }

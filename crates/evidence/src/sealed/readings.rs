@@ -67,10 +67,7 @@ fn file_schema(schemas: &[SchemaId]) -> Result<TypePtr, ParquetError> {
         );
     }
     let columns = columns.into_iter().map(Arc::new).collect();
-    Type::group_type_builder("readings")
-        .with_fields(columns)
-        .build()
-        .map(Arc::new)
+    Type::group_type_builder("readings").with_fields(columns).build().map(Arc::new)
 }
 
 fn properties() -> Result<WriterPropertiesPtr, ParquetError> {
@@ -113,11 +110,7 @@ impl Writer {
     pub fn new(schemas: &[SchemaId]) -> Result<Self, SealError> {
         let fields = fields(schemas).unwrap_or_default();
         let file = SerializedFileWriter::new(Vec::new(), file_schema(schemas)?, properties()?)?;
-        let mut writer = Self {
-            file,
-            fields,
-            group: Group::default(),
-        };
+        let mut writer = Self { file, fields, group: Group::default() };
         writer.group.values.resize(writer.fields.len(), Vec::new());
         writer.group.present.resize(writer.fields.len(), Vec::new());
         Ok(writer)
@@ -180,31 +173,19 @@ impl Writer {
         let mut column = 0;
         while let Some(mut writer) = rows.next_column()? {
             match column {
-                0 => writer
-                    .typed::<Int32Type>()
-                    .write_batch(&group.batch, None, None)?,
+                0 => writer.typed::<Int32Type>().write_batch(&group.batch, None, None)?,
                 1 => writer.typed::<FixedLenByteArrayType>().write_batch(
                     &group.device,
                     None,
                     None,
                 )?,
-                2 => writer
-                    .typed::<Int32Type>()
-                    .write_batch(&group.stream, None, None)?,
-                3 => writer
-                    .typed::<Int64Type>()
-                    .write_batch(&group.seq, None, None)?,
-                4 => writer
-                    .typed::<Int64Type>()
-                    .write_batch(&group.time_ms, None, None)?,
+                2 => writer.typed::<Int32Type>().write_batch(&group.stream, None, None)?,
+                3 => writer.typed::<Int64Type>().write_batch(&group.seq, None, None)?,
+                4 => writer.typed::<Int64Type>().write_batch(&group.time_ms, None, None)?,
                 n => {
-                    let (values, present) = (
-                        &group.values[n - FIXED.len()],
-                        &group.present[n - FIXED.len()],
-                    );
-                    writer
-                        .typed::<Int32Type>()
-                        .write_batch(values, Some(present), None)?
+                    let (values, present) =
+                        (&group.values[n - FIXED.len()], &group.present[n - FIXED.len()]);
+                    writer.typed::<Int32Type>().write_batch(values, Some(present), None)?
                 }
             };
             writer.close()?;
@@ -254,12 +235,7 @@ fn read_checked(
     if reader.metadata().file_metadata().schema() != expected.as_ref() {
         return Err(OpenError::Readings("other columns than its schemas have"));
     }
-    let mut builder = Builder {
-        sidecar,
-        next: 0,
-        rows: Rows::default(),
-        each,
-    };
+    let mut builder = Builder { sidecar, next: 0, rows: Rows::default(), each };
     for g in 0..reader.num_row_groups() {
         let group = read_group(&*reader.get_row_group(g)?, &file, fields.len())?;
         builder.group(&group, &fields)?;
@@ -272,19 +248,12 @@ fn read_group(
     file: &Bytes,
     fields: usize,
 ) -> Result<Group, OpenError> {
-    let rows = usize::try_from(reader.metadata().num_rows())
-        .ok()
-        .filter(|rows| *rows <= GROUP_ROWS_MAX);
-    let rows = rows.ok_or(OpenError::Readings(
-        "a row group with an impossible number of rows",
-    ))?;
+    let rows =
+        usize::try_from(reader.metadata().num_rows()).ok().filter(|rows| *rows <= GROUP_ROWS_MAX);
+    let rows = rows.ok_or(OpenError::Readings("a row group with an impossible number of rows"))?;
     for column in reader.metadata().columns() {
-        let start = column
-            .dictionary_page_offset()
-            .unwrap_or_else(|| column.data_page_offset());
-        let chunk = usize::try_from(start)
-            .ok()
-            .zip(usize::try_from(column.compressed_size()).ok());
+        let start = column.dictionary_page_offset().unwrap_or_else(|| column.data_page_offset());
+        let chunk = usize::try_from(start).ok().zip(usize::try_from(column.compressed_size()).ok());
         let chunk = chunk.and_then(|(start, length)| file.get(start..start.checked_add(length)?));
         walk::pages(chunk.ok_or(OpenError::Readings("a column outside of the file"))?)?;
     }
@@ -358,15 +327,11 @@ impl Builder<'_> {
             {
                 return Err(OpenError::Row("a row that is not its batch's next"));
             }
-            let offset = group.time_ms[row]
-                .cast_unsigned()
-                .checked_sub(header.base_time.0);
+            let offset = group.time_ms[row].cast_unsigned().checked_sub(header.base_time.0);
             let offset = offset.and_then(|offset| u32::try_from(offset).ok());
             let offset = offset
                 .filter(|offset| self.rows.offsets_ms.last().is_none_or(|last| last < offset));
-            self.rows
-                .offsets_ms
-                .push(offset.ok_or(OpenError::Row("times out of range or order"))?);
+            self.rows.offsets_ms.push(offset.ok_or(OpenError::Row("times out of range or order"))?);
             for (column, (schema, _)) in fields.iter().enumerate() {
                 let value = if group.present[column][row] == 1 {
                     let value = group.values[column].get(taken[column]).copied();

@@ -46,8 +46,7 @@ impl Sidecar {
     /// The bytes of the file.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(256 + self.devices.len() * 17 + self.batches.len() * 100);
-        self.encode(&mut Encoder::new(&mut out))
-            .expect("a vector takes every byte");
+        self.encode(&mut Encoder::new(&mut out)).expect("a vector takes every byte");
         out
     }
 
@@ -55,10 +54,7 @@ impl Sidecar {
         &self,
         e: &mut Encoder<W>,
     ) -> Result<(), minicbor::encode::Error<W::Error>> {
-        e.array(9)?
-            .u64(VERSION)?
-            .u64(self.epoch.0)?
-            .u8(self.sector.number())?;
+        e.array(9)?.u64(VERSION)?.u64(self.epoch.0)?.u8(self.sector.number())?;
         e.bytes(&self.readings.0)?.u64(self.readings_bytes)?;
         e.array(self.schemas.len() as u64)?;
         for schema in &self.schemas {
@@ -70,9 +66,7 @@ impl Sidecar {
         }
         e.array(self.anchors.len() as u64)?;
         for anchor in &self.anchors {
-            e.array(2)?
-                .u64(anchor.epoch.0)?
-                .bytes(&anchor.root_prefix)?;
+            e.array(2)?.u64(anchor.epoch.0)?.bytes(&anchor.root_prefix)?;
         }
         e.array(self.batches.len() as u64)?;
         for header in &self.batches {
@@ -100,79 +94,47 @@ impl Sidecar {
         let devices = list(&mut d, BATCHES_MAX, |d| Ok(DeviceId(fixed(d.bytes()?)?)))?;
         let anchors = list(&mut d, BATCHES_MAX, |d| {
             expect_array(d, 2)?;
-            Ok(Anchor {
-                epoch: Epoch(d.u64()?),
-                root_prefix: fixed(d.bytes()?)?,
-            })
+            Ok(Anchor { epoch: Epoch(d.u64()?), root_prefix: fixed(d.bytes()?)? })
         })?;
         let batches = list(&mut d, BATCHES_MAX, Header::decode)?;
         if d.position() != bytes.len() {
             return Err(OpenError::Sidecar("bytes after the end"));
         }
-        let sidecar = Self {
-            epoch,
-            sector,
-            readings,
-            readings_bytes,
-            schemas,
-            devices,
-            anchors,
-            batches,
-        };
+        let sidecar =
+            Self { epoch, sector, readings, readings_bytes, schemas, devices, anchors, batches };
         sidecar.check()?;
         Ok(sidecar)
     }
 
     /// Number of readings over all batches.
     pub fn rows(&self) -> u64 {
-        self.batches
-            .iter()
-            .map(|header| u64::from(header.rows))
-            .sum()
+        self.batches.iter().map(|header| u64::from(header.rows)).sum()
     }
 
     fn check(&self) -> Result<(), OpenError> {
         let mut rows = 0_u64;
         for header in &self.batches {
             if header.device as usize >= self.devices.len() {
-                return Err(OpenError::Sidecar(
-                    "a batch names a device that is not listed",
-                ));
+                return Err(OpenError::Sidecar("a batch names a device that is not listed"));
             }
             if header.anchor as usize >= self.anchors.len() {
-                return Err(OpenError::Sidecar(
-                    "a batch names an anchor that is not listed",
-                ));
+                return Err(OpenError::Sidecar("a batch names an anchor that is not listed"));
             }
             if !self.schemas.contains(&header.schema) {
-                return Err(OpenError::Sidecar(
-                    "a batch names a schema that is not listed",
-                ));
+                return Err(OpenError::Sidecar("a batch names a schema that is not listed"));
             }
             if header.rows == 0 || header.rows as usize > BATCH_ROWS_MAX {
                 return Err(OpenError::Sidecar("a batch has no rows or too many"));
             }
-            let in_range = header
-                .first_seq
-                .0
-                .checked_add(u64::from(header.rows))
-                .is_some()
-                && header
-                    .base_time
-                    .0
-                    .checked_add(u64::from(u32::MAX))
-                    .is_some();
+            let in_range = header.first_seq.0.checked_add(u64::from(header.rows)).is_some()
+                && header.base_time.0.checked_add(u64::from(u32::MAX)).is_some();
             if !in_range {
                 return Err(OpenError::Sidecar("sequence or time beyond 64 bits"));
             }
             rows += u64::from(header.rows);
         }
         if rows > READINGS_MAX {
-            return Err(OpenError::TooLarge {
-                what: "readings",
-                value: rows,
-                limit: READINGS_MAX,
-            });
+            return Err(OpenError::TooLarge { what: "readings", value: rows, limit: READINGS_MAX });
         }
         Ok(())
     }
@@ -191,16 +153,9 @@ impl Header {
         e.u32(self.anchor)?;
         match self.position {
             None => e.null()?,
-            Some(p) => e
-                .array(3)?
-                .i32(p.lat_e7)?
-                .i32(p.lon_e7)?
-                .i32(p.elevation_dm)?,
+            Some(p) => e.array(3)?.i32(p.lat_e7)?.i32(p.lon_e7)?.i32(p.elevation_dm)?,
         };
-        e.u16(self.schema.0)?
-            .u32(self.rows)?
-            .u8(self.key_type as u8)?
-            .bytes(&self.signature.0)?;
+        e.u16(self.schema.0)?.u32(self.rows)?.u8(self.key_type as u8)?.bytes(&self.signature.0)?;
         Ok(())
     }
 
@@ -216,11 +171,7 @@ impl Header {
             None
         } else {
             expect_array(d, 3)?;
-            Some(Position {
-                lat_e7: d.i32()?,
-                lon_e7: d.i32()?,
-                elevation_dm: d.i32()?,
-            })
+            Some(Position { lat_e7: d.i32()?, lon_e7: d.i32()?, elevation_dm: d.i32()? })
         };
         let schema = SchemaId(d.u16()?);
         let rows = d.u32()?;
@@ -253,9 +204,7 @@ fn list<T>(
     limit: usize,
     mut item: impl FnMut(&mut Decoder<'_>) -> Result<T, OpenError>,
 ) -> Result<Vec<T>, OpenError> {
-    let count = d
-        .array()?
-        .ok_or(OpenError::Sidecar("an array of unknown length"))?;
+    let count = d.array()?.ok_or(OpenError::Sidecar("an array of unknown length"))?;
     if count > limit as u64 {
         return Err(OpenError::TooLarge {
             what: "sidecar entries",
@@ -279,7 +228,5 @@ fn expect_array(d: &mut Decoder<'_>, len: u64) -> Result<(), OpenError> {
 }
 
 fn fixed<const N: usize>(bytes: &[u8]) -> Result<[u8; N], OpenError> {
-    bytes
-        .try_into()
-        .map_err(|_| OpenError::Sidecar("a byte string has another length"))
+    bytes.try_into().map_err(|_| OpenError::Sidecar("a byte string has another length"))
 }

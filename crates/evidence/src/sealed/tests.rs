@@ -36,11 +36,7 @@ fn sample() -> (Vec<Envelope>, Sealed) {
 }
 
 fn reopen(sealed: &Sealed) -> Result<Opened, OpenError> {
-    open(
-        &sealed.commitment(),
-        &sealed.sidecar,
-        Bytes::from(sealed.readings.clone()),
-    )
+    open(&sealed.commitment(), &sealed.sidecar, Bytes::from(sealed.readings.clone()))
 }
 
 /// Seals, opens, and expects the very same signed bytes.
@@ -89,21 +85,13 @@ fn a_batch_of_64_readings_takes_less_than_6_bytes_a_reading() {
 fn every_shape_of_a_batch_survives() {
     let p256 = aws_key();
     let mut batch = Station::new(1).batch(4);
-    batch.position = Some(Position {
-        lat_e7: -900_000_000,
-        lon_e7: 1_800_000_000,
-        elevation_dm: -1,
-    });
+    batch.position =
+        Some(Position { lat_e7: -900_000_000, lon_e7: 1_800_000_000, elevation_dm: -1 });
     batch.stream = Stream(u16::MAX);
     batch.first_seq = Seq(u64::MAX - 4);
     batch.base_time.0 = u64::MAX - u64::from(u32::MAX);
     batch.rows.offsets_ms = vec![0, 1, 2, u32::MAX];
-    batch
-        .rows
-        .values
-        .iter_mut()
-        .step_by(2)
-        .for_each(|value| *value = None);
+    batch.rows.values.iter_mut().step_by(2).for_each(|value| *value = None);
     batch.rows.values[1] = Some(i32::MIN);
     batch.rows.values[3] = Some(i32::MAX);
     let mut empty_values = Station::new(2).batch(3);
@@ -131,16 +119,10 @@ fn aws_key() -> SecretKey {
 fn unsorted_or_repeated_entries_are_refused() {
     let (_, mut sorted) = entries(stations(2, 2, 2));
     sorted.swap(0, 3);
-    assert!(matches!(
-        seal(Epoch(0), Sector::Sensing, &sorted),
-        Err(SealError::NotSorted(_))
-    ));
+    assert!(matches!(seal(Epoch(0), Sector::Sensing, &sorted), Err(SealError::NotSorted(_))));
     let (_, one) = entries(stations(1, 1, 2));
     let twice = [one[0].clone(), one[0].clone()];
-    assert!(matches!(
-        seal(Epoch(0), Sector::Sensing, &twice),
-        Err(SealError::NotSorted(1))
-    ));
+    assert!(matches!(seal(Epoch(0), Sector::Sensing, &twice), Err(SealError::NotSorted(1))));
 }
 
 #[test]
@@ -170,12 +152,8 @@ fn a_commitment_that_lies_is_seen() {
     let check = |change: &dyn Fn(&mut Commitment), part: &str| {
         let mut commitment = sealed.commitment();
         change(&mut commitment);
-        let error = open(
-            &commitment,
-            &sealed.sidecar,
-            Bytes::from(sealed.readings.clone()),
-        )
-        .unwrap_err();
+        let error =
+            open(&commitment, &sealed.sidecar, Bytes::from(sealed.readings.clone())).unwrap_err();
         assert!(
             matches!(error, OpenError::Commitment { what, .. } if what == part),
             "{part}: {error}"
@@ -219,10 +197,7 @@ fn hostile_readings_files_give_errors_and_never_panic() {
         for mask in [0x01, 0x80, 0xff] {
             let mut changed = readings.clone();
             changed[at] ^= mask;
-            assert!(
-                committed(sidecar.clone(), changed).is_err(),
-                "byte {at} ^ {mask:#x}"
-            );
+            assert!(committed(sidecar.clone(), changed).is_err(), "byte {at} ^ {mask:#x}");
         }
     }
     for length in 0..readings.len() {
@@ -263,10 +238,7 @@ fn hostile_sidecars_give_errors_and_never_panic() {
                 );
             }
         }
-        assert!(
-            Sidecar::decode(&sealed.sidecar[..at]).is_err(),
-            "cut at {at}"
-        );
+        assert!(Sidecar::decode(&sealed.sidecar[..at]).is_err(), "cut at {at}");
     }
     let huge = hex::decode("89010001").unwrap();
     assert!(Sidecar::decode(&huge).is_err());
@@ -292,10 +264,7 @@ fn rows_that_contradict_the_sidecar_are_named() {
         check(&|s| s.batches[0].base_time.0 += 1_000_000),
         "readings file: times out of range or order"
     );
-    assert_eq!(
-        check(&|s| s.batches.truncate(5)),
-        "readings file: more rows than batches"
-    );
+    assert_eq!(check(&|s| s.batches.truncate(5)), "readings file: more rows than batches");
     assert_eq!(
         check(&|s| s.batches[5].rows += 1),
         "readings file: fewer rows than the batches have"
@@ -308,10 +277,7 @@ fn rows_that_contradict_the_sidecar_are_named() {
         check(&|s| s.batches[0].anchor = 99),
         "sidecar: a batch names an anchor that is not listed"
     );
-    assert_eq!(
-        check(&|s| s.schemas.clear()),
-        "sidecar: a batch names a schema that is not listed"
-    );
+    assert_eq!(check(&|s| s.schemas.clear()), "sidecar: a batch names a schema that is not listed");
     assert_eq!(
         check(&|s| s.schemas.push(SchemaId(999))),
         "sidecar: a schema that is not registered"
@@ -331,13 +297,8 @@ fn declared_sizes_are_bounded_before_memory_is_reserved() {
         "readings file: a list longer than the file"
     );
     // A page header that announces 1 GiB.
-    let page = [
-        0x15, 0x00, 0x15, 0x80, 0x80, 0x80, 0x80, 0x08, 0x15, 0x00, 0x00,
-    ];
-    assert!(matches!(
-        walk::pages(&page),
-        Err(OpenError::TooLarge { what: "page", .. })
-    ));
+    let page = [0x15, 0x00, 0x15, 0x80, 0x80, 0x80, 0x80, 0x08, 0x15, 0x00, 0x00];
+    assert!(matches!(walk::pages(&page), Err(OpenError::TooLarge { what: "page", .. })));
     // Nesting without end.
     let deep = vec![0x1c; 4_096];
     assert_eq!(

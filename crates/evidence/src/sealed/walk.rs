@@ -28,10 +28,7 @@ pub(super) fn footer(file: &[u8]) -> Result<(), OpenError> {
     if length > FOOTER_BYTES_MAX || length > tail - 4 {
         return Err(bad);
     }
-    let mut thrift = Thrift {
-        bytes: &file[tail - length..tail],
-        at: 0,
-    };
+    let mut thrift = Thrift { bytes: &file[tail - length..tail], at: 0 };
     thrift.structure(0, |_, _| ())
 }
 
@@ -39,10 +36,7 @@ pub(super) fn footer(file: &[u8]) -> Result<(), OpenError> {
 pub(super) fn pages(chunk: &[u8]) -> Result<(), OpenError> {
     let mut at = 0;
     while at < chunk.len() {
-        let mut thrift = Thrift {
-            bytes: &chunk[at..],
-            at: 0,
-        };
+        let mut thrift = Thrift { bytes: &chunk[at..], at: 0 };
         let (mut uncompressed, mut compressed) = (None, None);
         thrift.structure(0, |field, value| match field {
             2 => uncompressed = Some(value),
@@ -138,11 +132,7 @@ impl Thrift<'_> {
             }
             9 | 10 => {
                 let header = self.byte()?;
-                let count = if header >> 4 == 15 {
-                    self.varint()?
-                } else {
-                    u64::from(header >> 4)
-                };
+                let count = if header >> 4 == 15 { self.varint()? } else { u64::from(header >> 4) };
                 if count > (self.bytes.len() - self.at) as u64 {
                     return Err(OpenError::Readings("a list longer than the file"));
                 }

@@ -1,0 +1,277 @@
+//! The loop of a validator: fetch what was committed, attest what is held, recompute, vote.
+//!
+//! ```text
+//! epoch over ─► files fetched ─► attest(held) ─► set frozen ─► recompute ─► archive folder ─► vote(round, outcome)
+//! ```
+//! The ledger says where an epoch stands, so the loop keeps no state that a restart would lose: the window of earlier
+//! epochs is rebuilt from the archive, and a transaction that was sent already is refused by the ledger as sent.
+//! A file that fails its digest or its root is not held. A validator that cannot recompute does not vote.
+
+mod gather;
+mod record;
+mod sources;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use alloy_primitives::U256;
+use cairn_client::{BlockTag, ClientError, LedgerRead, Reads as _};
+use cairn_kit::Shutdown;
+use cairn_primitives::{Digest, Envelope, Epoch};
+
+pub use gather::{GatherError, Network, WINDOW_EPOCHS, envelopes, included, inputs, window};
+pub(crate) use gather::blocking;
+pub use record::write_epoch;
+pub use sources::{SourceError, Sources};
+
+use crate::{
+    archive::ArchiveError,
+    desk::Desk,
+    recompute::{Committed, Inputs, Outcome, RecomputeError, Window, recompute},
+};
+
+/// Pause between two looks at the ledger.
+const POLL: Duration = Duration::from_millis(150);
+/// Share of the attest window after which a validator attests without the files it could not fetch, as 1/n.
+const PATIENCE: u64 = 2;
+/// Epochs that may wait to become final while their files are fetched already.
+const AHEAD_EPOCHS: u64 = 4;
+
+/// What one validator needs to verify.
+pub struct Verifier<L, D> {
+    ledger: L,
+    desk: D,
+    sources: Sources,
+    network: Network,
+    /// The window before `window_at`.
+    window: Window,
+    window_at: Option<Epoch>,
+    /// Files that were fetched and opened, by epoch and sidecar.
+    opened: BTreeMap<Epoch, BTreeMap<Digest, Vec<Envelope>>>,
+    attested: BTreeSet<(Epoch, u32)>,
+    voted: BTreeSet<(Epoch, u32)>,
+    computed: Option<(Epoch, Vec<Committed>, Outcome)>,
+}
+
+/// What went wrong in one turn; the next one tries again.
+#[derive(Debug, thiserror::Error)]
+pub enum VerifierError {
+    /// The ledger.
+    #[error("the ledger cannot be read or written")]
+    Ledger(#[from] ClientError),
+    /// Something needed is not there.
+    #[error("epoch {epoch} cannot be verified yet")]
+    Gather {
+        /// The epoch.
+        epoch: Epoch,
+        /// Why.
+        #[source]
+        source: GatherError,
+    },
+    /// The inputs contradict themselves.
+    #[error(transparent)]
+    Recompute(#[from] RecomputeError),
+    /// The archive cannot be written.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+}
+
+/// Phases of `IBatches.Status`.
+const ATTESTING: u8 = 2;
+const FROZEN: u8 = 3;
+
+impl<L: LedgerRead, D: Desk> Verifier<L, D> {
+    /// A verifier that reads `ledger`, sends through `desk` and keeps its files in `sources`' archive.
+    #[must_use]
+    pub fn new(ledger: L, desk: D, sources: Sources, network: Network) -> Self {
+        Self {
+            ledger,
+            desk,
+            sources,
+            network,
+            window: Window::new(),
+            window_at: None,
+            opened: BTreeMap::new(),
+            attested: BTreeSet::new(),
+            voted: BTreeSet::new(),
+            computed: None,
+        }
+    }
+
+    /// Verifies until `shutdown`.
+    pub async fn run(mut self, shutdown: Shutdown) {
+        let mut last = String::new();
+        while !shutdown.is_requested() {
+            match shutdown.until(self.turn()).await {
+                Some(Err(error)) => {
+                    // The same trouble is told once, not at every look.
+                    let text = format!("{error:?}");
+                    if text != last {
+                        tracing::warn!(error = &error as &dyn std::error::Error, "verification is tried again");
+                    }
+                    last = text;
+                }
+                Some(Ok(())) => last.clear(),
+                None => return,
+            }
+            shutdown.until(tokio::time::sleep(POLL)).await;
+        }
+    }
+
+    /// Does everything that the ledger allows now.
+    ///
+    /// # Errors
+    /// The first trouble; what was done before it stays done.
+    pub async fn turn(&mut self) -> Result<(), VerifierError> {
+        let sector = self.network.sector;
+        let next = self.ledger.next_epoch(sector, BlockTag::Latest).await?;
+        let current = self.ledger.current_epoch(BlockTag::Latest).await?;
+        self.forget_before(next);
+        let mut epoch = next;
+        while epoch < current && epoch.0 < next.0 + AHEAD_EPOCHS {
+            self.attest(epoch).await?;
+            epoch = epoch.next();
+        }
+        if next < current {
+            self.vote(next).await?;
+        }
+        Ok(())
+    }
+
+    fn forget_before(&mut self, next: Epoch) {
+        self.opened.retain(|epoch, _| *epoch >= next);
+        self.attested.retain(|(epoch, _)| *epoch >= next);
+        self.voted.retain(|(epoch, _)| *epoch >= next);
+        if self.computed.as_ref().is_some_and(|(epoch, ..)| *epoch < next) {
+            self.computed = None;
+        }
+    }
+
+    /// Fetches what is committed, and attests when it is time.
+    async fn attest(&mut self, epoch: Epoch) -> Result<(), VerifierError> {
+        let sector = self.network.sector;
+        let status = self.ledger.batch_status(epoch, sector, BlockTag::Latest).await?;
+        if status.phase == FROZEN || self.attested.contains(&(epoch, status.round)) {
+            return Ok(());
+        }
+        let commitments = self.ledger.commitments(epoch, sector, BlockTag::Latest).await?;
+        let (mut held, mut missing) = (U256::ZERO, None);
+        for (index, commitment) in commitments.iter().enumerate() {
+            let committed = Committed {
+                ingest: commitment.ingest,
+                root: Digest(commitment.root.0),
+                digest: Digest(commitment.digest.0),
+                count: commitment.count,
+                size: commitment.size,
+                included: false,
+            };
+            match self.fetch(epoch, index, &committed).await {
+                Ok(()) => held.set_bit(index, true),
+                Err(error) => missing = Some(error),
+            }
+        }
+        if status.phase != ATTESTING {
+            return Ok(());
+        }
+        if let Some(source) = missing
+            && !self.is_late(epoch).await?
+        {
+            return Err(VerifierError::Gather { epoch, source });
+        }
+        if commitments.is_empty() {
+            // Nothing to hold: the set freezes by itself when the windows are over, or at once when all say so.
+            tracing::debug!(epoch = epoch.0, "nothing was committed");
+        }
+        once(self.desk.attest(epoch, sector, held).await)?;
+        self.attested.insert((epoch, status.round));
+        Ok(())
+    }
+
+    /// Whether so much of the attest window is over that waiting for missing files would risk the attestation.
+    async fn is_late(&self, epoch: Epoch) -> Result<bool, ClientError> {
+        let genesis = &self.network.genesis;
+        let opens = genesis.schedule().end_of(epoch).0 + genesis.commit_window_ms;
+        Ok(self.ledger.latest().await?.time.0 >= opens + genesis.attest_window_ms / PATIENCE)
+    }
+
+    async fn fetch(&mut self, epoch: Epoch, index: usize, committed: &Committed) -> Result<(), GatherError> {
+        if self.opened.get(&epoch).is_some_and(|files| files.contains_key(&committed.digest)) {
+            return Ok(());
+        }
+        let urls = self.network.ingest_urls();
+        let first = urls.get(&committed.ingest).map(String::as_str);
+        let envelopes = envelopes(&self.sources, epoch, index, committed, first).await?;
+        self.opened.entry(epoch).or_default().insert(committed.digest, envelopes);
+        Ok(())
+    }
+
+    /// Recomputes an epoch whose set is frozen, writes its folder, and votes.
+    async fn vote(&mut self, epoch: Epoch) -> Result<(), VerifierError> {
+        let sector = self.network.sector;
+        let status = self.ledger.batch_status(epoch, sector, BlockTag::Latest).await?;
+        if status.phase != FROZEN || self.voted.contains(&(epoch, status.round)) {
+            return Ok(());
+        }
+        let gather = |source| VerifierError::Gather { epoch, source };
+        let inputs = inputs(&self.ledger, &self.network, epoch).await.map_err(gather)?;
+        let outcome = match &self.computed {
+            Some((at, commitments, outcome)) if *at == epoch && *commitments == inputs.commitments => *outcome,
+            _ => self.compute(inputs).await?,
+        };
+        once(self.desk.vote(epoch, sector, status.round, &outcome).await)?;
+        self.voted.insert((epoch, status.round));
+        tracing::debug!(epoch = epoch.0, round = status.round, reward_root = %outcome.reward_root, "voted");
+        Ok(())
+    }
+
+    async fn compute(&mut self, inputs: Inputs) -> Result<Outcome, VerifierError> {
+        let epoch = inputs.epoch;
+        let gather = |source| VerifierError::Gather { epoch, source };
+        if self.window_at != Some(epoch) {
+            self.window = window(&self.ledger, &self.sources, &self.network, epoch).await.map_err(gather)?;
+            self.window_at = Some(epoch);
+        }
+        let mut envelopes = Vec::new();
+        for (index, committed) in inputs.commitments.iter().enumerate().filter(|(_, c)| c.included) {
+            self.fetch(epoch, index, committed).await.map_err(gather)?;
+            let files = self.opened.get(&epoch).and_then(|files| files.get(&committed.digest));
+            envelopes.extend_from_slice(files.map_or(&[], Vec::as_slice));
+        }
+        // The window stays before this epoch until its result is final: a reopened round starts from it again.
+        let before = self.window.clone();
+        let archive = self.sources.archive().cloned();
+        let (inputs, recomputed, after) = blocking(move || {
+            let mut after = before;
+            let recomputed = recompute(&inputs, &envelopes, &mut after)?;
+            if let Some(archive) = archive {
+                write_epoch(&archive, &inputs, &recomputed)?;
+            }
+            Ok::<_, VerifierError>((inputs, recomputed, after))
+        })
+        .await?;
+        self.advance(epoch, after);
+        let outcome = recomputed.outcome;
+        self.computed = Some((epoch, inputs.commitments, outcome));
+        Ok(outcome)
+    }
+
+    /// Keeps the window after `epoch`. A later round of the same epoch finds `window_at` past it and rebuilds.
+    fn advance(&mut self, epoch: Epoch, after: Window) {
+        self.window = after;
+        self.window_at = Some(epoch.next());
+    }
+}
+
+/// A transaction that the ledger refuses because it, or its like, was there already is as good as sent.
+fn once(result: Result<(), ClientError>) -> Result<(), ClientError> {
+    match result {
+        Err(error) => {
+            let name = error.revert().map(cairn_client::Revert::name).unwrap_or_default();
+            let done = ["AlreadyAttested", "AlreadyFrozen", "DoubleVote", "NotNextEpoch"];
+            if done.iter().any(|done| name.contains(done)) { Ok(()) } else { Err(error) }
+        }
+        ok => ok,
+    }
+}
