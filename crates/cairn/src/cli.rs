@@ -19,7 +19,9 @@ pub struct Cli {
 #[derive(Subcommand)]
 pub enum Command {
     /// Start a whole network on this machine: validators, ingest, devices, gateway and a paying consumer.
-    #[command(after_help = "Example:\n  cairn up\n  cairn up --replay my-stations.csv --epoch-seconds 5 --until epoch:24 --json")]
+    #[command(
+        after_help = "Example:\n  cairn up\n  cairn up --replay my-stations.csv --epoch-seconds 5 --until epoch:24 --json"
+    )]
     Up(UpArgs),
     /// Show the network: height, epoch, validators, supply, what was earned and what was subsidised.
     #[command(after_help = "Example:\n  cairn status --json")]
@@ -28,7 +30,9 @@ pub enum Command {
     #[command(subcommand)]
     Devices(DevicesCommand),
     /// Register a device you own: key, proof of possession, payback card, bond.
-    #[command(after_help = "Example:\n  cairn join --lat 40.6413 --lon -73.7781 --elevation-m 4 --hardware-usd 120 --power-w 3 --kwh-usd 0.20\n  cairn join --lat 40.64 --lon -73.78 --elevation-m 4 --hardware-usd 120 --yes")]
+    #[command(
+        after_help = "Example:\n  cairn join --lat 40.6413 --lon -73.7781 --elevation-m 4 --hardware-usd 120 --power-w 3 --kwh-usd 0.20\n  cairn join --lat 40.64 --lon -73.78 --elevation-m 4 --hardware-usd 120 --yes"
+    )]
     Join(JoinArgs),
     /// Explain a device's income: this epoch against the last, each cause in dollars.
     #[command(after_help = "Example:\n  cairn why 0x3f2a…\n  cairn why JFK-2 --epoch 12 --json")]
@@ -40,10 +44,14 @@ pub enum Command {
     #[command(subcommand)]
     Credits(CreditsCommand),
     /// Ask the gateway a SQL question over verified readings, and pay for the rows it used.
-    #[command(after_help = "Example:\n  cairn query \"SELECT device, avg(temperature_c) FROM readings GROUP BY device\" --max-spend 0.05")]
+    #[command(
+        after_help = "Example:\n  cairn query \"SELECT device, avg(temperature_c) FROM readings GROUP BY device\" --max-spend 0.05"
+    )]
     Query(QueryArgs),
     /// Recompute an epoch's verdicts, scores and rewards from public files and compare with the ledger.
-    #[command(after_help = "Example:\n  cairn audit\n  cairn audit --rpc http://127.0.0.1:8545 --epoch 7 --json")]
+    #[command(
+        after_help = "Example:\n  cairn audit\n  cairn audit --rpc http://127.0.0.1:8545 --epoch 7 --json"
+    )]
     Audit(AuditArgs),
     /// Check the invariants of the ledger on disk: money conserved, escrow covered, rewards funded.
     #[command(name = "check-state", after_help = "Example:\n  cairn check-state --dir cairn-data")]

@@ -40,7 +40,8 @@ pub fn stones(amount: Stones) -> String {
 
 /// Parses dollars as people type them: `5`, `0.05`, `$1.25`.
 pub fn parse_usd(field: &str, text: &str) -> Result<MicroUsd, String> {
-    let wrong = || format!("{field} is `{text}`: write dollars with at most six decimals, like 0.05");
+    let wrong =
+        || format!("{field} is `{text}`: write dollars with at most six decimals, like 0.05");
     let digits = text.trim().trim_start_matches('$');
     let micro = fixed_point(digits, 6).ok_or_else(wrong)?;
     u64::try_from(micro).map(MicroUsd).map_err(|_| wrong())
@@ -54,7 +55,11 @@ pub fn fixed_point(text: &str, decimals: usize) -> Option<i64> {
     };
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
     let plain = |s: &str| s.bytes().all(|b| b.is_ascii_digit());
-    if (whole.is_empty() && fraction.is_empty()) || !plain(whole) || !plain(fraction) || fraction.len() > decimals {
+    if (whole.is_empty() && fraction.is_empty())
+        || !plain(whole)
+        || !plain(fraction)
+        || fraction.len() > decimals
+    {
         return None;
     }
     let value: i64 = format!("{whole}{fraction:0<decimals$}").parse().ok()?;
@@ -64,7 +69,9 @@ pub fn fixed_point(text: &str, decimals: usize) -> Option<i64> {
 /// Columns aligned for a terminal; the first row is the head.
 pub fn table(rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let width = |c: usize| rows.iter().filter_map(|row| row.get(c)).map(|cell| cell.chars().count()).max().unwrap_or(0);
+    let width = |c: usize| {
+        rows.iter().filter_map(|row| row.get(c)).map(|cell| cell.chars().count()).max().unwrap_or(0)
+    };
     let widths: Vec<usize> = (0..columns).map(width).collect();
     let line = |row: &Vec<String>| {
         let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
@@ -82,7 +89,9 @@ mod tests {
         assert_eq!(usd(MicroUsd(1_250_000)), "$1.2500");
         assert_eq!(usd(MicroUsd(123)), "$0.000123");
         assert_eq!(stones(Stones(STONE / 2)), "0.500000 STONE");
-        for (text, expected) in [("5", 5_000_000), ("0.05", 50_000), ("$1.25", 1_250_000), (".5", 500_000)] {
+        for (text, expected) in
+            [("5", 5_000_000), ("0.05", 50_000), ("$1.25", 1_250_000), (".5", 500_000)]
+        {
             assert_eq!(parse_usd("usd", text), Ok(MicroUsd(expected)), "{text}");
         }
         for text in ["", "-1", "1.2345678", "five", "1e3", "."] {

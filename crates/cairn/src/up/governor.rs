@@ -77,7 +77,13 @@ mod tests {
         Windows { schedule, commit_ms: 20 * MIN, attest_ms: 20 * MIN }
     }
 
-    fn facts(acknowledged: u64, committed: u64, frozen: u64, finalised: u64, purchased: u64) -> Facts {
+    fn facts(
+        acknowledged: u64,
+        committed: u64,
+        frozen: u64,
+        finalised: u64,
+        purchased: u64,
+    ) -> Facts {
         Facts { ready: true, acknowledged, committed, frozen, finalised, purchased }
     }
 
@@ -85,14 +91,39 @@ mod tests {
     fn the_clock_waits_for_the_slowest_part() {
         let cases = [
             ("nobody is registered", Facts::default(), 0, 0),
-            ("epoch 0 lasts until its readings are acknowledged", facts(0, 0, 0, 0, 0), 5, HOUR - 1),
-            ("then epoch 1 begins, up to the commit window", facts(1, 0, 0, 0, 0), 5, HOUR + 20 * MIN - 1),
-            ("no commitment: the window stays open", facts(1, 0, 0, 0, 0), HOUR + 5, HOUR + 20 * MIN - 1),
-            ("committed: up to the attest window", facts(1, 1, 0, 0, 0), HOUR + 5, HOUR + 40 * MIN - 1),
+            (
+                "epoch 0 lasts until its readings are acknowledged",
+                facts(0, 0, 0, 0, 0),
+                5,
+                HOUR - 1,
+            ),
+            (
+                "then epoch 1 begins, up to the commit window",
+                facts(1, 0, 0, 0, 0),
+                5,
+                HOUR + 20 * MIN - 1,
+            ),
+            (
+                "no commitment: the window stays open",
+                facts(1, 0, 0, 0, 0),
+                HOUR + 5,
+                HOUR + 20 * MIN - 1,
+            ),
+            (
+                "committed: up to the attest window",
+                facts(1, 1, 0, 0, 0),
+                HOUR + 5,
+                HOUR + 40 * MIN - 1,
+            ),
             ("frozen: the rest of the epoch", facts(1, 1, 1, 0, 0), HOUR + 5, 2 * HOUR - 1),
             ("not final: epoch 1 does not end", facts(2, 1, 1, 0, 2), HOUR + 5, 2 * HOUR - 1),
             ("not purchased: epoch 1 does not end", facts(2, 1, 1, 1, 1), HOUR + 5, 2 * HOUR - 1),
-            ("all done: epoch 2 may begin", facts(2, 1, 1, 1, 2), HOUR + 5, 2 * HOUR + 20 * MIN - 1),
+            (
+                "all done: epoch 2 may begin",
+                facts(2, 1, 1, 1, 2),
+                HOUR + 5,
+                2 * HOUR + 20 * MIN - 1,
+            ),
         ];
         for (what, facts, now, expected) in cases {
             assert_eq!(limit(&windows(), &facts, TimeMs(now)), TimeMs(expected), "{what}");

@@ -1,0 +1,141 @@
+//! `cairn claim`: rewards pulled with their Merkle proofs, many epochs in one transaction.
+
+use std::collections::BTreeSet;
+
+use alloy_primitives::{Address, U256};
+use alloy_sol_types::SolEvent as _;
+use cairn_client::{BlockTag, Claim, Reads as _, Sender};
+use cairn_economy::Reward;
+use cairn_primitives::{Epoch, Stones, abi::IRewards};
+use eyre::{Result, WrapErr as _};
+use serde_json::json;
+
+use crate::{
+    cli::ClaimArgs,
+    output::{stones, usd},
+    session::{Session, proof_of},
+};
+
+/// Rewards claimed in one transaction.
+const CLAIMS_PER_TX: usize = 32;
+
+/// What was paid out by one or more claims.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Paid {
+    /// Rewards of which at least one part was paid.
+    pub rewards: usize,
+    /// Earned from consumers.
+    pub earned: Stones,
+    /// Subsidy.
+    pub subsidy: Stones,
+}
+
+/// Claims for one account, or for all whose keys are in the folder.
+pub async fn claim(args: &ClaimArgs) -> Result<()> {
+    let session = Session::open(&args.network).await?;
+    let names = match &args.account {
+        Some(name) => vec![name.clone()],
+        None => session.folder.accounts()?,
+    };
+    let price = session.client.price(BlockTag::Latest).await?;
+    let mut lines = Vec::new();
+    let mut text = Vec::new();
+    for name in names {
+        let sender = session.sender(&name)?;
+        let paid = claim_unlocked(&session, &sender)
+            .await
+            .wrap_err_with(|| format!("claiming for {name}"))?;
+        let (earned, subsidy) =
+            (paid.earned.to_micro_usd_floor(price), paid.subsidy.to_micro_usd_floor(price));
+        lines.push(json!({
+            "account": name, "rewards": paid.rewards, "earned_usd": earned.to_string(), "subsidy_usd": subsidy.to_string(),
+            "earned_stones": paid.earned.to_string(), "subsidy_stones": paid.subsidy.to_string(),
+        }));
+        if paid.rewards > 0 || args.account.is_some() {
+            let total = Stones(paid.earned.0 + paid.subsidy.0);
+            text.push(format!(
+                "{name}: {} rewards, earned {}, subsidy {} ({})",
+                paid.rewards,
+                usd(earned),
+                usd(subsidy),
+                stones(total)
+            ));
+        }
+    }
+    session.output.answer(&json!({ "claims": lines }), || {
+        if text.is_empty() { "nothing is unlocked yet".to_owned() } else { text.join("\n") }
+    });
+    Ok(())
+}
+
+/// Claims everything of the sender's account that is unlocked and unpaid.
+pub async fn claim_unlocked(session: &Session, sender: &Sender) -> Result<Paid> {
+    let mut paid = Paid::default();
+    let claims = unlocked(session, sender.address()).await?;
+    for some in claims.chunks(CLAIMS_PER_TX) {
+        let sent = sender.claim_many(some).await?;
+        for log in sent.receipt.inner.logs() {
+            let Some((earned, subsidy)) = claimed(&log.inner) else { continue };
+            paid.rewards += 1;
+            paid.earned.0 += earned;
+            paid.subsidy.0 += subsidy;
+        }
+    }
+    Ok(paid)
+}
+
+/// Earned and subsidy stones of a `Claimed` event; `None` for any other log.
+fn claimed(log: &alloy_primitives::Log) -> Option<(u128, u128)> {
+    let event = IRewards::Claimed::decode_log(log).ok()?;
+    Some((u128::try_from(event.earnedStones).ok()?, u128::try_from(event.subsidyStones).ok()?))
+}
+
+/// Every reward of `owner` with a part that is unlocked, unpaid and above zero, oldest epoch first.
+async fn unlocked(session: &Session, owner: Address) -> Result<Vec<Claim>> {
+    let client = &session.client;
+    let now = client.current_epoch(BlockTag::Latest).await?;
+    let mut claims = Vec::new();
+    let Some(last) = session.last_final().await? else { return Ok(claims) };
+    let owned: BTreeSet<_> = session
+        .devices()
+        .await?
+        .iter()
+        .filter(|d| d.record.owner == owner)
+        .map(|d| d.record.id)
+        .collect();
+    if owned.is_empty() {
+        return Ok(claims);
+    }
+    for epoch in (0..=last.0).map(Epoch) {
+        let (earned_from, subsidy_from) = client.unlocks(epoch, BlockTag::Latest).await?;
+        if now < earned_from {
+            break;
+        }
+        let rewards = session.rewards(epoch).await?;
+        for (index, reward) in
+            rewards.iter().enumerate().filter(|(_, reward)| reward.owner == owner)
+        {
+            let done = client.claimed(epoch, reward.device, BlockTag::Latest).await?;
+            let earned = reward.earned_stones > Stones::ZERO && done & 1 == 0;
+            let subsidy =
+                reward.subsidy_stones > Stones::ZERO && done & 2 == 0 && now >= subsidy_from;
+            if earned || subsidy {
+                claims.push(Claim { reward: to_abi(reward), proof: proof_of(&rewards, index)? });
+            }
+        }
+    }
+    Ok(claims)
+}
+
+fn to_abi(reward: &Reward) -> IRewards::Reward {
+    IRewards::Reward {
+        epoch: reward.epoch.0,
+        sector: reward.sector.number(),
+        device: reward.device.0.into(),
+        owner: reward.owner,
+        earnedMicroUsd: reward.earned.0,
+        earnedStones: U256::from(reward.earned_stones.0),
+        subsidyMicroUsd: reward.subsidy.0,
+        subsidyStones: U256::from(reward.subsidy_stones.0),
+    }
+}

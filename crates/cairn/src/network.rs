@@ -1,0 +1,327 @@
+//! A network's folder: where everything lies, how genesis comes about, and what other commands find there.
+//!
+//! ```text
+//! DIR/genesis.toml          the same for all, for ever
+//!     network.json          endpoints and stations, rewritten by each `up`
+//!     replay.csv            the station log
+//!     keys/NAME.key         accounts (mode 0600)
+//!     validators/N/         ledger.redb, consensus/, archive/
+//!     ingest/  gateway/  agents/STATION/
+//! ```
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+use alloy_primitives::B256;
+pub struct Station {
+    pub name: String,
+    pub owner: String,
+    pub position: cairn_primitives::Position,
+}
+use cairn_client::{DevKeys, KeyFile, Role, StoredKey, Wallet};
+use cairn_primitives::{
+    Cell, DeviceId, Digest, EconomyParams, Genesis, GenesisAccount, GenesisIngest, GenesisValidator,
+};
+use eyre::{Result, WrapErr as _, bail, eyre};
+use serde::{Deserialize, Serialize};
+
+/// Validators of a network on one machine: the fewest that go on when one is down.
+pub const VALIDATORS: usize = 4;
+/// Network milliseconds of one epoch in a replay.
+pub const EPOCH_MS: u64 = 3_600_000;
+/// EIP-155 chain id of local networks.
+pub const CHAIN_ID: u64 = 31_415;
+/// Stones of each owner at genesis: bonds and fees of a fleet's first months.
+const OWNER_STONES: u64 = 10_000;
+const CONSUMER_STONES: u64 = 1_000_000;
+const GATEWAY_STONES: u64 = 10_000;
+const VALIDATOR_BOND_STONES: u64 = 100_000;
+
+/// Paths inside a network's folder.
+#[derive(Clone, Debug)]
+pub struct Folder {
+    root: PathBuf,
+}
+
+impl Folder {
+    /// The folder at `root`, which need not exist.
+    pub fn new(root: &Path) -> Self {
+        Self { root: root.to_path_buf() }
+    }
+    /// The folder itself.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+    /// `genesis.toml`.
+    pub fn genesis(&self) -> PathBuf {
+        self.root.join("genesis.toml")
+    }
+    /// `network.json`.
+    pub fn endpoints(&self) -> PathBuf {
+        self.root.join("network.json")
+    }
+    /// The station log.
+    pub fn replay(&self) -> PathBuf {
+        self.root.join("replay.csv")
+    }
+    /// The key file of an account or device; labels keep only letters, digits, `-` and `_`.
+    pub fn key(&self, name: &str) -> PathBuf {
+        self.root.join("keys").join(format!("{}.key", file_name(name)))
+    }
+    /// A validator's folder.
+    pub fn validator(&self, index: usize) -> PathBuf {
+        self.root.join("validators").join(index.to_string())
+    }
+    /// The ingest's folder.
+    pub fn ingest(&self) -> PathBuf {
+        self.root.join("ingest")
+    }
+    /// The gateway's folder.
+    pub fn gateway(&self) -> PathBuf {
+        self.root.join("gateway")
+    }
+    /// A device's spool.
+    pub fn agent(&self, station: &str) -> PathBuf {
+        self.root.join("agents").join(file_name(station))
+    }
+
+    /// The account of this name; an error that lists the accounts when there is none.
+    pub fn wallet(&self, name: &str) -> Result<Wallet> {
+        let path = self.key(name);
+        if !path.exists() {
+            bail!(
+                "there is no account `{name}` in {}: its accounts are {}",
+                self.root.display(),
+                self.accounts()?.join(", ")
+            );
+        }
+        match KeyFile::Account.load(&path)? {
+            StoredKey::Account(wallet) => Ok(wallet),
+            StoredKey::Ed25519(_) => bail!("{} is no account key", path.display()),
+        }
+    }
+
+    /// Names of all accounts whose keys are here.
+    pub fn accounts(&self) -> Result<Vec<String>> {
+        let folder = self.root.join("keys");
+        let mut names = Vec::new();
+        let entries =
+            fs::read_dir(&folder).wrap_err_with(|| format!("reading {}", folder.display()))?;
+        for entry in entries {
+            let name = entry?.file_name().to_string_lossy().into_owned();
+            if let Some(name) =
+                name.strip_suffix(".key").filter(|name| !name.starts_with("device-"))
+            {
+                names.push(name.to_owned());
+            }
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    /// Genesis and its exact text.
+    pub fn read_genesis(&self) -> Result<(Genesis, String)> {
+        let path = self.genesis();
+        let text = fs::read_to_string(&path).wrap_err_with(|| {
+            format!("reading {}: is there a network in this folder?", path.display())
+        })?;
+        let genesis: Genesis =
+            toml::from_str(&text).wrap_err_with(|| format!("parsing {}", path.display()))?;
+        genesis.check()?;
+        Ok((genesis, text))
+    }
+
+    /// Endpoints of the network that runs, or last ran, here.
+    pub fn read_endpoints(&self) -> Result<Endpoints> {
+        let path = self.endpoints();
+        let text = fs::read_to_string(&path).wrap_err_with(|| {
+            format!(
+                "reading {}: start the network with `cairn up`, or name one with --rpc",
+                path.display()
+            )
+        })?;
+        serde_json::from_str(&text).wrap_err_with(|| format!("parsing {}", path.display()))
+    }
+}
+
+fn file_name(name: &str) -> String {
+    let safe = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_') { c } else { '_' };
+    let plain: String = name.chars().map(safe).collect();
+    if plain == name {
+        return plain;
+    }
+    // Two labels that differ only in odd characters must not share a file.
+    let hash = Digest::of(&[name.as_bytes()]).to_string();
+    format!("{plain}-{}", &hash[2..10])
+}
+
+/// What other commands need to know of a running network.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Endpoints {
+    /// JSON-RPC of each validator.
+    pub rpc: Vec<String>,
+    /// Archive of each validator.
+    pub archives: Vec<String>,
+    /// The ingest's HTTP address.
+    pub ingest: String,
+    /// The ingest's MQTT address.
+    pub mqtt: String,
+    /// The gateway.
+    pub gateway: String,
+    /// Devices by station.
+    pub stations: BTreeMap<String, StationEntry>,
+}
+
+/// A station of the fleet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StationEntry {
+    /// Its device.
+    pub device: DeviceId,
+    /// Its owner's label.
+    pub owner: String,
+}
+
+/// What a new network is made of.
+pub struct Founding<'a> {
+    /// The fleet.
+    pub stations: &'a [Station],
+    /// Network time of the first epoch.
+    pub start_ms: u64,
+    /// Wall seconds of one epoch.
+    pub epoch_seconds: u64,
+    /// The keys.
+    pub keys: &'a DevKeys,
+    /// Where the ingest will be reached.
+    pub ingest: SocketAddr,
+}
+
+/// Label of a validator.
+pub fn validator_label(index: usize) -> String {
+    format!("validator-{index}")
+}
+
+/// Key file name of an owner.
+pub fn owner_label(owner: &str) -> String {
+    format!("owner-{owner}")
+}
+
+impl Founding<'_> {
+    /// Genesis of the new network.
+    ///
+    /// Coverage is needed where the fleet stands: each of its cells wants three devices, or as many as stand there.
+    pub fn genesis(&self) -> Result<Genesis> {
+        let mut cells = BTreeMap::<Cell, u32>::new();
+        for station in self.stations {
+            *cells.entry(Cell::at(station.position)?).or_default() += 1;
+        }
+        let mut owners: Vec<&str> = self.stations.iter().map(|s| s.owner.as_str()).collect();
+        owners.sort_unstable();
+        owners.dedup();
+        let keys = self.keys;
+        let account = |name: String, role, label: &str, stones| GenesisAccount {
+            name,
+            address: keys.wallet(role, label).address(),
+            stones,
+        };
+        let mut accounts = vec![
+            account("consumer".into(), Role::Consumer, "consumer", CONSUMER_STONES),
+            account("gateway".into(), Role::Gateway, "gateway", GATEWAY_STONES),
+        ];
+        accounts.extend(
+            owners
+                .iter()
+                .map(|owner| account(owner_label(owner), Role::Owner, owner, OWNER_STONES)),
+        );
+        let validators: Vec<GenesisValidator> = (0..VALIDATORS)
+            .map(|index| {
+                let name = validator_label(index);
+                GenesisValidator {
+                    operator: keys.wallet(Role::Validator, &name).address(),
+                    consensus_key: B256::from_slice(
+                        keys.ed25519(Role::Validator, &name).public().as_bytes(),
+                    ),
+                    bond_stones: VALIDATOR_BOND_STONES,
+                    name,
+                }
+            })
+            .collect();
+        let economy =
+            economy(u32::try_from(cells.len())?, cells.values().copied().max().unwrap_or(0));
+        let spent = accounts.iter().map(|a| a.stones).sum::<u64>()
+            + VALIDATOR_BOND_STONES * VALIDATORS as u64;
+        let issued = economy.cap_stones - economy.reserve_stones;
+        let rest = issued.checked_sub(spent).ok_or_else(|| {
+            eyre!("{} owners are more than a local network can fund", owners.len())
+        })?;
+        accounts.push(account("founder".into(), Role::Founder, "founder", rest));
+        let genesis = Genesis {
+            name: "cairn-local".into(),
+            chain_id: CHAIN_ID,
+            start_ms: self.start_ms,
+            epoch_ms: EPOCH_MS,
+            time_scale: (EPOCH_MS / (self.epoch_seconds * 1_000)).max(1),
+            commit_window_ms: EPOCH_MS / 3,
+            attest_window_ms: EPOCH_MS / 3,
+            block_busy_ms: 100,
+            block_idle_ms: 1_000,
+            block_gas_limit: 60_000_000,
+            base_fee_initial: 1_000_000_000,
+            base_fee_min: 100_000_000,
+            economy,
+            validators,
+            ingests: vec![GenesisIngest {
+                operator: keys.wallet(Role::Ingest, "ingest").address(),
+                receipt_key: B256::from_slice(
+                    keys.ed25519(Role::Ingest, "ingest").public().as_bytes(),
+                ),
+                url: format!("http://{}", self.ingest),
+            }],
+            accounts,
+        };
+        genesis.check()?;
+        Ok(genesis)
+    }
+}
+
+fn economy(target_cells: u32, fullest: u32) -> EconomyParams {
+    EconomyParams {
+        price_micro_usd: 250_000,
+        cap_stones: 1_000_000_000,
+        reserve_stones: 600_000_000,
+        fee_burn_ppm: 50_000,
+        fee_treasury_ppm: 20_000,
+        fee_insurance_ppm: 10_000,
+        burn_share_ppm: 500_000,
+        match_ppm: 900_000,
+        taper_ppm: 500_000,
+        grant_stones: 40_000_000,
+        cell_target: fullest.max(3),
+        device_cost_micro_usd_day: 400_000,
+        target_cells,
+        device_bond_stones: 100,
+        dispute_epochs: 1,
+        vesting_epochs: 30,
+    }
+}
+
+/// Writes the key files of a new network.
+pub fn write_keys(folder: &Folder, keys: &DevKeys, stations: &[Station]) -> Result<()> {
+    let keys_folder = folder.root().join("keys");
+    fs::create_dir_all(&keys_folder)
+        .wrap_err_with(|| format!("making {}", keys_folder.display()))?;
+    let save = |name: &str, wallet: Wallet| -> Result<()> {
+        let path = folder.key(name);
+        if path.exists() { Ok(()) } else { wallet.save(&path).map_err(Into::into) }
+    };
+    save("consumer", keys.wallet(Role::Consumer, "consumer"))?;
+    save("gateway", keys.wallet(Role::Gateway, "gateway"))?;
+    save("founder", keys.wallet(Role::Founder, "founder"))?;
+    for station in stations {
+        save(&owner_label(&station.owner), keys.wallet(Role::Owner, &station.owner))?;
+    }
+    Ok(())
+}

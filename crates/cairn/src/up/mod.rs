@@ -1,0 +1,2 @@
+//! `cairn up`.
+pub mod governor;
