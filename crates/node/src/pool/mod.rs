@@ -176,8 +176,11 @@ impl TxPool {
         let snapshot = self.0.disk.snapshot();
         let admitted = self.check(&snapshot, &transaction)?;
         let runs_now = transaction.nonce() == admitted.next_nonce;
-        if local && admitted.kind == Kind::System && runs_now {
-            self.rehearse(&snapshot, &transaction)?;
+        if local && admitted.kind == Kind::System {
+            if runs_now {
+                self.rehearse(&snapshot, &transaction)?;
+            }
+            self.follows(&transaction, admitted.next_nonce)?;
         }
         let queued = Queued::new(transaction, admitted.kind == Kind::System, local);
         let mut queue = self.queue();
@@ -207,6 +210,21 @@ impl TxPool {
             AdmitError::Refused(reason) => reason.into(),
             AdmitError::State(error) => failed(&error),
         })
+    }
+
+    /// A system transaction leaves the pool when others decide first. One that its sender numbered before that is refused,
+    /// so that the sender asks for the nonce again, instead of waiting behind the gap.
+    fn follows(
+        &self,
+        transaction: &Recovered<TxEnvelope>,
+        next_nonce: u64,
+    ) -> Result<(), Rejection> {
+        let next =
+            self.queue().next_nonce(transaction.signer()).unwrap_or_default().max(next_nonce);
+        if transaction.nonce() > next {
+            return Err(TxError::NonceTooHigh { tx: transaction.nonce(), account: next }.into());
+        }
+        Ok(())
     }
 
     /// A system transaction may not revert: tries it on the head.

@@ -3,6 +3,8 @@
 use alloy_consensus::{SignableTransaction, TxEip1559, TxEnvelope, transaction::Recovered};
 use alloy_primitives::{Address, Bytes, Signature, TxKind, U256};
 
+use cairn_ledger::TxError;
+
 use super::*;
 use crate::pool::queue::{QUEUED_MAX, SENDER_MAX};
 
@@ -118,7 +120,8 @@ fn refusals_by_nonce_and_number() {
     assert_eq!(queue.next_nonce(sender(1)), Some(261));
     assert_eq!(queue.advance(sender(1), 7).len(), 2);
     assert_eq!(queue.counts(), (254, 0));
-    queue.remove(queue.of(sender(1)).next().unwrap().hash()).unwrap();
+    let first = queue.of(sender(1)).next().unwrap().hash();
+    queue.remove(first).unwrap();
     assert_eq!((queue.next_nonce(sender(1)), queue.counts()), (Some(7), (0, 253)));
 }
 

@@ -1,6 +1,7 @@
 //! JSON-RPC errors in geth's shapes: wallets and libraries decide by these codes and words.
 
 use alloy_primitives::Bytes;
+use alloy_sol_types::{GenericContractError, SolInterface as _};
 use cairn_ledger::{StateError, TxError};
 use jsonrpsee::types::ErrorObjectOwned;
 use serde::Serialize;
@@ -29,9 +30,12 @@ pub fn error(code: i32, message: impl Into<String>) -> ErrorObjectOwned {
 
 /// Code 3, `execution reverted: reason`, data = the revert bytes.
 pub fn reverted(output: &Bytes) -> ErrorObjectOwned {
-    let reason = alloy_sol_types::decode_revert_reason(output)
-        .map(|reason| format!(": {}", reason.trim_start_matches("revert: ")))
-        .unwrap_or_default();
+    let reason = match GenericContractError::abi_decode(output) {
+        Ok(GenericContractError::Revert(revert)) => format!(": {}", revert.reason),
+        Ok(GenericContractError::Panic(panic)) => format!(": {panic}"),
+        // A custom error: the client decodes it from the data.
+        Err(_) => String::new(),
+    };
     ErrorObjectOwned::owned(REVERTED, format!("execution reverted{reason}"), Some(output))
 }
 
@@ -65,6 +69,9 @@ impl From<StateError> for Failure {
 
 impl From<Rejection> for Failure {
     fn from(rejection: Rejection) -> Self {
+        if let Rejection::Ledger(TxError::SystemReverts(output)) = &rejection {
+            return Self(reverted(output));
+        }
         #[derive(Serialize)]
         struct Reason {
             code: u16,
