@@ -24,7 +24,7 @@ const START_MS: u64 = 1_357_000_000_000;
 
 pub(crate) struct TestChain {
     pub(crate) folder: TempDir,
-    pub(crate) ledger: Arc<Ledger>,
+    pub(crate) ledger: Ledger,
     pub(crate) genesis: Arc<Genesis>,
     pub(crate) disk: RedbDisk,
     pub(crate) pool: TxPool,
@@ -94,7 +94,7 @@ impl TestChain {
         let genesis = Arc::new(genesis(&keys));
         genesis.check().unwrap();
         let hash = Genesis::hash_of_text("test");
-        let ledger = Arc::new(Ledger::new(Arc::clone(&genesis), hash));
+        let ledger = Ledger::new(Arc::clone(&genesis), hash);
         let folder = TempDir::new().unwrap();
         let disk = RedbDisk::open(folder.path(), hash, DiskConfig::default()).unwrap();
         disk.commit(FinalBlock {
@@ -110,7 +110,7 @@ impl TestChain {
         let clock = NetworkClock::manual(START_MS);
         let pool = TxPool::open(
             folder.path(),
-            Arc::clone(&ledger),
+            ledger.clone(),
             disk.clone(),
             clock.clone(),
             &Metrics::new(),
@@ -131,7 +131,7 @@ impl TestChain {
 
     pub(crate) fn parts(&self) -> RpcParts {
         RpcParts {
-            ledger: Arc::clone(&self.ledger),
+            ledger: self.ledger.clone(),
             genesis: Arc::clone(&self.genesis),
             genesis_text: "test".into(),
             disk: self.disk.clone(),
@@ -146,10 +146,15 @@ impl TestChain {
 
     /// The node's pool after a kill -9: a new one on the same folder.
     pub(crate) fn reopen_pool(&mut self) {
-        let (ledger, disk) = (Arc::clone(&self.ledger), self.disk.clone());
+        let (ledger, disk) = (self.ledger.clone(), self.disk.clone());
         self.pool =
             TxPool::open(self.folder.path(), ledger, disk, self.clock.clone(), &Metrics::new())
                 .unwrap();
+    }
+
+    /// Closes everything; the folder is left.
+    pub(crate) fn stop(self) -> TempDir {
+        self.folder
     }
 
     pub(crate) fn nonce(&self, account: Address) -> u64 {

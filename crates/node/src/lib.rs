@@ -1,7 +1,16 @@
 //! The node roles: validator, ingest and RPC, with their disk.
+//!
+//! ```text
+//!   disk   the finalised ledger in one file      pool   transactions on their way
+//!   rpc    JSON-RPC for wallets and tools        validator   all of it with consensus, as one role
+//!   offline   the ledger of a stopped node
+//! ```
+//! Architecture invariant: what the ledger is, `ledger` decides; what is final, `consensus` decides; a node keeps and shows it.
 
 #[cfg(test)]
 mod chain;
 pub mod disk;
+pub mod offline;
 pub mod pool;
 pub mod rpc;
+pub mod validator;

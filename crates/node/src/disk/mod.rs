@@ -41,7 +41,7 @@ pub const FILE: &str = "ledger.redb";
 /// Memory of the store's page cache.
 const PAGE_CACHE_BYTES: usize = 64 << 20;
 /// Past blocks whose state can be read, unless the node is configured otherwise.
-pub const STATE_WINDOW: u64 = 8_192;
+pub const STATE_WINDOW: u64 = 65_536;
 
 /// The store cannot be opened, read or written.
 #[derive(Debug, thiserror::Error)]

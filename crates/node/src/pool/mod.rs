@@ -54,7 +54,7 @@ struct Counts {
 }
 
 struct Inner {
-    ledger: Arc<Ledger>,
+    ledger: Ledger,
     disk: RedbDisk,
     clock: NetworkClock,
     queue: Mutex<Queue>,
@@ -80,7 +80,7 @@ impl TxPool {
     /// When the journal cannot be read.
     pub fn open(
         folder: &Path,
-        ledger: Arc<Ledger>,
+        ledger: Ledger,
         disk: RedbDisk,
         clock: NetworkClock,
         metrics: &Metrics,

@@ -23,7 +23,7 @@ use super::{
     blocks::log_views,
     errors::{Answer, LIMIT, NOT_FOUND, PARAMS, SERVER, error},
 };
-use crate::disk::Snapshot;
+use crate::disk::{DiskError, Snapshot};
 
 /// Most blocks that one query may cover.
 pub const LOG_BLOCKS_MAX: u64 = 10_000;
@@ -144,6 +144,29 @@ fn range(snapshot: &Snapshot, filter: &Filter) -> Answer<Option<(u64, u64)>> {
     }
 }
 
+/// The logs of one block that match.
+pub(crate) fn logs_of(
+    snapshot: &Snapshot,
+    filter: &Filter,
+    height: u64,
+) -> Result<Vec<Log>, DiskError> {
+    let mut found = Vec::new();
+    let Some((hash, header)) = snapshot.header(height)? else { return Ok(found) };
+    if !filter.matches_bloom(header.logs_bloom) {
+        return Ok(found);
+    }
+    for (index, receipt) in (0_u32..).zip(snapshot.receipts(height)?) {
+        if !receipt.receipt.logs().iter().any(|log| filter.matches(log)) {
+            continue;
+        }
+        let Some(transaction) = snapshot.transaction((height, index))? else { continue };
+        let place = (u64::from(index), *transaction.inner().tx_hash());
+        let logs = log_views(hash, &header, place, receipt).into_logs();
+        found.extend(logs.into_iter().filter(|log| filter.matches(&log.inner)));
+    }
+    Ok(found)
+}
+
 fn logs_between(
     node: &Node,
     snapshot: &Snapshot,
@@ -158,19 +181,7 @@ fn logs_between(
     let started = Instant::now();
     let mut found = Vec::new();
     for height in from..=to {
-        let Some((hash, header)) = snapshot.header(height)? else { continue };
-        if !filter.matches_bloom(header.logs_bloom) {
-            continue;
-        }
-        for (index, receipt) in (0_u32..).zip(snapshot.receipts(height)?) {
-            if !receipt.receipt.logs().iter().any(|log| filter.matches(log)) {
-                continue;
-            }
-            let Some(transaction) = snapshot.transaction((height, index))? else { continue };
-            let place = (u64::from(index), *transaction.inner().tx_hash());
-            let logs = log_views(hash, &header, place, receipt).into_logs();
-            found.extend(logs.into_iter().filter(|log| filter.matches(&log.inner)));
-        }
+        found.extend(logs_of(snapshot, filter, height)?);
         if found.len() > LOGS_MAX {
             let message = format!(
                 "query returns more than {LOGS_MAX} logs: last block within the limit is {}",

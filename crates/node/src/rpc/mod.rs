@@ -40,6 +40,7 @@ use filters::Filters;
 
 use crate::{disk::RedbDisk, pool::TxPool};
 
+pub(crate) use filters::logs_of;
 pub use filters::{FILTERS_MAX, LOG_BLOCKS_MAX, LOGS_MAX};
 
 /// Name and version, as `web3_clientVersion` tells.
@@ -85,7 +86,7 @@ impl RpcConfig {
 
 /// What handlers work on.
 pub(crate) struct Node {
-    pub(crate) ledger: Arc<Ledger>,
+    pub(crate) ledger: Ledger,
     pub(crate) genesis: Arc<Genesis>,
     pub(crate) genesis_text: Arc<str>,
     pub(crate) disk: RedbDisk,
@@ -107,7 +108,7 @@ impl Node {
 #[derive(Clone, Debug)]
 pub struct RpcParts {
     /// The state machine.
-    pub ledger: Arc<Ledger>,
+    pub ledger: Ledger,
     /// Genesis.
     pub genesis: Arc<Genesis>,
     /// Its exact text.

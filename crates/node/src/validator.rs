@@ -1,0 +1,413 @@
+//! The validator role: disk, pool, consensus, JSON-RPC, the archive's files and the verifier, started and stopped as one.
+//!
+//! ```text
+//!   folder/  ledger.redb  pool.journal  consensus/  archive/  keys/
+//!
+//!   RpcServer ─► TxPool ─► gossip ─► peers        consensus ─► RedbDisk ─► RpcServer
+//!                  ▲                                  │
+//!                  └────────── candidates ────────────┘
+//! ```
+//! Everything listens before `start` returns, so that its endpoints are known; blocks follow when more than two thirds of
+//! the validators are connected.
+
+use std::{
+    io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use alloy_primitives::{B256, Bytes};
+use cairn_client::{KeyFile, KeyFileError, StoredKey, Wallet};
+use cairn_consensus::{
+    NetworkIdentity, Reach, ValidatorConfig, ValidatorError, ValidatorHandle, run_validator,
+};
+use cairn_evidence::archive::{self, Archive};
+use cairn_kit::{
+    NetworkClock, Shutdown, Tasks,
+    http::{HttpError, Limits, Listener, Readiness, operations},
+    metrics::Metrics,
+    tasks::TasksError,
+};
+use cairn_ledger::Ledger;
+use cairn_primitives::{Digest, Genesis, SecretKey};
+use tokio::sync::broadcast::{Receiver, error::RecvError};
+
+use crate::{
+    disk::{DiskConfig, DiskError, RedbDisk, STATE_WINDOW},
+    pool::TxPool,
+    rpc::{RpcConfig, RpcError, RpcParts, RpcServer},
+};
+
+/// How often waiting local transactions are offered to the peers again: one may have been away.
+const REGOSSIP: Duration = Duration::from_secs(5);
+/// Without a new block for this long a validator is not ready, wall time.
+const STALLED: Duration = Duration::from_secs(30);
+
+/// A network: the same for all its nodes.
+#[derive(Clone, Debug)]
+pub struct Network {
+    /// Genesis, checked.
+    pub genesis: Arc<Genesis>,
+    /// Its exact text.
+    pub text: Arc<str>,
+    /// The hash of the text, which names the network.
+    pub hash: Digest,
+}
+
+impl Network {
+    /// The network of a genesis that was read from `text`.
+    #[must_use]
+    pub fn new(genesis: Genesis, text: &str) -> Self {
+        Self { genesis: Arc::new(genesis), text: text.into(), hash: Genesis::hash_of_text(text) }
+    }
+
+    /// Its state machine.
+    #[must_use]
+    pub fn ledger(&self) -> Ledger {
+        Ledger::new(Arc::clone(&self.genesis), self.hash)
+    }
+}
+
+/// Settings of one validator: its own, not the network's.
+#[derive(Clone, Debug)]
+pub struct NodeConfig {
+    /// Data folder; nobody else's.
+    pub folder: PathBuf,
+    /// JSON-RPC: where and within which bounds.
+    pub rpc: RpcConfig,
+    /// Archive files, health and metrics; port 0 takes a free one.
+    pub http: SocketAddr,
+    /// Where peers connect.
+    pub p2p: SocketAddr,
+    /// Where every validator of genesis can be reached, itself included, by consensus key.
+    pub peers: Vec<(B256, SocketAddr)>,
+    /// Where the peers are.
+    pub reach: Reach,
+    /// Past blocks whose state can be read.
+    pub state_window: u64,
+}
+
+impl NodeConfig {
+    /// Settings for a validator on this machine with free ports for its servers.
+    #[must_use]
+    pub fn local(folder: PathBuf, p2p: SocketAddr, peers: Vec<(B256, SocketAddr)>) -> Self {
+        let free = SocketAddr::from(([127, 0, 0, 1], 0));
+        Self { folder, rpc: RpcConfig::at(free), http: free, p2p, peers, reach: Reach::Local, state_window: STATE_WINDOW }
+    }
+}
+
+/// The secrets of a validator.
+#[derive(Clone)]
+pub struct NodeKeys {
+    /// Seed of the Ed25519 key of consensus.
+    pub consensus: [u8; 32],
+    /// The account that attests and votes.
+    pub operator: Wallet,
+}
+
+impl std::fmt::Debug for NodeKeys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("NodeKeys").field("operator", &self.operator).finish_non_exhaustive()
+    }
+}
+
+impl NodeKeys {
+    fn paths(folder: &Path) -> (PathBuf, PathBuf) {
+        let keys = folder.join("keys");
+        (keys.join("consensus.json"), keys.join("operator.json"))
+    }
+
+    /// The keys in the node's folder, made on first use; files of mode 0600.
+    ///
+    /// # Errors
+    /// When a file is readable by others, damaged, or cannot be made.
+    pub fn load_or_create(folder: &Path) -> Result<Self, NodeError> {
+        let (consensus, operator) = Self::paths(folder);
+        make_folder(&folder.join("keys"))?;
+        let StoredKey::Ed25519(SecretKey::Ed25519(key)) = KeyFile::Ed25519.load_or_create(&consensus)? else {
+            return Err(KeyFileError::Content { path: consensus, kind: KeyFile::Ed25519 }.into());
+        };
+        Ok(Self { consensus: key.to_bytes(), operator: Wallet::load_or_create(&operator)? })
+    }
+
+    /// Stores keys made elsewhere in a node's folder; keys that are there already stay and must be used instead.
+    ///
+    /// # Errors
+    /// When a file cannot be written.
+    pub fn store(&self, folder: &Path) -> Result<(), NodeError> {
+        let (consensus, operator) = Self::paths(folder);
+        make_folder(&folder.join("keys"))?;
+        if !consensus.exists() {
+            KeyFile::Ed25519.write(&consensus, self.consensus)?;
+        }
+        if !operator.exists() {
+            self.operator.save(&operator)?;
+        }
+        Ok(())
+    }
+}
+
+fn make_folder(path: &Path) -> Result<(), NodeError> {
+    std::fs::create_dir_all(path).map_err(|source| NodeError::Folder { path: path.into(), source })
+}
+
+/// A node cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum NodeError {
+    /// A folder cannot be made.
+    #[error("cannot use the folder {path}")]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// A key cannot be read or made.
+    #[error("cannot use the node's keys")]
+    Keys(#[from] KeyFileError),
+    /// The ledger cannot be opened.
+    #[error("cannot open the ledger")]
+    Disk(#[from] DiskError),
+    /// The pool's journal cannot be opened.
+    #[error("cannot open the pool's journal in {path}")]
+    Journal {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// Consensus does not start.
+    #[error("cannot start consensus")]
+    Consensus(#[from] ValidatorError),
+    /// JSON-RPC does not start.
+    #[error("cannot start the JSON-RPC server")]
+    Rpc(#[from] RpcError),
+    /// The file server does not start.
+    #[error("cannot start the HTTP server")]
+    Http(#[from] HttpError),
+}
+
+/// Consensus ended by itself: a bug or a broken disk, told in the log.
+#[derive(Debug, thiserror::Error)]
+#[error("consensus stopped")]
+struct ConsensusStopped;
+
+/// Where a running validator listens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Endpoints {
+    /// JSON-RPC.
+    pub rpc: SocketAddr,
+    /// Archive files, `/health`, `/ready`, `/metrics`.
+    pub http: SocketAddr,
+    /// Peers.
+    pub p2p: SocketAddr,
+}
+
+impl Endpoints {
+    /// The JSON-RPC as a URL.
+    #[must_use]
+    pub fn rpc_url(&self) -> String {
+        format!("http://{}", self.rpc)
+    }
+    /// The HTTP server as a URL.
+    #[must_use]
+    pub fn http_url(&self) -> String {
+        format!("http://{}", self.http)
+    }
+}
+
+/// A validator that runs; it stops when `run` ends.
+pub struct ValidatorNode {
+    endpoints: Endpoints,
+    disk: RedbDisk,
+    pool: TxPool,
+    archive: Archive,
+    metrics: Metrics,
+    readiness: Readiness,
+    consensus: ValidatorHandle,
+    tasks: Tasks,
+}
+
+impl ValidatorNode {
+    /// Opens the folder and starts every part; nothing of it outlives `shutdown` by more than `kit::tasks::STOP_GRACE` a part.
+    ///
+    /// # Errors
+    /// When a part does not start; the others are stopped.
+    pub async fn start(
+        config: NodeConfig,
+        network: &Network,
+        keys: &NodeKeys,
+        clock: NetworkClock,
+        shutdown: Shutdown,
+    ) -> Result<Self, NodeError> {
+        let (metrics, readiness) = (Metrics::new(), Readiness::default());
+        let ledger = network.ledger();
+        make_folder(&config.folder)?;
+        let disk = RedbDisk::open(&config.folder, network.hash, DiskConfig { state_window: config.state_window })?;
+        let pool = TxPool::open(&config.folder, ledger.clone(), disk.clone(), clock.clone(), &metrics)
+            .map_err(|source| NodeError::Journal { path: config.folder.clone(), source })?;
+        let archive = Archive::new(config.folder.join("archive"));
+        let listener = Listener::bind(config.http)?;
+
+        let identity =
+            NetworkIdentity { genesis: Arc::clone(&network.genesis), hash: network.hash, ledger: ledger.clone() };
+        let consensus = run_validator(
+            &identity,
+            ValidatorConfig {
+                secret: keys.consensus,
+                storage: config.folder.join("consensus"),
+                listen: config.p2p,
+                peers: config.peers,
+                reach: config.reach,
+            },
+            disk.clone(),
+            pool.clone(),
+            Arc::new(clock.clone()),
+        )
+        .await?;
+        let rpc = RpcServer::start(
+            RpcParts {
+                ledger,
+                genesis: Arc::clone(&network.genesis),
+                genesis_text: Arc::clone(&network.text),
+                disk: disk.clone(),
+                pool: pool.clone(),
+                clock,
+            },
+            config.rpc,
+        )
+        .await;
+        let rpc = match rpc {
+            Ok(rpc) => rpc,
+            Err(error) => {
+                consensus.stop().await;
+                return Err(error.into());
+            }
+        };
+        let endpoints = Endpoints { rpc: rpc.addr(), http: listener.addr(), p2p: config.p2p };
+
+        let mut tasks = Tasks::new(shutdown);
+        tasks.spawn("node.consensus", |stop| watch_consensus(consensus.clone(), stop));
+        tasks.spawn("node.gossip", |stop| gossip(pool.clone(), consensus.clone(), stop));
+        tasks.spawn("node.progress", |stop| watch_progress(disk.clone(), metrics.clone(), readiness.clone(), stop));
+        tasks.spawn("node.rpc", |stop| async move {
+            rpc.until(stop).await;
+            Ok::<(), RpcError>(())
+        });
+        let router = archive::router(archive.clone()).merge(operations(readiness.clone(), metrics.clone()));
+        tasks.spawn("node.http", |stop| listener.serve(router, Limits::default(), None, stop));
+        Ok(Self { endpoints, disk, pool, archive, metrics, readiness, consensus, tasks })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub const fn endpoints(&self) -> Endpoints {
+        self.endpoints
+    }
+    /// Its ledger.
+    #[must_use]
+    pub const fn disk(&self) -> &RedbDisk {
+        &self.disk
+    }
+    /// Its pool.
+    #[must_use]
+    pub const fn pool(&self) -> &TxPool {
+        &self.pool
+    }
+    /// The evidence files it keeps.
+    #[must_use]
+    pub const fn archive(&self) -> &Archive {
+        &self.archive
+    }
+    /// Its metrics.
+    #[must_use]
+    pub const fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+    /// Whether it follows the network.
+    #[must_use]
+    pub const fn readiness(&self) -> &Readiness {
+        &self.readiness
+    }
+    /// Its consensus.
+    #[must_use]
+    pub const fn consensus(&self) -> &ValidatorHandle {
+        &self.consensus
+    }
+    /// Its parts; add to them what belongs to the same life.
+    pub const fn tasks(&mut self) -> &mut Tasks {
+        &mut self.tasks
+    }
+
+    /// Runs until stopping is requested or a part fails; then every part has stopped and the folder is free.
+    ///
+    /// # Errors
+    /// The first part that failed.
+    pub async fn run(self) -> Result<(), TasksError> {
+        self.tasks.run().await
+    }
+}
+
+/// Fails when consensus ends by itself; stops it last, because it was started first.
+async fn watch_consensus(consensus: ValidatorHandle, stop: Shutdown) -> Result<(), ConsensusStopped> {
+    if stop.until(consensus.failed()).await.is_some() {
+        return Err(ConsensusStopped);
+    }
+    consensus.stop().await;
+    Ok(())
+}
+
+/// Offers local transactions to the peers: at once, and again while they wait.
+async fn gossip(pool: TxPool, consensus: ValidatorHandle, stop: Shutdown) -> Result<(), ConsensusStopped> {
+    let mut inserted: Receiver<Bytes> = pool.on_insert();
+    let mut again = tokio::time::interval(REGOSSIP);
+    let work = async {
+        loop {
+            tokio::select! {
+                raw = inserted.recv() => match raw {
+                    Ok(raw) => drop(consensus.gossip(raw.0)),
+                    // What was missed is offered again below.
+                    Err(RecvError::Lagged(_)) => {}
+                    Err(RecvError::Closed) => return,
+                },
+                _ = again.tick() => {
+                    for raw in pool.local() {
+                        consensus.gossip(raw.into());
+                    }
+                }
+            }
+        }
+    };
+    stop.until(work).await;
+    Ok(())
+}
+
+/// Ready while blocks come.
+async fn watch_progress(
+    disk: RedbDisk,
+    metrics: Metrics,
+    readiness: Readiness,
+    stop: Shutdown,
+) -> Result<(), ConsensusStopped> {
+    let height = metrics.gauge("cairn_ledger_height_blocks", "Height of the last final block.");
+    let mut heights = disk.heights();
+    height.set(*heights.borrow_and_update());
+    let work = async {
+        loop {
+            match tokio::time::timeout(STALLED, heights.changed()).await {
+                Ok(Ok(())) => {
+                    height.set(*heights.borrow_and_update());
+                    readiness.set_ready();
+                }
+                Ok(Err(_)) => return,
+                Err(_) => readiness.set_waiting(format!("no block for {} s", STALLED.as_secs())),
+            }
+        }
+    };
+    stop.until(work).await;
+    Ok(())
+}
