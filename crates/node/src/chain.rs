@@ -32,6 +32,7 @@ pub(crate) struct TestChain {
     pub(crate) alice: Wallet,
     pub(crate) bob: Wallet,
     pub(crate) validator: Wallet,
+    pub(crate) ingest: Wallet,
 }
 
 fn genesis(keys: &DevKeys) -> Genesis {
@@ -126,6 +127,7 @@ impl TestChain {
             alice: keys.wallet(Role::Owner, "alice"),
             bob: keys.wallet(Role::Owner, "bob"),
             validator: keys.wallet(Role::Validator, "v0"),
+            ingest: keys.wallet(Role::Ingest, "i0"),
         }
     }
 

@@ -62,15 +62,16 @@ impl OfflineLedger {
         let snapshot = self.disk.snapshot();
         let height = Self::height(&snapshot, at);
         let state = snapshot.at(height).map_err(store)?;
-        let (_, header) =
-            snapshot.header(height).map_err(store)?.ok_or_else(|| missing(height))?;
+        let (_, header) = snapshot.header(height).map_err(store)?.ok_or_else(|| missing(height))?;
         let request = TransactionRequest::default().to(to).input(data.into());
         match self.ledger.call(&state, &self.ledger.env_of(&header), &request, None) {
             Ok(CallOutcome::Success { output, .. }) => Ok(output),
             Ok(CallOutcome::Revert { output, .. }) => {
                 Err(ClientError::Reverted(Box::new(Revert::decode(Some(to), output))))
             }
-            Ok(CallOutcome::Halt { reason, .. }) => Err(refused(format!("execution halted: {reason:?}"))),
+            Ok(CallOutcome::Halt { reason, .. }) => {
+                Err(refused(format!("execution halted: {reason:?}")))
+            }
             Err(CallError::State(error)) => Err(store(error)),
             Err(error) => Err(refused(error.to_string())),
         }
@@ -93,7 +94,9 @@ impl OfflineLedger {
         let snapshot = self.disk.snapshot();
         let state = snapshot.at(Self::height(&snapshot, at)).map_err(store)?;
         let balance = state.account(account).map_err(store)?.unwrap_or_default().balance;
-        u128::try_from(balance).map(Stones).map_err(|_| refused(format!("a balance of {balance} is above any cap")))
+        u128::try_from(balance)
+            .map(Stones)
+            .map_err(|_| refused(format!("a balance of {balance} is above any cap")))
     }
 
     fn find_logs(&self, wanted: &LogFilter) -> Result<Vec<LogRecord>, ClientError> {
@@ -170,15 +173,18 @@ mod tests {
     #[tokio::test]
     async fn a_stopped_node_answers_as_a_running_one() {
         let chain = TestChain::new();
-        let mint = Call::new(CREDITS, &ICredits::mintCall {}).with_value(Stones(cairn_primitives::STONE));
+        let mint =
+            Call::new(CREDITS, &ICredits::mintCall {}).with_value(Stones(cairn_primitives::STONE));
         let hash = chain.send(&chain.alice, &mint).unwrap();
         chain.mine();
         chain.mine();
         let (alice, genesis) = (chain.alice.address(), Arc::clone(&chain.genesis));
-        let refused = OfflineLedger::open(chain.folder.path(), Arc::clone(&genesis), chain.disk.genesis());
+        let refused =
+            OfflineLedger::open(chain.folder.path(), Arc::clone(&genesis), chain.disk.genesis());
         assert!(matches!(refused, Err(DiskError::InUse { .. })));
         let folder = chain.stop();
-        let ledger = OfflineLedger::open(folder.path(), genesis, Genesis::hash_of_text("test")).unwrap();
+        let ledger =
+            OfflineLedger::open(folder.path(), genesis, Genesis::hash_of_text("test")).unwrap();
         assert_eq!(ledger.check().unwrap(), []);
         assert_eq!(ledger.latest().await.unwrap().number, 2);
         let balance = ICredits::balanceOfCall { account: alice };
@@ -187,7 +193,10 @@ mod tests {
             assert_eq!(credits, U256::from(expected));
         }
         assert!(ledger.head(BlockTag::Number(3)).await.unwrap().is_none());
-        assert_eq!(U256::from(ledger.balance(alice, BlockTag::Number(0)).await.unwrap().0), stones(1_000_000));
+        assert_eq!(
+            U256::from(ledger.balance(alice, BlockTag::Number(0)).await.unwrap().0),
+            stones(1_000_000)
+        );
         let minted = <ICredits::Minted as alloy_sol_types::SolEvent>::SIGNATURE_HASH;
         let filter = LogFilter { topics: vec![Some(minted)], ..LogFilter::default() };
         let logs = ledger.logs(filter).await.unwrap();

@@ -94,7 +94,15 @@ impl NodeConfig {
     #[must_use]
     pub fn local(folder: PathBuf, p2p: SocketAddr, peers: Vec<(B256, SocketAddr)>) -> Self {
         let free = SocketAddr::from(([127, 0, 0, 1], 0));
-        Self { folder, rpc: RpcConfig::at(free), http: free, p2p, peers, reach: Reach::Local, state_window: STATE_WINDOW }
+        Self {
+            folder,
+            rpc: RpcConfig::at(free),
+            http: free,
+            p2p,
+            peers,
+            reach: Reach::Local,
+            state_window: STATE_WINDOW,
+        }
     }
 }
 
@@ -126,7 +134,9 @@ impl NodeKeys {
     pub fn load_or_create(folder: &Path) -> Result<Self, NodeError> {
         let (consensus, operator) = Self::paths(folder);
         make_folder(&folder.join("keys"))?;
-        let StoredKey::Ed25519(SecretKey::Ed25519(key)) = KeyFile::Ed25519.load_or_create(&consensus)? else {
+        let StoredKey::Ed25519(SecretKey::Ed25519(key)) =
+            KeyFile::Ed25519.load_or_create(&consensus)?
+        else {
             return Err(KeyFileError::Content { path: consensus, kind: KeyFile::Ed25519 }.into());
         };
         Ok(Self { consensus: key.to_bytes(), operator: Wallet::load_or_create(&operator)? })
@@ -247,14 +257,22 @@ impl ValidatorNode {
         let (metrics, readiness) = (Metrics::new(), Readiness::default());
         let ledger = network.ledger();
         make_folder(&config.folder)?;
-        let disk = RedbDisk::open(&config.folder, network.hash, DiskConfig { state_window: config.state_window })?;
-        let pool = TxPool::open(&config.folder, ledger.clone(), disk.clone(), clock.clone(), &metrics)
-            .map_err(|source| NodeError::Journal { path: config.folder.clone(), source })?;
+        let disk = RedbDisk::open(
+            &config.folder,
+            network.hash,
+            DiskConfig { state_window: config.state_window },
+        )?;
+        let pool =
+            TxPool::open(&config.folder, ledger.clone(), disk.clone(), clock.clone(), &metrics)
+                .map_err(|source| NodeError::Journal { path: config.folder.clone(), source })?;
         let archive = Archive::new(config.folder.join("archive"));
         let listener = Listener::bind(config.http)?;
 
-        let identity =
-            NetworkIdentity { genesis: Arc::clone(&network.genesis), hash: network.hash, ledger: ledger.clone() };
+        let identity = NetworkIdentity {
+            genesis: Arc::clone(&network.genesis),
+            hash: network.hash,
+            ledger: ledger.clone(),
+        };
         let consensus = run_validator(
             &identity,
             ValidatorConfig {
@@ -293,12 +311,15 @@ impl ValidatorNode {
         let mut tasks = Tasks::new(shutdown);
         tasks.spawn("node.consensus", |stop| watch_consensus(consensus.clone(), stop));
         tasks.spawn("node.gossip", |stop| gossip(pool.clone(), consensus.clone(), stop));
-        tasks.spawn("node.progress", |stop| watch_progress(disk.clone(), metrics.clone(), readiness.clone(), stop));
+        tasks.spawn("node.progress", |stop| {
+            watch_progress(disk.clone(), metrics.clone(), readiness.clone(), stop)
+        });
         tasks.spawn("node.rpc", |stop| async move {
             rpc.until(stop).await;
             Ok::<(), RpcError>(())
         });
-        let router = archive::router(archive.clone()).merge(operations(readiness.clone(), metrics.clone()));
+        let router =
+            archive::router(archive.clone()).merge(operations(readiness.clone(), metrics.clone()));
         tasks.spawn("node.http", |stop| listener.serve(router, Limits::default(), None, stop));
         Ok(Self { endpoints, disk, pool, archive, metrics, readiness, consensus, tasks })
     }
@@ -353,7 +374,10 @@ impl ValidatorNode {
 }
 
 /// Fails when consensus ends by itself; stops it last, because it was started first.
-async fn watch_consensus(consensus: ValidatorHandle, stop: Shutdown) -> Result<(), ConsensusStopped> {
+async fn watch_consensus(
+    consensus: ValidatorHandle,
+    stop: Shutdown,
+) -> Result<(), ConsensusStopped> {
     if stop.until(consensus.failed()).await.is_some() {
         return Err(ConsensusStopped);
     }
@@ -362,7 +386,11 @@ async fn watch_consensus(consensus: ValidatorHandle, stop: Shutdown) -> Result<(
 }
 
 /// Offers local transactions to the peers: at once, and again while they wait.
-async fn gossip(pool: TxPool, consensus: ValidatorHandle, stop: Shutdown) -> Result<(), ConsensusStopped> {
+async fn gossip(
+    pool: TxPool,
+    consensus: ValidatorHandle,
+    stop: Shutdown,
+) -> Result<(), ConsensusStopped> {
     let mut inserted: Receiver<Bytes> = pool.on_insert();
     let mut again = tokio::time::interval(REGOSSIP);
     let work = async {

@@ -9,6 +9,8 @@
 //! Invariant: a transaction whose hash was returned to its sender is on this node's disk until it is final, is replaced by
 //! its sender, becomes invalid, or is pushed out of a full pool by one that pays more.
 
+#[cfg(test)]
+mod chain_tests;
 mod journal;
 mod queue;
 mod rejection;

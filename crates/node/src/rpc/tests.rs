@@ -440,3 +440,76 @@ async fn the_network_introduces_itself() {
     let header: Bytes = serde_json::from_value(finality["header"].clone()).unwrap();
     assert_eq!(json!(Header::decode(&mut &header[..]).unwrap().hash_slow()), finality["blockHash"]);
 }
+
+/// A request over a real socket: status line and headers, body.
+async fn post(addr: SocketAddr, body: &str) -> (String, String) {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let mut stream = tokio::net::TcpStream::connect(addr).await.unwrap();
+    let head = format!(
+        "POST / HTTP/1.1\r\nHost: x\r\nOrigin: http://page.example\r\nContent-Type: application/json\r\n\
+         Content-Length: {}\r\nConnection: close\r\n\r\n",
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    // A server that refuses by size may close before it read everything.
+    let _ = stream.write_all(body.as_bytes()).await;
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer).await;
+    let answer = String::from_utf8(answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
+    (head.to_owned(), body.to_owned())
+}
+
+#[tokio::test]
+async fn the_server_bounds_requests_and_answers_batches_and_browsers() {
+    let chain = TestChain::new();
+    let config = RpcConfig { request_bytes_max: 4_096, batch_max: 3, ..TestChain::config() };
+    let server = RpcServer::start(chain.parts(), config).await.unwrap();
+    let addr = server.addr();
+    let stop = Shutdown::new();
+    let running = tokio::spawn(server.until(stop.clone()));
+
+    let one = r#"{"jsonrpc":"2.0","id":7,"method":"eth_blockNumber","params":[]}"#;
+    let (head, body) = post(addr, one).await;
+    assert!(
+        head.starts_with("HTTP/1.1 200")
+            && head.to_lowercase().contains("access-control-allow-origin: *")
+    );
+    assert_eq!(
+        serde_json::from_str::<Value>(&body).unwrap(),
+        json!({"jsonrpc": "2.0", "id": 7, "result": "0x0"})
+    );
+    let (_, body) = post(addr, &format!("[{one},{one},{one}]")).await;
+    assert_eq!(serde_json::from_str::<Vec<Value>>(&body).unwrap().len(), 3);
+
+    let code = |body: &str| serde_json::from_str::<Value>(body).unwrap()["error"]["code"].clone();
+    assert_eq!(code(&post(addr, &format!("[{one},{one},{one},{one}]")).await.1), -32010);
+    assert_eq!(code(&post(addr, "{\"jsonrpc\":").await.1), -32700);
+    assert_eq!(code(&post(addr, "{\"jsonrpc\":\"2.0\",\"id\":1}").await.1), -32600);
+    assert_eq!(code(&post(addr, "[]").await.1), -32600);
+    assert_eq!(code(&post(addr, &"[".repeat(4_000)).await.1), -32700);
+    let (head, _) = post(addr, &" ".repeat(5_000)).await;
+    assert!(head.is_empty() || head.starts_with("HTTP/1.1 413"), "{head}");
+    let (_, body) = post(addr, one).await;
+    assert!(body.contains("0x0"), "bad requests hurt nobody else");
+    stop.request();
+    running.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_heavy_request_that_takes_too_long_is_given_up() {
+    let chain = TestChain::new();
+    let config =
+        RpcConfig { calls_max: 1, deadline: Duration::from_millis(20), ..TestChain::config() };
+    let rpc = Rpc::new(chain.parts(), config);
+    let (release, held) = std::sync::mpsc::channel::<()>();
+    let slow = {
+        let rpc = rpc.clone();
+        tokio::spawn(async move { rpc.heavy(move |_| Ok(held.recv().is_ok())).await })
+    };
+    assert_eq!(slow.await.unwrap().unwrap_err().code(), LIMIT);
+    // The work still holds its place, so the next one cannot start.
+    assert_eq!(rpc.heavy(|_| Ok(())).await.unwrap_err().code(), LIMIT);
+    release.send(()).unwrap();
+    while rpc.heavy(|_| Ok(())).await.is_err() {}
+}

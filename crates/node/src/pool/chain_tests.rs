@@ -1,0 +1,112 @@
+//! The pool on a real ledger: what it promised, what blocks do to it, system transactions.
+
+use alloy_primitives::{Address, U256};
+use cairn_client::Call;
+use cairn_consensus::Pool as _;
+use cairn_primitives::{
+    Digest, Stones,
+    abi::{BATCHES, IBatches},
+};
+
+use super::*;
+use crate::chain::{GWEI, TestChain};
+
+fn transfer(stones: u128) -> Call {
+    Call::transfer(Address::repeat_byte(0x77), Stones(stones))
+}
+
+fn commit(epoch: u64) -> Call {
+    let (root, digest) = (Digest([1; 32]).0.into(), Digest([2; 32]).0.into());
+    Call::new(BATCHES, &IBatches::commitCall { epoch, sector: 1, root, digest, count: 1, size: 1 })
+}
+
+#[test]
+fn a_promised_transaction_survives_kill_9() {
+    let mut chain = TestChain::new();
+    let promised = chain.send(&chain.alice, &transfer(1)).unwrap();
+    let behind = chain.pool.submit(&chain.sign(&chain.alice, 5, &transfer(2))).unwrap();
+    let gossiped = chain.sign(&chain.bob, 0, &transfer(3));
+    chain.pool.gossiped(&gossiped);
+    assert_eq!(chain.pool.counts(), (2, 1));
+    chain.reopen_pool();
+    assert!(chain.pool.get(promised).is_some() && chain.pool.get(behind).is_some());
+    assert_eq!(chain.pool.counts(), (1, 1), "what peers sent they still have");
+    assert_eq!(chain.mine(), 1);
+    chain.reopen_pool();
+    assert_eq!(chain.pool.counts(), (0, 1), "what is final does not come back");
+    assert_eq!(chain.pool.local().len(), 1);
+}
+
+#[test]
+fn blocks_free_the_pool_also_of_siblings() {
+    let chain = TestChain::new();
+    let cheap = chain.sign(&chain.alice, 0, &transfer(1));
+    chain.pool.submit(&cheap).unwrap();
+    let bob = chain.send(&chain.bob, &transfer(1)).unwrap();
+    // Another node's user sent another transaction of this nonce, and it is in the block.
+    let fees = cairn_client::Fees { max_fee: 40 * GWEI, tip: 2 * GWEI };
+    let sibling = chain
+        .alice
+        .sign_transaction(crate::chain::CHAIN_ID, 0, 21_000, fees, &transfer(9))
+        .unwrap();
+    chain.pool.gossiped(&sibling.raw);
+    assert_eq!(chain.pool.counts(), (2, 0), "it replaced the cheaper one");
+    assert_eq!(chain.mine(), 2);
+    assert_eq!((chain.pool.counts(), chain.pool.get(bob).is_none()), ((0, 0), true));
+    assert!(chain.pool.is_empty());
+    let late = chain.pool.submit(&cheap).unwrap_err();
+    assert_eq!(late, Rejection::Ledger(TxError::NonceTooLow { tx: 0, account: 1 }));
+}
+
+#[test]
+fn what_cannot_be_paid_any_more_leaves() {
+    let chain = TestChain::new();
+    let half = 600_000 * cairn_primitives::STONE;
+    chain.send(&chain.alice, &transfer(half)).unwrap();
+    let second = chain.send(&chain.alice, &transfer(half)).unwrap();
+    assert_eq!(chain.pool.counts(), (2, 0), "each alone can be paid");
+    assert_eq!(chain.mine(), 1);
+    assert!(chain.pool.get(second).is_none(), "after the first the second cannot");
+}
+
+#[test]
+fn a_fee_below_the_base_fee_waits_and_below_the_floor_does_not() {
+    let chain = TestChain::new();
+    let floor = chain.genesis.base_fee_min.into();
+    for (max_fee, taken) in [(floor, true), (floor - 1, false), (0, false)] {
+        let fees = cairn_client::Fees { max_fee, tip: 0 };
+        let raw = chain
+            .alice
+            .sign_transaction(crate::chain::CHAIN_ID, 0, 21_000, fees, &transfer(1))
+            .unwrap()
+            .raw;
+        assert_eq!(chain.pool.submit(&raw).is_ok(), taken, "{max_fee}");
+    }
+    assert_eq!(
+        (chain.pool.is_empty(), chain.mine()),
+        (true, 0),
+        "the base fee is far above the floor"
+    );
+    assert_eq!(chain.pool.counts(), (1, 0));
+}
+
+#[test]
+fn system_transactions_are_rehearsed_and_in_order() {
+    let chain = TestChain::new();
+    let early = chain.pool.submit(&chain.sign_system(&chain.ingest, 0, &commit(0))).unwrap_err();
+    assert!(matches!(early, Rejection::Ledger(TxError::SystemReverts(_))), "{early:?}");
+    chain.clock.advance(chain.genesis.epoch_ms + 1);
+    chain.pool.submit(&chain.sign_system(&chain.ingest, 0, &commit(0))).unwrap();
+    let gap = chain.pool.submit(&chain.sign_system(&chain.ingest, 2, &commit(0))).unwrap_err();
+    assert_eq!(gap, Rejection::Ledger(TxError::NonceTooHigh { tx: 2, account: 1 }));
+    chain.pool.submit(&chain.sign_system(&chain.ingest, 1, &commit(0))).unwrap();
+    assert_eq!(chain.mine(), 1, "the second commitment of an epoch would revert");
+    for block in 1..STRIKES_MAX {
+        assert_eq!(chain.pool.counts(), (1, 0), "after block {block}");
+        chain.mine();
+    }
+    assert_eq!(chain.pool.counts(), (0, 0), "and leaves after a few blocks");
+    let stranger = chain.pool.submit(&chain.sign_system(&chain.alice, 0, &commit(0))).unwrap_err();
+    assert!(matches!(stranger, Rejection::Underpriced { fee: 0, .. }));
+    assert_eq!(U256::from(chain.nonce(chain.ingest.address())), U256::from(1));
+}
