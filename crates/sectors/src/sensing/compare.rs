@@ -1,13 +1,13 @@
 //! Comparisons between the tracks of devices: alike, frozen, offset, moved in time. Exact: docs/spec/sensing.md §5–8.
 
-use cairn_primitives::DeviceId;
-
 use super::{
+    HUMIDITY, WIND_SPEED,
     params::{
-        COPY_FIELDS, COPY_REFERENCE, COPY_STEPS, COPY_WINDOW, FAR_KM, FROZEN_FIELDS, FROZEN_MIN,
-        FROZEN_RANGE, FROZEN_RUN, GATE_NEIGHBOURS, LAG_MAX, LAG_MIN, LAPSE_PER_1000_DM, NO_FIELD,
-        OFFSET_STEPS, SHAPE_FIELDS, SHAPE_SCALE, SHIFT_STEPS, ShiftStep, T, TOLERANCES, TRACKED,
-        TRACKS, Tolerance, WINDOW,
+        COPY_CALM, COPY_FIELDS, COPY_REFERENCE, COPY_SATURATED, COPY_STEPS, COPY_WINDOW, FAR_KM,
+        FROZEN_FIELDS, FROZEN_MIN, FROZEN_RANGE, FROZEN_RUN, GATE_NEIGHBOURS, LAG_MAX, LAG_MIN,
+        LAPSE_PER_1000_DM, NO_FIELD, OFFSET_STEPS, SHAPE_FIELDS, SHAPE_NOISE, SHAPE_SCALE,
+        SHIFT_EACH, SHIFT_STEPS, SOFT_NEEDED, SOFT_WINDOW, T, TOLERANCES, TRACKED, TRACKS,
+        Tolerance, WINDOW,
     },
     track::{Track, Tracks, below, ones},
 };
@@ -15,8 +15,6 @@ use crate::Detail;
 
 /// A neighbour as the comparisons see it.
 pub(super) struct Neighbour<'a> {
-    /// Its id.
-    pub id: DeviceId,
     /// Its values.
     pub tracks: &'a Tracks,
     /// Tolerated difference per entry of `TOLERANCES`.
@@ -27,15 +25,25 @@ pub(super) struct Neighbour<'a> {
 
 impl<'a> Neighbour<'a> {
     /// A neighbour at `metres` whose place is `rise_dm` lower than the device's.
-    pub fn new(id: DeviceId, tracks: &'a Tracks, metres: u32, rise_dm: i64) -> Self {
+    pub fn new(tracks: &'a Tracks, metres: u32, rise_dm: i64) -> Self {
         let km = i64::from(metres / 1_000);
         Self {
-            id,
             tracks,
             tolerated: TOLERANCES.map(|t| tolerated(&t, km, rise_dm.abs())),
             expected: (LAPSE_PER_1000_DM * rise_dm).div_euclid(1_000),
         }
     }
+
+    /// How much it counts in the shift test: the inverse fourth power of the tolerated difference in temperature, so
+    /// that instruments side by side decide where there are any.
+    const fn nearness(&self) -> i64 {
+        let weight = weight(self.tolerated[0]) / 100;
+        weight * weight + 1
+    }
+}
+
+const fn weight(tolerance: i64) -> i64 {
+    1_000_000_000 / (tolerance * tolerance)
 }
 
 fn tolerated(t: &Tolerance, km: i64, rise_dm: i64) -> i64 {
@@ -50,8 +58,13 @@ pub(super) fn alike(a: &Tracks, b: &Tracks) -> Option<(i64, i64)> {
     let mut fields = [(0_u32, 0_i64); TRACKS];
     for (track, field) in fields.iter_mut().enumerate() {
         let joint = a.0[track].mask & b.0[track].mask & below(COPY_WINDOW);
-        let sum: i64 = ones(joint).map(|age| (a.0[track].at(age) - b.0[track].at(age)).abs()).sum();
-        let n = joint.count_ones();
+        let pairs = ones(joint).map(|age| (a.0[track].at(age), b.0[track].at(age)));
+        let (mut n, mut sum) = (0, 0);
+        for (a, b) in pairs.filter(|(a, b)| says_something(track, *a) || says_something(track, *b))
+        {
+            n += 1;
+            sum += (a - b).abs();
+        }
         *field = (n, if n == 0 { 0 } else { sum * 1_000 / (i64::from(n) * COPY_REFERENCE[track]) });
     }
     COPY_STEPS.iter().rev().find_map(|(needed, limit)| {
@@ -67,6 +80,15 @@ pub(super) fn alike(a: &Tracks, b: &Tracks) -> Option<(i64, i64)> {
         let mean = sum / i64::try_from(count.max(1)).ok()?;
         (count >= COPY_FIELDS && mean <= *limit).then_some((mean, *limit))
     })
+}
+
+/// Whether a value can differ between honest instruments: all of them read 100 % in fog and 0 m/s in a calm.
+fn says_something(track: usize, value: i64) -> bool {
+    match TRACKED[track] {
+        HUMIDITY => value < COPY_SATURATED,
+        WIND_SPEED => value > COPY_CALM,
+        _ => true,
+    }
 }
 
 /// The ages, the youngest first, over which a track has kept its present value; 0 when it has none now.
@@ -92,7 +114,11 @@ pub(super) fn frozen_whole(own: &Tracks) -> Option<Detail> {
 }
 
 /// Whether one field stands still while a majority of neighbours moved.
-pub(super) fn frozen_field(own: &Tracks, neighbours: &[Neighbour<'_>]) -> Option<Detail> {
+pub(super) fn frozen_field(
+    own: &Tracks,
+    neighbours: &[Neighbour<'_>],
+    least: usize,
+) -> Option<Detail> {
     (0..TRACKS).find_map(|track| {
         let still = run(&own.0[track]);
         if still.count_ones() < FROZEN_MIN {
@@ -103,7 +129,7 @@ pub(super) fn frozen_field(own: &Tracks, neighbours: &[Neighbour<'_>]) -> Option
             ranges.map(|t| t.range(WINDOW)).filter(|(n, _)| *n >= FROZEN_MIN).collect();
         let limit = i64::from(FROZEN_RANGE[track]);
         let moved = ranges.iter().filter(|(_, range)| *range >= limit).count();
-        (ranges.len() >= GATE_NEIGHBOURS && moved * 2 > ranges.len()).then(|| Detail {
+        (ranges.len() >= least && moved * 2 > ranges.len()).then(|| Detail {
             field: field_number(track),
             value: still.count_ones().into(),
             limit,
@@ -130,7 +156,7 @@ pub(super) fn excess(
         let difference = own - i64::from(value) - expected;
         let tolerance = neighbour.tolerated[which];
         let beyond = (difference.abs() - tolerance).max(0) * difference.signum();
-        seen.push((beyond, 1_000_000_000 / (tolerance * tolerance)));
+        seen.push((beyond, weight(tolerance)));
         differences.push(difference);
     }
     let n = seen.len();
@@ -177,8 +203,8 @@ fn mad(values: &mut [i64]) -> i64 {
 }
 
 /// Whether temperature keeps away from a majority of neighbours on one side for hours.
-pub(super) fn offset(own: &Tracks, neighbours: &[Neighbour<'_>]) -> Option<Detail> {
-    if neighbours.len() < GATE_NEIGHBOURS {
+pub(super) fn offset(own: &Tracks, neighbours: &[Neighbour<'_>], least: usize) -> Option<Detail> {
+    if neighbours.len() < least {
         return None;
     }
     let [(short, ..), (long, enough, ..)] = OFFSET_STEPS;
@@ -186,7 +212,7 @@ pub(super) fn offset(own: &Tracks, neighbours: &[Neighbour<'_>]) -> Option<Detai
     let by_age: Vec<(usize, i64)> = ones(track.mask & below(long))
         .filter_map(|age| {
             let (excess, _, n) = excess(track.at(age), neighbours, 0, age);
-            (n >= GATE_NEIGHBOURS).then_some((age, excess))
+            (n >= least).then_some((age, excess))
         })
         .collect();
     let step = if by_age.len() >= enough { OFFSET_STEPS[1] } else { OFFSET_STEPS[0] };
@@ -205,92 +231,106 @@ pub(super) fn offset(own: &Tracks, neighbours: &[Neighbour<'_>]) -> Option<Detai
     persists.then(|| Detail { field: field_number(T), value, limit, other: None })
 }
 
-/// Joint samples and mean shape cost, per mille, of a device moved by `lag` against a neighbour, per window of
-/// `SHIFT_STEPS`; `None` when fewer than `SHAPE_FIELDS` fields have `overlap` samples.
-///
-/// The cost of a field is the variance of the difference over the field's scale squared: an offset costs nothing.
-fn shape(own: &Tracks, other: &Tracks, lag: i64, step: &ShiftStep, overlap: i64) -> Option<i64> {
-    let (mut fields, mut cost) = (0_usize, 0_i64);
-    let shift = usize::try_from(lag.unsigned_abs()).ok()?;
-    for track in 0..TRACKS {
-        if SHAPE_SCALE[track] == 0 {
+/// The shape cost of each field, per mille, of a device moved by `lag` against a neighbour: the variance of their
+/// difference over the field's scale squared, so that an offset costs nothing. `None` below `overlap` joint samples.
+fn shape(
+    own: &Tracks,
+    other: &Tracks,
+    lag: i64,
+    window: usize,
+    overlap: i64,
+) -> [Option<i64>; TRACKS] {
+    let mut costs = [None; TRACKS];
+    let shift = usize::try_from(lag.unsigned_abs()).unwrap_or(WINDOW);
+    for (track, cost) in costs.iter_mut().enumerate() {
+        let scale = SHAPE_SCALE[track];
+        if scale == 0 {
             continue;
         }
-        let (a, b) = (&own.0[track], &other.0[track]);
         // A positive lag says that the device shows the past: its value of age x fits the neighbour's of age x + lag.
-        let window = below(step.window);
-        let joint = if lag >= 0 {
-            a.mask & window & ((b.mask & window) >> shift)
-        } else {
-            (a.mask & window) >> shift & b.mask & window
-        };
-        let (mut sum, mut squares) = (0_i64, 0_i64);
-        for age in ones(joint) {
-            let difference = if lag >= 0 {
-                a.at(age) - b.at(age + shift)
-            } else {
-                a.at(age + shift) - b.at(age)
-            };
-            sum += difference;
-            squares += difference * difference;
-        }
+        let (a, b) = (&own.0[track], &other.0[track]);
+        let (near, far) = if lag >= 0 { (a, b) } else { (b, a) };
+        let joint = near.mask & below(window) & ((far.mask & below(window)) >> shift);
         let n = i64::from(joint.count_ones());
         if n < overlap {
             continue;
         }
-        fields += 1;
-        let scale = SHAPE_SCALE[track];
-        cost += (n * squares - sum * sum) * 1_000 / (n * n * scale * scale);
+        let (mut sum, mut squares) = (0_i64, 0_i64);
+        for age in ones(joint) {
+            let difference = near.at(age) - far.at(age + shift);
+            sum += difference;
+            squares += difference * difference;
+        }
+        *cost = Some((n * squares - sum * sum) * 1_000 / (n * n * scale * scale));
     }
-    (fields >= SHAPE_FIELDS).then(|| cost / i64::try_from(fields).unwrap_or(1))
+    costs
 }
 
-/// The cost at lag 0 that more than half of the neighbours reach, in the second window; `None` below two neighbours.
+/// The mean cost at lag 0 that more than half of the neighbours reach, over a day; `None` below two neighbours.
 pub(super) fn incoherence(own: &Tracks, neighbours: &[Neighbour<'_>]) -> Option<i64> {
-    let step = &SHIFT_STEPS[1];
-    let mut costs: Vec<i64> =
-        neighbours.iter().filter_map(|n| shape(own, n.tracks, 0, step, step.overlap)).collect();
+    let mean = |n: &Neighbour<'_>| {
+        let costs = shape(own, n.tracks, 0, SOFT_WINDOW, SOFT_NEEDED);
+        let count = costs.iter().flatten().count();
+        (count >= SHAPE_FIELDS)
+            .then(|| costs.iter().flatten().sum::<i64>() / i64::try_from(count).unwrap_or(1))
+    };
+    let mut costs: Vec<i64> = neighbours.iter().filter_map(mean).collect();
     costs.sort_unstable();
     (costs.len() >= GATE_NEIGHBOURS).then(|| costs[(costs.len() - 1) / 2])
 }
 
-/// Whether the device fits a majority of neighbours only when moved in time.
-pub(super) fn shifted(own: &Tracks, neighbours: &[Neighbour<'_>]) -> Option<Detail> {
+/// Whether the device fits its neighbours only when moved in time.
+///
+/// The gain of a lag is the mean of log2(cost at lag 0 / cost at the lag) over fields and neighbours, the latter by
+/// weight: the likelihood ratio of series whose noise is not known. A gate needs a large gain at a lag of two or more,
+/// and a positive one with more than half of the neighbours by number.
+pub(super) fn shifted(own: &Tracks, neighbours: &[Neighbour<'_>], fewest: usize) -> Option<Detail> {
     SHIFT_STEPS.iter().find_map(|step| {
-        let zero: Vec<(&Neighbour<'_>, i64)> = neighbours
-            .iter()
-            .filter_map(|n| Some((n, shape(own, n.tracks, 0, step, step.needed)?)))
-            .collect();
-        let far = zero.iter().filter(|(_, cost)| *cost >= step.floor).count();
-        if zero.len() < GATE_NEIGHBOURS || far * 2 <= zero.len() {
+        let zero: Vec<_> =
+            neighbours.iter().map(|n| shape(own, n.tracks, 0, step.window, step.needed)).collect();
+        let usable = |costs: &[Option<i64>; TRACKS]| costs.iter().flatten().count() >= SHAPE_FIELDS;
+        let comparable = zero.iter().filter(|costs| usable(costs)).count();
+        if comparable < fewest {
             return None;
         }
-        let votes: Vec<(DeviceId, i64)> = zero
-            .iter()
-            .filter_map(|(n, cost)| Some((n.id, better_lag(own, n.tracks, step, *cost)?)))
-            .collect();
-        let (other, lag) = *votes.first()?;
-        (votes.len() * 2 > zero.len()).then(|| Detail {
-            field: NO_FIELD,
-            value: lag,
-            limit: i64::try_from(LAG_MIN).unwrap_or(0),
-            other: Some(other),
-        })
+        let most = i64::try_from(LAG_MAX).ok()?;
+        // Largest gain, then smallest distance from 0, then the positive lag.
+        let mut best: Option<(i64, i64, usize)> = None;
+        for lag in (1..=most).flat_map(|lag| [lag, -lag]) {
+            let (mut sum, mut total, mut votes) = (0, 0, 0);
+            for (neighbour, zero) in neighbours.iter().zip(&zero).filter(|(_, zero)| usable(zero)) {
+                let costs = shape(own, neighbour.tracks, lag, step.window, step.overlap);
+                let pairs = zero.iter().zip(&costs).filter_map(|(zero, cost)| (*zero).zip(*cost));
+                let (mut gain, mut fields) = (0, 0);
+                for (zero, cost) in pairs {
+                    gain += log2_milli(zero + SHAPE_NOISE) - log2_milli(cost + SHAPE_NOISE);
+                    fields += 1;
+                }
+                if fields < SHAPE_FIELDS {
+                    continue;
+                }
+                let fields = i64::try_from(fields).ok()?;
+                sum += neighbour.nearness() * gain;
+                total += neighbour.nearness() * fields;
+                votes += usize::from(gain >= SHIFT_EACH * fields);
+            }
+            let gain = if total == 0 { 0 } else { sum / total };
+            if best.is_none_or(|(most, ..)| gain > most) {
+                best = Some((gain, lag, votes));
+            }
+        }
+        let (gain, lag, votes) = best?;
+        let least = i64::try_from(LAG_MIN).ok()?;
+        let found = lag.abs() >= least && gain >= step.gain && votes * 2 > comparable;
+        found.then_some(Detail { field: NO_FIELD, value: lag, limit: least, other: None })
     })
 }
 
-/// The lag that explains the difference to one neighbour, if one does: smallest cost, then smallest distance from 0,
-/// then the positive one.
-fn better_lag(own: &Tracks, other: &Tracks, step: &ShiftStep, zero: i64) -> Option<i64> {
-    if zero < step.floor {
-        return None;
-    }
-    let most = i64::try_from(LAG_MAX).ok()?;
-    let lags = (1..=most).flat_map(|lag| [lag, -lag]);
-    let costs = lags.filter_map(|lag| Some((shape(own, other, lag, step, step.overlap)?, lag)));
-    let (cost, lag) = costs.min_by_key(|(cost, _)| *cost)?;
-    let least = i64::try_from(LAG_MIN).ok()?;
-    (lag.abs() >= least && cost * 1_000 <= zero * step.ratio).then_some(lag)
+/// log2 of x ≥ 1 in thousandths, linear between powers of two, rounded down.
+fn log2_milli(x: i64) -> i64 {
+    let x = x.max(1);
+    let whole = x.ilog2();
+    i64::from(whole) * 1_000 + (((x - (1 << whole)) * 1_000) >> whole)
 }
 
 /// The schema's number of a tracked field.

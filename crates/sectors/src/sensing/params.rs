@@ -41,13 +41,17 @@ pub const FROZEN_RUN: usize = 4;
 pub const FROZEN_FIELDS: usize = 3;
 /// One field equal for at least so many consecutive samples while neighbours move.
 pub const FROZEN_MIN: u32 = 6;
-/// Range by which a majority of neighbours must have moved meanwhile, per tracked field: 3 K, 20 %, 4 m/s, 3 hPa.
-pub const FROZEN_RANGE: [i32; TRACKS] = [300, 2_000, 400, 300];
+/// Range by which a majority of neighbours must have moved meanwhile, per tracked field: 2 K, 15 %, 4 m/s, 2 hPa.
+pub const FROZEN_RANGE: [i32; TRACKS] = [200, 1_500, 400, 200];
 
 /// Copied feed: epochs looked at.
 pub const COPY_WINDOW: usize = 24;
 /// Mean difference of two honest instruments side by side, per tracked field: 0.11 K, 1.1 %, 0.22 m/s, 0.22 hPa.
 pub const COPY_REFERENCE: [i64; TRACKS] = [11, 110, 22, 22];
+/// Humidity from which on two instruments that agree prove nothing: 99 %.
+pub const COPY_SATURATED: i64 = 9_900;
+/// Wind up to which two instruments that agree prove nothing: 0.5 m/s.
+pub const COPY_CALM: i64 = 50;
 /// Fields with enough joint samples that are needed.
 pub const COPY_FIELDS: usize = 3;
 /// (joint samples of every counted field, largest mean ratio to the reference in per mille).
@@ -130,7 +134,7 @@ pub const TOLERANCES: [Tolerance; 3] = [
 pub const OFFSET_STEPS: [(usize, usize, usize, i64); 2] = [(8, 6, 750, 40), (24, 18, 600, 10)];
 
 /// Scale of the shape test per track (wind is not used): 1 K, 8 %, –, 0.5 hPa.
-pub const SHAPE_SCALE: [i64; TRACKS] = [100, 800, 0, 50];
+pub const SHAPE_SCALE: [i64; TRACKS] = [100, 800, 0, 30];
 /// Fields that the shape test needs.
 pub const SHAPE_FIELDS: usize = 2;
 /// Largest lag that is tried, epochs.
@@ -146,18 +150,25 @@ pub struct ShiftStep {
     pub needed: i64,
     /// Joint samples needed at another lag.
     pub overlap: i64,
-    /// Smallest cost at lag 0, per mille.
-    pub floor: i64,
-    /// Largest ratio of the best lag's cost to that of lag 0, per mille.
-    pub ratio: i64,
+    /// Smallest gain, thousandths of a bit.
+    pub gain: i64,
 }
 /// The windows of the time-shift test; one that fires is enough.
-pub const SHIFT_STEPS: [ShiftStep; 3] = [
-    ShiftStep { window: 12, needed: 8, overlap: 6, floor: 600, ratio: 250 },
-    ShiftStep { window: 24, needed: 16, overlap: 8, floor: 600, ratio: 350 },
-    ShiftStep { window: 48, needed: 32, overlap: 12, floor: 600, ratio: 450 },
+pub const SHIFT_STEPS: [ShiftStep; 4] = [
+    ShiftStep { window: 8, needed: 6, overlap: 4, gain: 2_200 },
+    ShiftStep { window: 12, needed: 8, overlap: 6, gain: 1_700 },
+    ShiftStep { window: 24, needed: 16, overlap: 8, gain: 1_250 },
+    ShiftStep { window: 48, needed: 32, overlap: 12, gain: 800 },
 ];
-/// Cost at lag 0 from which N falls, and at which it is 0, per mille; window of the second shift step.
+/// Added to every cost before its logarithm, per mille: what two honest instruments differ by anyway.
+pub const SHAPE_NOISE: i64 = 100;
+/// Gain from which one neighbour agrees, thousandths of a bit.
+pub const SHIFT_EACH: i64 = 300;
+/// Epochs of the soft shape test.
+pub const SOFT_WINDOW: usize = 24;
+/// Joint samples it needs.
+pub const SOFT_NEEDED: i64 = 8;
+/// Cost at lag 0 from which N falls, and at which it is 0, per mille.
 pub const SHAPE_SOFT: (i64, i64) = (2_500, 8_000);
 
 /// Location: full score up to this distance between reported and registered place, metres.

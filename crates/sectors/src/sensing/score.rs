@@ -106,28 +106,35 @@ pub fn score_epoch(input: &ScoreInput<'_>) -> ScoreOutput {
             }
         }
     }
+    let all: Vec<usize> = (0..stations.len()).collect();
     let first: Vec<Gate> =
-        (0..stations.len()).map(|i| gate_by_neighbours(&stations, i, &[])).collect();
-    let doubtful: Vec<bool> = first.iter().map(Option::is_some).collect();
+        all.iter().map(|i| gate_by_neighbours(&stations, *i, |_| true, GATE_NEIGHBOURS)).collect();
+    let second: Vec<Gate> = all.iter().map(|i| judge_again(&stations, *i, &first)).collect();
+    for (station, gate) in stations.iter_mut().zip(second) {
+        station.gate = station.gate.take().or(gate);
+    }
     let mut out = ScoreOutput { leaves: Vec::with_capacity(stations.len()), samples: Vec::new() };
-    let second: Vec<Gate> = (0..stations.len())
-        .map(|i| {
-            let trusted =
-                stations[i].near.others.iter().filter(|n| !is_doubtful(&doubtful, **n)).count();
-            if stations[i].gate.is_some() {
-                stations[i].gate.clone()
-            } else if trusted < GATE_NEIGHBOURS {
-                first[i].clone()
-            } else {
-                gate_by_neighbours(&stations, i, &doubtful)
-            }
-        })
-        .collect();
-    for (i, gate) in second.into_iter().enumerate() {
-        out.leaves.push(leaf(input, &stations, i, &doubtful, gate));
+    for i in all {
+        out.leaves.push(leaf(input, &stations, i));
         out.samples.extend(stations[i].sample.map(|sample| (stations[i].input.id, sample)));
     }
     out
+}
+
+/// The second pass: without the neighbours that the first one gated. Where fewer than two are left, a gate of the first
+/// pass stands only if each that is left gates alone too; where none is left, each of the gated ones must.
+fn judge_again(stations: &[Station<'_>], i: usize, first: &[Gate]) -> Gate {
+    let others = &stations[i].near.others;
+    let is_trusted = |n: usize| first[n].is_none();
+    let trusted: Vec<usize> = others.iter().map(|n| at(*n)).filter(|n| is_trusted(*n)).collect();
+    if trusted.len() >= GATE_NEIGHBOURS {
+        return gate_by_neighbours(stations, i, is_trusted, GATE_NEIGHBOURS);
+    }
+    first[i].as_ref()?;
+    let witnesses =
+        if trusted.is_empty() { others.iter().map(|n| at(*n)).collect() } else { trusted };
+    let mut gates = witnesses.iter().map(|w| gate_by_neighbours(stations, i, |n| n == *w, 1));
+    gates.all(|gate| gate.is_some()).then(|| first[i].clone()).flatten()
 }
 
 fn stations<'a>(input: &ScoreInput<'a>) -> Vec<Station<'a>> {
@@ -258,53 +265,56 @@ fn gate_copies(stations: &mut [Station<'_>]) {
     }
 }
 
-fn is_doubtful(doubtful: &[bool], i: u32) -> bool {
-    doubtful.get(at(i)).copied().unwrap_or(false)
-}
-
-fn neighbours<'a>(stations: &'a [Station<'_>], i: usize, doubtful: &[bool]) -> Vec<Neighbour<'a>> {
+/// The neighbours of other owners that `keep` names.
+fn neighbours<'a>(
+    stations: &'a [Station<'_>],
+    i: usize,
+    keep: impl Fn(usize) -> bool,
+) -> Vec<Neighbour<'a>> {
     let own = &stations[i];
-    let trusted = own.near.others.iter().filter(|n| !is_doubtful(doubtful, **n));
-    trusted
-        .map(|n| {
-            let other = &stations[at(*n)];
-            let rise = i64::from(own.input.position.elevation_dm)
-                - i64::from(other.input.position.elevation_dm);
-            Neighbour::new(other.input.id, &other.tracks, own.at.chord_m(&other.at), rise)
-        })
-        .collect()
+    let kept = own.near.others.iter().map(|n| at(*n)).filter(|n| keep(*n));
+    kept.map(|n| {
+        let other = &stations[n];
+        let rise = i64::from(own.input.position.elevation_dm)
+            - i64::from(other.input.position.elevation_dm);
+        Neighbour::new(&other.tracks, own.at.chord_m(&other.at), rise)
+    })
+    .collect()
 }
 
-/// The gates that need neighbours: a field that stands still, a shift in time, an offset.
-fn gate_by_neighbours(stations: &[Station<'_>], i: usize, doubtful: &[bool]) -> Gate {
+/// The gates that need neighbours, at least `least`: a field that stands still, a shift in time, an offset.
+fn gate_by_neighbours(
+    stations: &[Station<'_>],
+    i: usize,
+    keep: impl Fn(usize) -> bool,
+    least: usize,
+) -> Gate {
     let own = &stations[i];
     if own.gate.is_some() {
         return None;
     }
-    let near = neighbours(stations, i, doubtful);
-    if near.len() < GATE_NEIGHBOURS {
+    let near = neighbours(stations, i, keep);
+    if near.len() < least {
         return None;
     }
-    frozen_field(&own.tracks, &near)
+    frozen_field(&own.tracks, &near, least)
         .map(|detail| (Rejection::Frozen, detail))
-        .or_else(|| shifted(&own.tracks, &near).map(|detail| (Rejection::TimeShifted, detail)))
-        .or_else(|| offset(&own.tracks, &near).map(|detail| (Rejection::NeighbourOffset, detail)))
+        .or_else(|| {
+            shifted(&own.tracks, &near, least).map(|detail| (Rejection::TimeShifted, detail))
+        })
+        .or_else(|| {
+            offset(&own.tracks, &near, least).map(|detail| (Rejection::NeighbourOffset, detail))
+        })
 }
 
-fn leaf(
-    input: &ScoreInput<'_>,
-    stations: &[Station<'_>],
-    i: usize,
-    doubtful: &[bool],
-    gate: Gate,
-) -> ScoreLeaf {
+fn leaf(input: &ScoreInput<'_>, stations: &[Station<'_>], i: usize) -> ScoreLeaf {
     let own = &stations[i];
-    let near = neighbours(stations, i, doubtful);
+    let near = neighbours(stations, i, |n| stations[n].gate.is_none());
     let availability = availability(own.input);
     let neighbour = if own.sample.is_some() { agreement(own, &near) } else { 0 };
     let (deployment, indoor) = deployment(input, own, &near);
     let location = location(own.input);
-    let gate = gate.or_else(|| indoor.map(|detail| (Rejection::Indoor, detail)));
+    let gate = own.gate.clone().or_else(|| indoor.map(|detail| (Rejection::Indoor, detail)));
     let product = availability * neighbour * deployment * location / 1_000_000_000;
     let score = if gate.is_some() { 0 } else { product };
     let (rejection, detail) =
