@@ -41,6 +41,7 @@ pub fn mul_div_floor(a: u128, b: u128, c: u128) -> Option<u128> {
     u128::try_from(quotient).ok()
 }
 
+#[expect(clippy::should_implement_trait, reason = "sums of money can fail; the operators' cannot")]
 impl Stones {
     /// No stones.
     pub const ZERO: Self = Self(0);
@@ -69,6 +70,7 @@ impl Stones {
     }
 }
 
+#[expect(clippy::should_implement_trait, reason = "sums of money can fail; the operators' cannot")]
 impl MicroUsd {
     /// Nothing.
     pub const ZERO: Self = Self(0);

@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use h3o::{CellIndex, LatLng, Resolution};
+use h3o::{LatLng, Resolution};
 use serde::{Deserialize, Serialize};
 
 use crate::Position;
@@ -37,7 +37,7 @@ impl Cell {
         let lat = f64::from(position.lat_e7) / 1e7;
         let lon = f64::from(position.lon_e7) / 1e7;
         let point = LatLng::new(lat, lon).map_err(|_| CellError(position))?;
-        Ok(Self(u64::from(CellIndex::from(point.to_cell(CELL_RESOLUTION)))))
+        Ok(Self(u64::from(point.to_cell(CELL_RESOLUTION))))
     }
 }
 

@@ -233,6 +233,30 @@ fn system_transactions_are_bounded() {
     assert_eq!(chain.ledger.admit(&chain.state, &env, &fine).unwrap().kind, crate::Kind::System);
 }
 
+/// An operator holds no stones, and needs none.
+#[test]
+fn system_transactions_cost_nothing() {
+    let mut chain = Chain::new();
+    chain.go_to(1, 0);
+    let root = B256::repeat_byte(1);
+    let commit =
+        IBatches::commitCall { epoch: 0, sector: 1, root, digest: root, count: 1, size: 1 };
+    let sent = chain.system(INGESTS[0], BATCHES, &commit).expect("included");
+    assert!(sent.success);
+    assert_eq!(sent.events::<IBatches::BatchCommitted>()[0].root, root);
+    assert_eq!((chain.nonce(INGESTS[0]), chain.balance(INGESTS[0])), (1, Stones::ZERO));
+    assert_eq!(chain.call(ALICE, ECONOMY, &IEconomy::burnedCall {}), U256::ZERO);
+    // The second would revert, so no block may hold it.
+    assert_eq!(chain.system(INGESTS[0], BATCHES, &commit).unwrap_err().code(), 19);
+    let env = chain.ledger.next_env(&chain.head, chain.now(), VALIDATORS[0]);
+    let input = Bytes::from(commit.abi_encode());
+    let again = transaction(INGESTS[0], 1, 0, TxKind::Call(BATCHES), U256::ZERO, input);
+    assert!(matches!(
+        chain.ledger.verify(&chain.state, &env, [again]),
+        Err(BlockError::Transaction { index: 0, error: TxError::SystemReverts(_) })
+    ));
+}
+
 #[test]
 fn admission() {
     let mut chain = Chain::new();

@@ -357,37 +357,37 @@ impl Unpacker {
 }
 
 macro_rules! one_word {
-    ($($type:ty: $to:expr, $from:expr;)+) => {$(
+    ($($type:ty: $value:ident => $to:expr, $word:ident => $from:expr;)+) => {$(
         impl Stored for $type {
             const SLOTS: usize = 1;
             fn to_words(&self, words: &mut [U256]) {
-                let to: fn(&$type) -> U256 = $to;
-                words[0] = to(self);
+                let $value = self;
+                words[0] = $to;
             }
             fn from_words(words: &[U256]) -> Self {
-                let from: fn(Unpacker, U256) -> $type = $from;
-                from(Unpacker::new(words[0]), words[0])
+                let $word = words[0];
+                $from
             }
         }
     )+};
 }
 
 one_word! {
-    U256: |v| *v, |_, w| w;
-    B256: |v| (*v).into(), |_, w| w.into();
-    Digest: |v| U256::from_be_bytes(v.0), |_, w| Digest(w.to_be_bytes());
-    Address: |v| v.into_word().into(), |mut u, _| u.address();
-    bool: |v| U256::from(*v), |_, w| !w.is_zero();
-    u8: |v| U256::from(*v), |mut u, _| u.u8();
-    u32: |v| U256::from(*v), |mut u, _| u.u32();
-    u64: |v| U256::from(*v), |mut u, _| u.u64();
-    u128: |v| U256::from(*v), |mut u, _| u.u128();
-    Stones: |v| U256::from(v.0), |mut u, _| Stones(u.u128());
-    MicroUsd: |v| U256::from(v.0), |mut u, _| MicroUsd(u.u64());
-    TimeMs: |v| U256::from(v.0), |mut u, _| TimeMs(u.u64());
-    Epoch: |v| U256::from(v.0), |mut u, _| Epoch(u.u64());
-    Cell: |v| U256::from(v.0), |mut u, _| Cell(u.u64());
-    DeviceId: |v| U256::from(u128::from_be_bytes(v.0)), |mut u, _| DeviceId(u.bytes16());
+    U256: v => *v, w => w;
+    B256: v => (*v).into(), w => w.into();
+    Digest: v => U256::from_be_bytes(v.0), w => Self(w.to_be_bytes());
+    Address: v => v.into_word().into(), w => Unpacker::new(w).address();
+    bool: v => U256::from(*v), w => !w.is_zero();
+    u8: v => U256::from(*v), w => Unpacker::new(w).u8();
+    u32: v => U256::from(*v), w => Unpacker::new(w).u32();
+    u64: v => U256::from(*v), w => Unpacker::new(w).u64();
+    u128: v => U256::from(*v), w => Unpacker::new(w).u128();
+    Stones: v => U256::from(v.0), w => Self(Unpacker::new(w).u128());
+    MicroUsd: v => U256::from(v.0), w => Self(Unpacker::new(w).u64());
+    TimeMs: v => U256::from(v.0), w => Self(Unpacker::new(w).u64());
+    Epoch: v => U256::from(v.0), w => Self(Unpacker::new(w).u64());
+    Cell: v => U256::from(v.0), w => Self(Unpacker::new(w).u64());
+    DeviceId: v => U256::from(u128::from_be_bytes(v.0)), w => Self(Unpacker::new(w).bytes16());
 }
 
 impl Key for U256 {

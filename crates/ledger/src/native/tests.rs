@@ -5,14 +5,16 @@ use alloy_sol_types::{SolCall, SolError, SolInterface};
 use cairn_primitives::{
     Stones,
     abi::{
-        self, CREDITS, ECONOMY, ICredits, IEconomy, IKernel, IRegistry, IStake, REGISTRY, STAKE,
+        self, BATCHES, CREDITS, ECONOMY, IBatches, ICredits, IEconomy, IKernel, IMarket, IRegistry,
+        IRewards, IStake, MARKET, REGISTRY, REWARDS, STAKE,
     },
 };
+use proptest::prelude::*;
 
 use super::{CONTRACTS, credits};
 use crate::{
     Account, CallOutcome,
-    fixture::{ALICE, BOB, Chain, enter, stones},
+    fixture::{ALICE, BOB, Chain, INGESTS, VALIDATORS, enter, stones},
 };
 
 const OUTER: Address = alloy_primitives::address!("0x0000000000000000000000000000000000c0ffee");
@@ -57,22 +59,28 @@ fn error_of(outcome: CallOutcome) -> IKernel::IKernelErrors {
     }
 }
 
+fn selectors(address: Address) -> &'static [[u8; 4]] {
+    match address {
+        CREDITS => ICredits::ICreditsCalls::SELECTORS,
+        REGISTRY => IRegistry::IRegistryCalls::SELECTORS,
+        STAKE => IStake::IStakeCalls::SELECTORS,
+        ECONOMY => IEconomy::IEconomyCalls::SELECTORS,
+        BATCHES => IBatches::IBatchesCalls::SELECTORS,
+        REWARDS => IRewards::IRewardsCalls::SELECTORS,
+        MARKET => IMarket::IMarketCalls::SELECTORS,
+        other => panic!("{other} has no ABI"),
+    }
+}
+
+#[test]
+fn every_address_has_its_contract() {
+    let here: Vec<_> = CONTRACTS.iter().map(|contract| (contract.address, contract.name)).collect();
+    assert_eq!(here, abi::CONTRACTS);
+}
+
 #[test]
 fn every_selector_of_every_abi_is_dispatched() {
     let chain = Chain::new();
-    let selectors = |address: Address| -> Vec<[u8; 4]> {
-        let of = |selectors: &[[u8; 4]]| selectors.to_vec();
-        match address {
-            CREDITS => of(&ICredits::ICreditsCalls::SELECTORS),
-            REGISTRY => of(&IRegistry::IRegistryCalls::SELECTORS),
-            STAKE => of(&IStake::IStakeCalls::SELECTORS),
-            ECONOMY => of(&IEconomy::IEconomyCalls::SELECTORS),
-            abi::BATCHES => of(&abi::IBatches::IBatchesCalls::SELECTORS),
-            abi::REWARDS => of(&abi::IRewards::IRewardsCalls::SELECTORS),
-            abi::MARKET => of(&abi::IMarket::IMarketCalls::SELECTORS),
-            other => panic!("{other} has no ABI"),
-        }
-    };
     for contract in CONTRACTS {
         for selector in selectors(contract.address) {
             // Zeros decode as any arguments: numbers are 0, and every offset points at a length of 0.
@@ -215,4 +223,55 @@ fn a_contract_is_the_same_without_an_evm() {
             .collect()
     };
     assert_eq!(of(&state.slots), of(&chain.state.slots));
+}
+
+/// A word that arithmetic trips over.
+fn edge() -> impl Strategy<Value = U256> {
+    prop_oneof![
+        Just(U256::ZERO),
+        Just(U256::from(1)),
+        Just(U256::from(32)),
+        Just(U256::from(64)),
+        (0..3_u64).prop_map(U256::from),
+        Just(U256::from(u32::MAX)),
+        Just(U256::from(u64::MAX)),
+        Just(U256::from(u64::MAX - 1)),
+        Just(U256::from(u128::MAX)),
+        Just(U256::MAX),
+        Just(U256::MAX << 128),
+        any::<[u8; 32]>().prop_map(U256::from_be_bytes),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 3_000, ..ProptestConfig::default() })]
+
+    /// Whatever anybody calls with whatever arguments, at whatever time: an answer, never a stopped node.
+    #[test]
+    fn no_arguments_stop_the_node(
+        contract in 0..CONTRACTS.len(),
+        selector in any::<prop::sample::Index>(),
+        words in prop::collection::vec(edge(), 0..12),
+        caller in prop::sample::select(vec![ALICE, VALIDATORS[1], INGESTS[0]]),
+        value in prop::sample::select(vec![0, 1, stones(100).0]),
+        later_ms in prop::sample::select(vec![0_u64, 1, 3_600_000, 4_500_001, 400 * 3_600_000]),
+    ) {
+        let to = CONTRACTS[contract].address;
+        let mut input = selector.get(selectors(to)).to_vec();
+        for word in words {
+            input.extend_from_slice(&word.to_be_bytes::<32>());
+        }
+        let chain = Chain::new();
+        let mut env = chain.ledger.env_of(&chain.head);
+        env.time.0 += later_ms;
+        let request = alloy_rpc_types_eth::TransactionRequest {
+            from: Some(caller),
+            to: Some(to.into()),
+            value: Some(U256::from(value)),
+            gas: Some(3_000_000),
+            input: Bytes::from(input).into(),
+            ..Default::default()
+        };
+        prop_assert!(chain.ledger.call(&chain.state, &env, &request, None).is_ok());
+    }
 }
