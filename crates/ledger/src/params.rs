@@ -12,5 +12,5 @@ pub const BLOCK_TXS_MAX: usize = 10_000;
 pub const SYSTEM_BYTES_MAX: usize = 1_024;
 /// Most gas of a system transaction.
 pub const SYSTEM_GAS_MAX: u64 = 8_000_000;
-/// Most gas of a call that is no transaction (`eth_call`).
-pub const CALL_GAS_MAX: u64 = 200_000_000;
+/// Most gas of a call that is no transaction (`eth_call`), as in geth: it costs the caller nothing.
+pub const CALL_GAS_MAX: u64 = 50_000_000;

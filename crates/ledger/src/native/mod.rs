@@ -10,6 +10,7 @@
 mod ctx;
 mod gas;
 mod host;
+mod packing;
 mod storage;
 
 pub mod batches;
@@ -24,7 +25,8 @@ pub mod stake;
 pub use ctx::{Call, Ctx, Facts, Res, Stop, decode, out_of_range, revert};
 pub use gas::{CELL, SHA256, SIGNATURE, sha256};
 pub use host::{Host, Sheet};
-pub use storage::{Blob, Key, List, Mapping, Packer, Place, SLOTS_MAX, Stored, Unpacker, Value};
+pub use packing::{Packer, Unpacker};
+pub use storage::{Blob, Key, List, Mapping, Place, SLOTS_MAX, Stored, Value};
 
 use std::{borrow::Cow, sync::Arc};
 

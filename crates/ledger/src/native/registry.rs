@@ -258,4 +258,4 @@ pub(super) fn check(c: &mut Ctx<'_>, found: &mut Vec<Violation>) -> Res<()> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -12,7 +12,7 @@ use std::marker::PhantomData;
 use alloy_primitives::{Address, B256, FixedBytes, U256, keccak256};
 use cairn_primitives::{Cell, DeviceId, Digest, Epoch, MicroUsd, Stones, TimeMs};
 
-use super::{Ctx, Res, Stop};
+use super::{Ctx, Res, Stop, Unpacker};
 
 /// Most slots of one stored struct.
 pub const SLOTS_MAX: usize = 8;
@@ -240,119 +240,6 @@ impl Blob {
             c.store(self.contract, first.wrapping_add(U256::from(i)), U256::from_be_bytes(word))?;
         }
         Ok(())
-    }
-}
-
-/// Fills a word from its low end, as Solidity packs the fields of a struct.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Packer {
-    word: U256,
-    bits: usize,
-}
-
-impl Packer {
-    /// An empty word.
-    #[must_use]
-    pub const fn new() -> Self {
-        Self { word: U256::ZERO, bits: 0 }
-    }
-
-    /// Adds the low `bytes` bytes of `value` above the earlier fields.
-    ///
-    /// # Panics
-    /// When the fields exceed 32 bytes: a mistake in a layout, found by any test of it.
-    #[must_use]
-    pub fn push(self, bytes: usize, value: U256) -> Self {
-        assert!(self.bits + bytes * 8 <= 256, "a packed word has 32 bytes");
-        Self { word: self.word | (value << self.bits), bits: self.bits + bytes * 8 }
-    }
-    /// Adds a `uint64`.
-    #[must_use]
-    pub fn u64(self, value: u64) -> Self {
-        self.push(8, U256::from(value))
-    }
-    /// Adds a `uint32`.
-    #[must_use]
-    pub fn u32(self, value: u32) -> Self {
-        self.push(4, U256::from(value))
-    }
-    /// Adds an `int32`.
-    #[must_use]
-    pub fn i32(self, value: i32) -> Self {
-        self.u32(value.cast_unsigned())
-    }
-    /// Adds a `uint8`.
-    #[must_use]
-    pub fn u8(self, value: u8) -> Self {
-        self.push(1, U256::from(value))
-    }
-    /// Adds an `address`.
-    #[must_use]
-    pub fn address(self, value: Address) -> Self {
-        self.push(20, value.into_word().into())
-    }
-    /// Adds a `uint128`.
-    #[must_use]
-    pub fn u128(self, value: u128) -> Self {
-        self.push(16, U256::from(value))
-    }
-    /// Adds a `bytes16`.
-    #[must_use]
-    pub fn bytes16(self, value: [u8; 16]) -> Self {
-        self.u128(u128::from_be_bytes(value))
-    }
-    /// The word.
-    #[must_use]
-    pub const fn word(self) -> U256 {
-        self.word
-    }
-}
-
-/// Takes the fields of a packed word, low end first.
-#[derive(Clone, Copy, Debug)]
-pub struct Unpacker(U256);
-
-impl Unpacker {
-    /// Starts at the low end of `word`.
-    #[must_use]
-    pub const fn new(word: U256) -> Self {
-        Self(word)
-    }
-
-    fn low<const N: usize>(&mut self) -> [u8; N] {
-        let bytes: [u8; 32] = self.0.to_be_bytes();
-        self.0 = self.0.wrapping_shr(N * 8);
-        let mut out = [0; N];
-        out.copy_from_slice(&bytes[32 - N..]);
-        out
-    }
-    /// Takes a `uint64`.
-    pub fn u64(&mut self) -> u64 {
-        u64::from_be_bytes(self.low())
-    }
-    /// Takes a `uint32`.
-    pub fn u32(&mut self) -> u32 {
-        u32::from_be_bytes(self.low())
-    }
-    /// Takes an `int32`.
-    pub fn i32(&mut self) -> i32 {
-        i32::from_be_bytes(self.low())
-    }
-    /// Takes a `uint8`.
-    pub fn u8(&mut self) -> u8 {
-        self.low::<1>()[0]
-    }
-    /// Takes an `address`.
-    pub fn address(&mut self) -> Address {
-        Address::from(self.low::<20>())
-    }
-    /// Takes a `uint128`.
-    pub fn u128(&mut self) -> u128 {
-        u128::from_be_bytes(self.low())
-    }
-    /// Takes a `bytes16`.
-    pub fn bytes16(&mut self) -> [u8; 16] {
-        self.low()
     }
 }
 

@@ -11,7 +11,7 @@ use cairn_primitives::{
 };
 use proptest::prelude::*;
 
-use super::{CONTRACTS, credits};
+use super::{CONTRACTS, credits, registry::tests as registry_tests};
 use crate::{
     Account, CallOutcome,
     fixture::{ALICE, BOB, Chain, INGESTS, VALIDATORS, enter, stones},
@@ -187,6 +187,23 @@ fn a_revert_of_the_caller_undoes_slots_stones_and_logs() {
     assert!(sent.success);
     assert_eq!(sent.events::<ICredits::Minted>()[0].account, OUTER);
     assert_eq!(chain.balance(CREDITS), stones(10));
+}
+
+/// Balances that a native contract moved itself come back too: here burned stones and a challenger's reward.
+#[test]
+fn a_revert_of_the_caller_undoes_a_slash() {
+    let mut chain = with_outer(forwarder(CALL, REGISTRY, true));
+    let (id, proof) = registry_tests::registered_equivocator(&mut chain);
+    let (held, burned) = (chain.balance(REGISTRY), IEconomy::burnedCall {});
+    let to = alloy_primitives::TxKind::Call(OUTER);
+    let before = chain.call(ALICE, ECONOMY, &burned);
+    assert!(!chain.send_raw(BOB, to, Stones::ZERO, proof.abi_encode().into()).success);
+    assert_eq!(chain.balance(REGISTRY), held);
+    assert_eq!(chain.call(ALICE, REGISTRY, &IRegistry::getCall { id }).status, 1);
+    // What the block burned is its base fee and nothing else.
+    let fee = u128::from(chain.head.gas_used) * u128::from(chain.head.base_fee_per_gas.unwrap());
+    assert_eq!(chain.call(ALICE, ECONOMY, &burned) - before, U256::from(fee));
+    assert!(chain.send(BOB, REGISTRY, Stones::ZERO, &proof).success, "the proof itself is good");
 }
 
 #[test]

@@ -183,16 +183,24 @@ fn batch(device: DeviceId, stream: u16, first_seq: u64, rows: u32, value: i32) -
     }
 }
 
-#[test]
-fn equivocation_is_slashed_once() {
-    let mut chain = Chain::new();
-    let id = register(&mut chain, ALICE, &key(1));
+/// A device of Alice that signed two batches with one sequence number in common, and the proof.
+pub fn registered_equivocator(
+    chain: &mut Chain,
+) -> (FixedBytes<16>, IRegistry::proveEquivocationCall) {
+    let id = register(chain, ALICE, &key(1));
     let device = DeviceId(id.0);
     let sign = |batch| Envelope::sign(batch, &key(1)).expect("signs").bytes().to_vec();
     let proof = IRegistry::proveEquivocationCall {
         envelopeA: sign(batch(device, 0, 10, 4, 1)).into(),
         envelopeB: sign(batch(device, 0, 13, 4, 2)).into(),
     };
+    (id, proof)
+}
+
+#[test]
+fn equivocation_is_slashed_once() {
+    let mut chain = Chain::new();
+    let (id, proof) = registered_equivocator(&mut chain);
     let before = chain.balance(CAROL);
     let sent = chain.send(CAROL, REGISTRY, Stones::ZERO, &proof);
     let event = &sent.events::<IRegistry::DeviceSlashed>()[0];

@@ -4,7 +4,7 @@ use alloy_primitives::{Address, B256, U256, keccak256};
 use cairn_primitives::{DeviceId, Stones, TimeMs};
 use proptest::prelude::*;
 
-use super::{Blob, Key as _, List, Mapping, Packer, Place as _, Unpacker, Value};
+use super::{Blob, Key as _, List, Mapping, Place as _, Value};
 use crate::{
     Memory,
     fixture::{ALICE, enter},
@@ -47,24 +47,7 @@ fn lists_grow_from_the_hash_of_their_slot() {
     assert_eq!(with(&mut state, |c| list.len(c)), 0);
 }
 
-#[test]
-fn fields_are_packed_from_the_low_end() {
-    let word = Packer::new().u8(0x01).u32(0x0203_0405).address(Address::repeat_byte(0xaa)).word();
-    let mut expected = [0; 32];
-    expected[31] = 1;
-    expected[27..31].copy_from_slice(&[2, 3, 4, 5]);
-    expected[7..27].fill(0xaa);
-    assert_eq!(word, U256::from_be_bytes(expected));
-}
-
 proptest! {
-    #[test]
-    fn packed_fields_come_back(a: u64, b: i32, c: u8, d: u128) {
-        let word = Packer::new().u64(a).i32(b).u8(c).u128(d).word();
-        let mut fields = Unpacker::new(word);
-        prop_assert_eq!((fields.u64(), fields.i32(), fields.u8(), fields.u128()), (a, b, c, d));
-    }
-
     #[test]
     fn bytes_come_back(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         let blob = Blob::of(HERE, U256::from(2));
