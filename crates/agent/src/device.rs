@@ -17,7 +17,7 @@ use cairn_primitives::{
     Stream, TimeMs, WEATHER,
 };
 use serde::Serialize;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 
 use crate::{
     Anchors, Counts, Row, Spool, SpoolError,
@@ -31,6 +31,8 @@ mod delivery;
 pub const BATCH_ROWS: usize = 64;
 /// Readings taken from the instrument at once, and rows looked at when cutting.
 const CHUNK: usize = 1_024;
+/// Disk tasks of a device at one time.
+const DISK_TASKS: u16 = 4;
 /// Schema of what is measured.
 const SCHEMA: &Schema = &WEATHER;
 
@@ -193,7 +195,8 @@ impl<A: Anchors> Device<A> {
             settled,
         } = self;
         let next = watch::Sender::new(instrument.next_time());
-        let shared = Shared { config, clock, spool, state, sealed, settled, next };
+        let disk = Arc::new(Semaphore::new(DISK_TASKS.into()));
+        let shared = Shared { config, clock, spool, disk, state, sealed, settled, next };
         let work = async {
             tokio::try_join!(
                 shared.measure(&mut instrument, &anchors),
@@ -201,7 +204,10 @@ impl<A: Anchors> Device<A> {
                 shared.report(),
             )
         };
-        shutdown.until(work).await.map_or(Ok(()), |ended| ended.map(|_: ((), (), ())| ()))
+        let ended = shutdown.until(work).await;
+        // Disk work cannot be cancelled: when `run` returns, nobody touches the spool any more.
+        drop(shared.disk.acquire_many(DISK_TASKS.into()).await);
+        ended.map_or(Ok(()), |ended| ended.map(|_: ((), (), ())| ()))
     }
 
     fn publish(&self, next: Option<TimeMs>) -> Result<(), SpoolError> {
@@ -231,6 +237,8 @@ struct Shared {
     config: DeviceConfig,
     clock: NetworkClock,
     spool: Arc<Spool>,
+    /// One permit for each disk task under way.
+    disk: Arc<Semaphore>,
     state: watch::Sender<DeviceState>,
     /// A batch was sealed.
     sealed: Notify,
@@ -246,8 +254,17 @@ impl Shared {
         &self,
         work: impl FnOnce(&Spool) -> Result<T, SpoolError> + Send + 'static,
     ) -> Result<T, DeviceError> {
+        let permit =
+            self.disk.clone().acquire_owned().await.expect("the semaphore is never closed");
         let spool = self.spool.clone();
-        Ok(tokio::task::spawn_blocking(move || work(&spool)).await??)
+        let task = tokio::task::spawn_blocking(move || {
+            let result = work(&spool);
+            // The spool is let go before the permit: who has all permits may open it again.
+            drop(spool);
+            drop(permit);
+            result
+        });
+        Ok(task.await??)
     }
 
     /// Takes readings when they are due, and signs what is complete.
@@ -346,9 +363,9 @@ impl Shared {
     /// Publishes the state after every change.
     async fn report(&self) -> Result<(), DeviceError> {
         loop {
-            let (spool, schedule) = (self.spool.clone(), self.config.schedule);
-            let (state, next) = (self.state.clone(), *self.next.borrow());
-            tokio::task::spawn_blocking(move || publish(&spool, &schedule, next, &state)).await??;
+            let (schedule, state, next) =
+                (self.config.schedule, self.state.clone(), *self.next.borrow());
+            self.on_disk(move |spool| publish(spool, &schedule, next, &state)).await?;
             self.settled.notified().await;
         }
     }
