@@ -1,15 +1,16 @@
-//! Blocks: fees, limits, system transactions, roots, determinism, and conservation under random transactions.
+//! Blocks: fees, limits, system transactions, roots and determinism.
 
-use alloy_consensus::proofs;
+mod random;
+
+use alloy_consensus::{TxEnvelope, proofs, transaction::Recovered};
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, keccak256};
 use alloy_sol_types::SolCall;
 use cairn_primitives::{
-    Digest, Epoch, SecretKey, Stones, TimeMs,
+    Digest, Stones, TimeMs,
     abi::{
         BATCHES, CREDITS, ECONOMY, IBatches, ICredits, IEconomy, IRegistry, IStake, REGISTRY, STAKE,
     },
 };
-use proptest::prelude::*;
 
 use crate::{
     BlockError, CallOutcome, Overlay, State as _, TxError, Writes,
@@ -20,12 +21,7 @@ use crate::{
 
 const GWEI: u128 = 1_000_000_000;
 
-fn transfer(
-    nonce: u64,
-    fee: u128,
-    to: Address,
-    amount: Stones,
-) -> alloy_consensus::transaction::Recovered<alloy_consensus::TxEnvelope> {
+fn transfer(nonce: u64, fee: u128, to: Address, amount: Stones) -> Recovered<TxEnvelope> {
     transaction(ALICE, nonce, fee, TxKind::Call(to), U256::from(amount.0), Bytes::new())
 }
 
@@ -81,8 +77,7 @@ fn a_transfer_pays_the_base_fee_and_the_tip() {
     let signed =
         alloy_consensus::Signed::new_unhashed(tx, alloy_primitives::Signature::test_signature());
     let (alice, bob) = (chain.balance(ALICE), chain.balance(BOB));
-    let executed = chain
-        .block(vec![alloy_consensus::transaction::Recovered::new_unchecked(signed.into(), ALICE)]);
+    let executed = chain.block(vec![Recovered::new_unchecked(signed.into(), ALICE)]);
     assert_eq!(executed.gas_used, [21_000]);
     assert_eq!(chain.balance(BOB).0 - bob.0, stones(3).0);
     assert_eq!(alice.0 - chain.balance(ALICE).0, stones(3).0 + 21_000 * (base_fee + GWEI));
@@ -384,121 +379,4 @@ fn the_fixed_set() {
     assert_eq!(chain.call(CAROL, ECONOMY, &IEconomy::priceCall {}), 50_000);
     let reserve = chain.call(CAROL, ECONOMY, &IEconomy::reserveCall {});
     assert_eq!(reserve, U256::from(stones(genesis().economy.reserve_stones).0));
-}
-
-/// One random thing somebody does.
-#[derive(Clone, Debug)]
-enum Act {
-    Transfer { from: usize, to: usize, stones: u64 },
-    Mint { from: usize, stones: u64 },
-    Register { from: usize, key: u8, bond: u64 },
-    Leave { from: usize, key: u8 },
-    Withdraw { from: usize, key: u8 },
-    Garbage { from: usize, to: usize, input: Vec<u8>, stones: u64 },
-    Create { from: usize, code: Vec<u8>, stones: u64 },
-    Later { epochs: u64 },
-}
-
-const PEOPLE: [Address; 3] = [ALICE, BOB, CAROL];
-
-fn act() -> impl Strategy<Value = Act> {
-    let who = 0..3usize;
-    prop_oneof![
-        (who.clone(), 0..3usize, 0..2_000u64).prop_map(|(from, to, stones)| Act::Transfer {
-            from,
-            to,
-            stones
-        }),
-        (who.clone(), 0..2_000u64).prop_map(|(from, stones)| Act::Mint { from, stones }),
-        (who.clone(), 1..6u8, 90..120u64).prop_map(|(from, key, bond)| Act::Register {
-            from,
-            key,
-            bond
-        }),
-        (who.clone(), 1..6u8).prop_map(|(from, key)| Act::Leave { from, key }),
-        (who.clone(), 1..6u8).prop_map(|(from, key)| Act::Withdraw { from, key }),
-        (who.clone(), 0..9usize, prop::collection::vec(any::<u8>(), 0..200), 0..5u64)
-            .prop_map(|(from, to, input, stones)| Act::Garbage { from, to, input, stones }),
-        (who, prop::collection::vec(any::<u8>(), 0..64), 0..5u64)
-            .prop_map(|(from, code, stones)| Act::Create { from, code, stones }),
-        (1..4u64).prop_map(|epochs| Act::Later { epochs }),
-    ]
-}
-
-fn device(key: u8) -> alloy_primitives::FixedBytes<16> {
-    cairn_primitives::DeviceId::of(&SecretKey::ed25519([key; 32]).public()).0.into()
-}
-
-fn perform(chain: &mut Chain, act: Act) {
-    let fixed = |to: Address| TxKind::Call(to);
-    match act {
-        Act::Transfer { from, to, stones: n } => {
-            chain.send_raw(PEOPLE[from], fixed(PEOPLE[to]), stones(n), Bytes::new());
-        }
-        Act::Mint { from, stones: n } => {
-            chain.send(PEOPLE[from], CREDITS, stones(n), &ICredits::mintCall {});
-        }
-        Act::Register { from, key, bond } => {
-            let secret = SecretKey::ed25519([key; 32]);
-            let public = secret.public();
-            let place = cairn_primitives::Position { lat_e7: 1, lon_e7: 2, elevation_dm: 3 };
-            let message =
-                cairn_primitives::registration_message(7_777, PEOPLE[from], 1, &public, place);
-            let r = IRegistry::Registration {
-                sector: 1,
-                keyType: 1,
-                publicKey: public.as_bytes().to_vec().into(),
-                latE7: place.lat_e7,
-                lonE7: place.lon_e7,
-                elevationDm: place.elevation_dm,
-            };
-            let proof = secret.sign(&message).unwrap().0.to_vec().into();
-            chain.send(PEOPLE[from], REGISTRY, stones(bond), &IRegistry::registerCall { r, proof });
-        }
-        Act::Leave { from, key } => {
-            chain.send(
-                PEOPLE[from],
-                REGISTRY,
-                Stones::ZERO,
-                &IRegistry::leaveCall { id: device(key) },
-            );
-        }
-        Act::Withdraw { from, key } => {
-            chain.send(
-                PEOPLE[from],
-                REGISTRY,
-                Stones::ZERO,
-                &IRegistry::withdrawBondCall { id: device(key) },
-            );
-        }
-        Act::Garbage { from, to, input, stones: n } => {
-            let targets = [CREDITS, REGISTRY, BATCHES, STAKE, ECONOMY, ALICE];
-            let targets = targets
-                .into_iter()
-                .chain([cairn_primitives::abi::REWARDS, cairn_primitives::abi::MARKET]);
-            let to = targets.chain([cairn_primitives::abi::TREASURY]).nth(to).unwrap();
-            chain.send_raw(PEOPLE[from], fixed(to), stones(n), input.into());
-        }
-        Act::Create { from, code, stones: n } => {
-            chain.send_raw(PEOPLE[from], TxKind::Create, stones(n), code.into());
-        }
-        Act::Later { epochs } => {
-            let now = chain.ledger.genesis().schedule().epoch_at(chain.now());
-            chain.go_to(Epoch(now.0 + epochs).0, 0);
-        }
-    }
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
-
-    /// Whatever happens, every block comes out the same twice and no stone or credit appears or vanishes
-    /// (`Chain::block` asserts both).
-    #[test]
-    fn nothing_appears_and_nothing_vanishes(acts in prop::collection::vec(act(), 1..30)) {
-        let mut chain = Chain::new();
-        for act in acts {
-            perform(&mut chain, act);
-        }
-    }
 }
