@@ -207,7 +207,7 @@ pub(super) fn offset(own: &Tracks, neighbours: &[Neighbour<'_>], least: usize) -
     if neighbours.len() < least {
         return None;
     }
-    let [(short, ..), (long, enough, ..)] = OFFSET_STEPS;
+    let [_, (long, enough, ..)] = OFFSET_STEPS;
     let track = &own.0[T];
     let by_age: Vec<(usize, i64)> = ones(track.mask & below(long))
         .filter_map(|age| {
@@ -217,7 +217,6 @@ pub(super) fn offset(own: &Tracks, neighbours: &[Neighbour<'_>], least: usize) -
         .collect();
     let step = if by_age.len() >= enough { OFFSET_STEPS[1] } else { OFFSET_STEPS[0] };
     let (window, needed, share, limit) = step;
-    debug_assert!(short <= long);
     let mut found: Vec<i64> =
         by_age.iter().filter(|(age, _)| *age < window).map(|(_, excess)| *excess).collect();
     if found.len() < needed {
@@ -314,7 +313,10 @@ pub(super) fn shifted(own: &Tracks, neighbours: &[Neighbour<'_>], fewest: usize)
                 total += neighbour.nearness() * fields;
                 votes += usize::from(gain >= SHIFT_EACH * fields);
             }
-            let gain = if total == 0 { 0 } else { sum / total };
+            if total == 0 {
+                continue;
+            }
+            let gain = sum.div_euclid(total);
             if best.is_none_or(|(most, ..)| gain > most) {
                 best = Some((gain, lag, votes));
             }
