@@ -292,3 +292,35 @@ proptest! {
         prop_assert!(chain.ledger.call(&chain.state, &env, &request, None).is_ok());
     }
 }
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+
+    /// The EVM's own precompiles run libraries on strangers' bytes: an answer or a failed call, never a stopped node.
+    #[test]
+    fn no_bytes_stop_a_precompile(
+        number in prop::sample::select((1..=0x11_u64).chain([0x100]).collect::<Vec<_>>()),
+        shape in prop::sample::select(vec![0_usize, 64, 96, 128, 160, 192, 213, 256, 288, 384, 512]),
+        mut input in prop::collection::vec(any::<u8>(), 512),
+        small in any::<bool>(),
+    ) {
+        input.truncate(shape);
+        if small {
+            // Mostly zeros, so that lengths and field elements are in range.
+            for (i, byte) in input.iter_mut().enumerate() {
+                *byte = if i % 32 == 31 { *byte } else { 0 };
+            }
+        }
+        let chain = Chain::new();
+        let to = Address::from_word(U256::from(number).into());
+        let request = alloy_rpc_types_eth::TransactionRequest {
+            from: Some(ALICE),
+            to: Some(to.into()),
+            gas: Some(10_000_000),
+            input: Bytes::from(input).into(),
+            ..Default::default()
+        };
+        let env = chain.ledger.env_of(&chain.head);
+        prop_assert!(chain.ledger.call(&chain.state, &env, &request, None).is_ok());
+    }
+}
