@@ -5,6 +5,7 @@
 //! gateway both run, `leaf` is what validators vote on.
 
 mod leaf;
+pub mod lease;
 pub mod place;
 mod rejection;
 pub mod sensing;
