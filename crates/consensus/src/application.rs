@@ -23,7 +23,6 @@ use alloy_primitives::{Address, B256};
 use bytes::Bytes;
 use cairn_ledger::{BlockError, Ledger, Writes, decode_transaction, params::BLOCK_TXS_MAX};
 use cairn_primitives::TimeMs;
-use commonware_codec::Encode as _;
 use commonware_consensus::{
     Heightable as _,
     marshal::{self, ancestry::Ancestry, standard::Standard},
@@ -218,7 +217,7 @@ impl<D: Disk, P: Pool> App<D, P> {
                 .execute(&block, &parent.preamble, parent.digest())
                 .expect("an archived block executes on its parent's state as the network agreed");
             let certificate =
-                self.proof(&block).await.map_or_else(Vec::new, |proof| proof.encode().into());
+                self.proof(&block).await.map_or_else(Vec::new, |proof| proof.to_bytes());
             chain.commit(digest, &layer, certificate);
             head += 1;
         }
@@ -442,7 +441,7 @@ where
                 .get(&digest)
                 .expect("a final block above the disk was executed here");
             let certificate =
-                self.proof(block).await.map_or_else(Vec::new, |proof| proof.encode().into());
+                self.proof(block).await.map_or_else(Vec::new, |proof| proof.to_bytes());
             chain.commit(digest, &layer, certificate);
         }
         chain.speculation.committed(height);

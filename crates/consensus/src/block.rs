@@ -105,6 +105,20 @@ impl Block {
         Self { preamble, transactions: Vec::new() }
     }
 
+    /// The block with these bytes.
+    ///
+    /// # Errors
+    /// When they are not the one encoding of a block within all bounds.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, CodecError> {
+        Self::decode(Copying(bytes))
+    }
+
+    /// Its bytes.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        Encode::encode(self).into()
+    }
+
     /// SHA-256 of the encoded transactions.
     #[must_use]
     pub fn body_digest(&self) -> sha256::Digest {

@@ -90,11 +90,16 @@ pub(crate) struct Parts<D, P, N, B> {
 }
 
 /// A validator that runs.
-pub(crate) struct Running {
+pub(crate) struct Running<E, D: Disk, P: Pool>
+where
+    E: StorageContext + Spawner,
+{
     /// Ends only when a part failed.
     pub(crate) engine: Handle<()>,
     pub(crate) marshal: Marshal,
     pub(crate) gossip: Gossip,
+    /// Gives the state tree, once it is open.
+    pub(crate) state: commonware_glue::stateful::Mailbox<E, App<D, P>>,
 }
 
 fn archive<C>(
@@ -127,7 +132,7 @@ pub(crate) async fn start<E, D, P, N, B, S, R, W>(
     parts: Parts<D, P, N, B>,
     channels: Channels<S, R>,
     watch: impl FnOnce(commonware_glue::stateful::Mailbox<E, App<D, P>>) -> W,
-) -> Running
+) -> Running<E, D, P>
 where
     E: StorageContext + Spawner + rand_core::CryptoRng,
     D: Disk,
@@ -277,7 +282,7 @@ where
     stateful.start();
 
     // Order.
-    let paced = Paced { inner: state, pool: chain.pool.clone(), pace };
+    let paced = Paced { inner: state.clone(), pool: chain.pool.clone(), pace };
     let deferred = Deferred::new(context.child("deferred"), paced, marshal.clone(), epocher);
     let leader_timeout = pace.idle.max(pace.busy) + LEADER_GRACE;
     let engine = simplex::Engine::new(
@@ -312,5 +317,5 @@ where
         },
     );
     let engine = engine.start(channels.votes, channels.certificates, channels.resolver);
-    Running { engine, marshal, gossip }
+    Running { engine, marshal, gossip, state }
 }

@@ -8,7 +8,8 @@ use alloy_consensus::Header;
 use alloy_primitives::B256;
 use cairn_primitives::Digest;
 use commonware_codec::{
-    Buf, Copying, DecodeExt as _, EncodeSize, Error as CodecError, Read, ReadExt as _, Write,
+    Buf, Copying, DecodeExt as _, Encode, EncodeSize, Error as CodecError, Read, ReadExt as _,
+    Write,
 };
 use commonware_consensus::simplex::{scheme::ed25519::Scheme, types::Finalization};
 use commonware_cryptography::{certificate::Verifier as _, ed25519, sha256};
@@ -68,6 +69,20 @@ pub fn validator_set(keys: &[B256]) -> Result<Set<ed25519::PublicKey>, FinalityE
 }
 
 impl FinalityProof {
+    /// The proof with these bytes, unchecked.
+    ///
+    /// # Errors
+    /// When they are not the one encoding of a proof.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, FinalityError> {
+        Self::decode(Copying(bytes)).map_err(FinalityError::Malformed)
+    }
+
+    /// Its bytes.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        Encode::encode(self).into()
+    }
+
     /// Checks an encoded proof against the validators of the network with this genesis and returns the final header.
     /// `rng` only blinds batch verification; it never decides the answer.
     ///
@@ -79,7 +94,7 @@ impl FinalityProof {
         validators: &[B256],
         rng: &mut impl CryptoRng,
     ) -> Result<Header, FinalityError> {
-        let proof = Self::decode(Copying(bytes)).map_err(FinalityError::Malformed)?;
+        let proof = Self::from_bytes(bytes)?;
         if proof.finalization.proposal.payload != proof.preamble.block_digest(&proof.body) {
             return Err(FinalityError::OtherBlock);
         }

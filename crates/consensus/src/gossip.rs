@@ -1,10 +1,13 @@
-//! Spreading transactions: each node sends what its users submitted to every validator, once.
+//! Spreading transactions: each node sends what its users submitted to every validator.
 //!
 //! Validators are connected all to all, so nothing is forwarded. A message is a bounded list of raw transactions; a peer
 //! that sends anything else is blocked, one that sends too much is slowed by its channel's quota. Overflow policy: the
 //! queue of own transactions drops what does not fit; the own pool still proposes them.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::{
+    collections::{BTreeSet, VecDeque},
+    time::SystemTime,
+};
 
 use bytes::Bytes;
 use cairn_ledger::params::TX_BYTES_MAX;
@@ -17,7 +20,9 @@ use tokio::sync::mpsc;
 
 use crate::{
     block::body_bytes,
-    params::{GOSSIP_BYTES_MAX, GOSSIP_PAUSE, GOSSIP_QUEUE, GOSSIP_SEEN, GOSSIP_TXS_MAX},
+    params::{
+        GOSSIP_BYTES_MAX, GOSSIP_PAUSE, GOSSIP_QUEUE, GOSSIP_SEEN, GOSSIP_SEEN_FOR, GOSSIP_TXS_MAX,
+    },
     ports::Pool,
 };
 
@@ -32,27 +37,28 @@ impl Gossip {
     }
 }
 
-/// The last transactions seen, oldest forgotten first.
+/// Transactions that peers sent lately, oldest first: each is given to the pool once. Forgotten after `GOSSIP_SEEN_FOR`,
+/// because a pool that refused a transaction (a nonce ahead of its state) may take it when it is offered again.
 #[derive(Debug, Default)]
 struct Seen {
     set: BTreeSet<Digest>,
-    order: VecDeque<Digest>,
+    order: VecDeque<(SystemTime, Digest)>,
 }
 
 impl Seen {
-    /// Whether `raw` is new; from now on it is not.
-    fn insert(&mut self, raw: &[u8]) -> bool {
-        let digest = Sha256::hash(&[raw]);
-        if !self.set.insert(digest) {
-            return false;
-        }
-        self.order.push_back(digest);
-        if self.order.len() > GOSSIP_SEEN
-            && let Some(oldest) = self.order.pop_front()
-        {
+    /// Whether `raw` is new at `now`; from now on it is not.
+    fn insert(&mut self, raw: &[u8], now: SystemTime) -> bool {
+        let old = |at: &SystemTime| now.duration_since(*at).is_ok_and(|age| age > GOSSIP_SEEN_FOR);
+        while self.order.len() >= GOSSIP_SEEN || self.order.front().is_some_and(|(at, _)| old(at)) {
+            let Some((_, oldest)) = self.order.pop_front() else { break };
             self.set.remove(&oldest);
         }
-        true
+        let digest = Sha256::hash(&[raw]);
+        let new = self.set.insert(digest);
+        if new {
+            self.order.push_back((now, digest));
+        }
+        new
     }
 }
 
@@ -99,17 +105,16 @@ where
             on_stopped => {},
             Some(raw) = self.own.recv() else break => {
                 let batch = self.batch(raw);
-                if !batch.is_empty() {
-                    let _ = sender.send(Recipients::All, batch.encode(), false);
-                    self.context.sleep(GOSSIP_PAUSE).await;
-                }
+                let _ = sender.send(Recipients::All, batch.encode(), false);
+                self.context.sleep(GOSSIP_PAUSE).await;
             },
             Ok((peer, message)) = receiver.recv() else break => {
                 let limits = (RangeCfg::from(0..=GOSSIP_TXS_MAX), RangeCfg::from(1..=TX_BYTES_MAX));
                 match Vec::<Bytes>::decode_cfg(message, &limits) {
                     Ok(batch) => {
+                        let now = self.context.current();
                         for raw in batch {
-                            if self.seen.insert(&raw) {
+                            if self.seen.insert(&raw, now) {
                                 self.pool.gossiped(&raw);
                             }
                         }
@@ -123,15 +128,13 @@ where
         }
     }
 
-    /// `first` and what else is waiting, as much as fits a message, without what was sent before.
+    /// `first` and what else is waiting, as much as fits a message.
     fn batch(&mut self, first: Bytes) -> Vec<Bytes> {
         let (mut batch, mut bytes) = (Vec::new(), 0);
         let mut next = Some(first);
         while let Some(raw) = next {
             bytes += body_bytes(raw.len());
-            if self.seen.insert(&raw) {
-                batch.push(raw);
-            }
+            batch.push(raw);
             // One more transaction always fits: the room for it is kept free.
             let room = bytes + body_bytes(TX_BYTES_MAX) <= GOSSIP_BYTES_MAX
                 && batch.len() < GOSSIP_TXS_MAX;

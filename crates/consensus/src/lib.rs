@@ -17,6 +17,7 @@ mod network;
 mod pace;
 mod params;
 mod ports;
+mod proof;
 mod speculation;
 #[cfg(test)]
 mod tests;
@@ -28,6 +29,7 @@ pub use finality::{FinalityError, FinalityProof, namespace, validator_set};
 pub use genesis::{GenesisBlockError, genesis_block};
 pub use network::Reach;
 pub use ports::{Disk, FinalBlock, NetworkTime, Pool, WRITES_KEPT};
+pub use proof::{StateKey, StateProof, StateValue};
 pub use validator::{
     NetworkIdentity, ValidatorConfig, ValidatorError, ValidatorHandle, run_validator,
 };

@@ -40,6 +40,8 @@ pub const SYNC_BATCH: NonZeroU64 = NZU64!(256);
 pub const STORAGE_BUFFER: NonZeroUsize = NZUsize!(1 << 18);
 /// Entries of one file of the state tree.
 pub const ITEMS_PER_BLOB: NonZeroU64 = NZU64!(1 << 20);
+/// Most digests of a state proof: enough for 2^64 operations.
+pub const PROOF_DIGESTS_MAX: usize = 128;
 /// Bytes of gossiped transactions in one message.
 pub const GOSSIP_BYTES_MAX: usize = 256 * 1024;
 /// Transactions in one gossip message.
@@ -48,5 +50,7 @@ pub const GOSSIP_TXS_MAX: usize = 512;
 pub const GOSSIP_PAUSE: Duration = Duration::from_millis(20);
 /// Own transactions that may wait to be gossiped; more are dropped (the pool still proposes them).
 pub const GOSSIP_QUEUE: usize = 4_096;
-/// Transactions remembered so that none is gossiped or taken twice.
+/// Gossiped transactions remembered, so that the pool is asked once about each.
 pub const GOSSIP_SEEN: usize = 32_768;
+/// How long they are remembered.
+pub const GOSSIP_SEEN_FOR: Duration = Duration::from_secs(4);

@@ -16,7 +16,10 @@ use commonware_storage::{
     Context as StorageContext,
     journal::contiguous::fixed::Config as LogConfig,
     mmr::{self, Location, full::Config as MmrConfig},
-    qmdb::current::{FixedConfig, unordered::fixed},
+    qmdb::current::{
+        FixedConfig,
+        unordered::{fixed, proof::constant::KeyValueProof},
+    },
     translator::EightCap,
 };
 use commonware_utils::{NZUsize, non_empty_range, range::NonEmptyRange};
@@ -24,7 +27,7 @@ use commonware_utils::{NZUsize, non_empty_range, range::NonEmptyRange};
 use crate::params::{ITEMS_PER_BLOB, STORAGE_BUFFER};
 
 /// Bytes of one chunk of the activity bitmap, as QMDB asks.
-const BITMAP_CHUNK: usize = 32;
+pub const BITMAP_CHUNK: usize = 32;
 
 /// The state tree's database.
 pub type Tree<E> = fixed::Db<
@@ -96,6 +99,18 @@ pub async fn seal<E: Spawner + StorageContext>(
             batch.write(slot_key(*address, *slot), (!value.is_zero()).then(|| slot_value(*value)));
     }
     batch.merkleize().await
+}
+
+/// Whether `proof` shows that `key` has `value` under `root`.
+#[must_use]
+pub fn check_value(
+    key: sha256::Digest,
+    value: sha256::Digest,
+    proof: &KeyValueProof<mmr::Family, sha256::Digest, BITMAP_CHUNK>,
+    root: &sha256::Digest,
+) -> bool {
+    // The type parameter only names a runtime.
+    Tree::<commonware_runtime::tokio::Context>::verify_key_value_proof(key, value, proof, root)
 }
 
 /// What `sealed` commits to.

@@ -28,6 +28,8 @@ use crate::{
     network::{self, Channels, Reach},
     pace::Pace,
     ports::{Disk, NetworkTime, Pool},
+    proof::{StateKey, StateProof, prove},
+    tree::SharedTree,
 };
 
 /// Requests for certificates that may wait.
@@ -100,9 +102,11 @@ pub struct NetworkIdentity {
 }
 
 /// A question to the validator's thread.
-struct Request {
-    height: u64,
-    answer: oneshot::Sender<Option<Vec<u8>>>,
+enum Request {
+    /// The proof of finality of a height.
+    Finality(u64, oneshot::Sender<Option<Vec<u8>>>),
+    /// The proof of a value of the state.
+    State(StateKey, oneshot::Sender<Option<StateProof>>),
 }
 
 /// A running validator. It stops when it is told to, or when the last handle is dropped.
@@ -126,7 +130,15 @@ impl ValidatorHandle {
     /// a later block has a certificate of its own.
     pub async fn finalization(&self, height: u64) -> Option<Vec<u8>> {
         let (answer, receiver) = oneshot::channel();
-        self.requests.send(Request { height, answer }).await.ok()?;
+        self.requests.send(Request::Finality(height, answer)).await.ok()?;
+        receiver.await.ok().flatten()
+    }
+
+    /// A proof of what `key` has in the state tree now; `None` when it has nothing. Its root is in the header of the last final block
+    /// or of the one that is being committed.
+    pub async fn state_proof(&self, key: StateKey) -> Option<StateProof> {
+        let (answer, receiver) = oneshot::channel();
+        self.requests.send(Request::State(key, answer)).await.ok()?;
         receiver.await.ok().flatten()
     }
 
@@ -270,10 +282,13 @@ impl<D: Disk, P: Pool> Thread<D, P> {
             };
             let running =
                 engine::start(context.child("validator"), parts, channels, |state| state).await;
-            let Running { engine, marshal, gossip } = running;
+            let Running { engine, marshal, gossip, state } = running;
             let _ = started.send(gossip);
             let chain = Arc::clone(&self.chain);
-            context.child("requests").spawn(move |_| answer(requests, marshal, chain));
+            context.child("requests").spawn(move |_| async move {
+                let tree = state.subscribe_databases().await;
+                answer(requests, marshal, tree, chain).await;
+            });
 
             let stopped = stop.recv();
             futures::pin_mut!(stopped, engine);
@@ -291,18 +306,26 @@ impl<D: Disk, P: Pool> Thread<D, P> {
 async fn answer<D: Disk, P: Pool>(
     mut requests: mpsc::Receiver<Request>,
     marshal: Marshal,
+    tree: SharedTree<runtime::Context>,
     chain: Arc<Chain<D, P>>,
 ) {
-    while let Some(Request { height, answer }) = requests.recv().await {
-        let block = if height == 0 {
-            Some(chain.genesis.clone())
-        } else {
-            marshal.get_block(Height::new(height)).await.map(|block| block.inner().clone())
-        };
-        let proof = match block {
-            Some(block) => proof(&marshal, &block).await,
-            None => None,
-        };
-        let _ = answer.send(proof.map(|proof| proof.encode().into()));
+    while let Some(request) = requests.recv().await {
+        match request {
+            Request::Finality(height, answer) => {
+                let block = if height == 0 {
+                    Some(chain.genesis.clone())
+                } else {
+                    marshal.get_block(Height::new(height)).await.map(|block| block.inner().clone())
+                };
+                let proof = match block {
+                    Some(block) => proof(&marshal, &block).await,
+                    None => None,
+                };
+                let _ = answer.send(proof.map(|proof| proof.to_bytes()));
+            }
+            Request::State(key, answer) => {
+                let _ = answer.send(prove(&tree, key).await);
+            }
+        }
     }
 }

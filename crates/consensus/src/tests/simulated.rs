@@ -45,13 +45,24 @@ const PAYEE: Address = Address::repeat_byte(0xee);
 /// Transfers in each validator's pool at the start; all pools hold the same.
 const TRANSFERS: u64 = 40;
 
-/// Virtual time as network time.
-pub struct VirtualTime(pub deterministic::Context);
+/// Virtual time as network time, and how many ms its owner's clock is wrong.
+pub struct VirtualTime {
+    clock: deterministic::Context,
+    skew_ms: i64,
+}
+
+impl VirtualTime {
+    /// A right clock.
+    pub const fn right(clock: deterministic::Context) -> Self {
+        Self { clock, skew_ms: 0 }
+    }
+}
 
 impl NetworkTime for VirtualTime {
     fn now(&self) -> TimeMs {
-        let passed = self.0.current().duration_since(UNIX_EPOCH).unwrap();
-        TimeMs(START_MS + u64::try_from(passed.as_millis()).unwrap())
+        let passed = self.clock.current().duration_since(UNIX_EPOCH).unwrap();
+        let right = START_MS + u64::try_from(passed.as_millis()).unwrap();
+        TimeMs(right.saturating_add_signed(self.skew_ms))
     }
 }
 
@@ -62,6 +73,8 @@ struct Network {
     keys: Vec<ed25519::PrivateKey>,
     disks: Vec<MemoryDisk>,
     byzantine: Option<usize>,
+    /// This validator's clock is so many ms ahead.
+    skew: Option<(usize, i64)>,
     /// On its second start this validator finds its disk restored from a backup of this height.
     restore: Option<(usize, u64)>,
     starts: Arc<Mutex<BTreeMap<usize, u32>>>,
@@ -75,6 +88,7 @@ impl Network {
             keys: keys(n),
             disks,
             byzantine: None,
+            skew: None,
             restore: None,
             starts: Arc::default(),
         }
@@ -133,7 +147,8 @@ impl EngineDefinition for Network {
             assert!(disk.height() > height, "the backup is older than the disk");
             disk.restore(height);
         }
-        let time = Arc::new(VirtualTime(init.context.child("time")));
+        let skew_ms = self.skew.filter(|(i, _)| *i == init.index).map_or(0, |(_, ms)| ms);
+        let time = Arc::new(VirtualTime { clock: init.context.child("time"), skew_ms });
         let (height, _) = watch::channel(0);
         let chain = Arc::new(chain(&self.identity, disk.clone(), pool, time, height).unwrap());
         let parts = Parts {
@@ -366,6 +381,30 @@ fn a_leader_that_lies_about_the_state_root_finalises_nothing() {
     network = Network { byzantine: Some(2), ..Network::new(4) };
     let (_, leaders) = run_with(&network, 5, link(), None, 24);
     assert_eq!(leaders.len(), 3, "the others go on without the liar: {leaders:?}");
+}
+
+/// How often each validator led when one clock is wrong by `skew_ms`. The chain may need twice its usual virtual time.
+fn leaders_with_a_wrong_clock(skew_ms: i64) -> BTreeMap<Address, u64> {
+    let network = Network { skew: Some((1, skew_ms)), ..Network::new(4) };
+    let property = OneChain { network: network.clone(), forbidden: None, leaders: Arc::default() };
+    PlanBuilder::new(network)
+        .link(link())
+        .seed(7)
+        .exit_condition(ProcessedHeightAtLeast::new(40))
+        .timeout(Duration::from_secs(100))
+        .property(property.clone())
+        .run()
+        .unwrap_or_else(|error| panic!("a clock wrong by {skew_ms} ms: {error}"));
+    property.leaders.lock().unwrap().clone()
+}
+
+#[test]
+fn a_wrong_clock_costs_its_owner_and_nobody_else() {
+    let leaders = leaders_with_a_wrong_clock(-3_600_000);
+    assert_eq!(leaders.len(), 4, "a slow clock proposes its parent's time: {leaders:?}");
+    let leaders = leaders_with_a_wrong_clock(3_600_000);
+    let wrong = leaders.get(&Address::repeat_byte(0xa1)).copied().unwrap_or(0);
+    assert!(wrong * 5 < 40, "a fast clock loses turns: {leaders:?}");
 }
 
 #[test]

@@ -9,16 +9,19 @@ use std::{
 
 use alloy_primitives::{Address, B256, U256};
 use cairn_kit::clock::NetworkClock;
+use cairn_ledger::Account;
 use commonware_codec::Encode as _;
 use commonware_cryptography::Signer as _;
 
 use super::fixture::{MemoryDisk, MemoryPool, START_MS, identity, keys, raw, seed_of, transfer};
 use crate::{
-    FinalityProof, NetworkIdentity, Pool as _, Reach, ValidatorConfig, ValidatorHandle,
+    FinalityProof, NetworkIdentity, Reach, StateKey, StateValue, ValidatorConfig, ValidatorHandle,
     run_validator,
 };
 
 const PAYEE: Address = Address::repeat_byte(0xee);
+/// Transfers that are sent, one after the other.
+const TRANSFERS: u64 = 5;
 /// Deadline of every wait in this test.
 const DEADLINE: Duration = Duration::from_secs(60);
 
@@ -102,20 +105,27 @@ async fn four_validators_on_loopback_lose_one_and_get_it_back() {
     until(&handles[0], 1).await;
     println!("first block after {:?}", begin.elapsed());
 
-    // A transfer that only validator 1's user sent reaches every disk.
-    let tx = transfer(0, PAYEE);
-    seats[1].pool.push(tx.clone());
-    let sent = Instant::now();
-    assert!(handles[1].gossip(raw(&tx).into()));
-    while seats[0].disk.balance(PAYEE).is_zero() {
-        let next = seats[0].disk.height() + 1;
-        until(&handles[0], next).await;
+    // Transfers that only validator 1's user sent reach every disk.
+    for nonce in 0..TRANSFERS {
+        let tx = transfer(nonce, PAYEE);
+        seats[1].pool.push(tx.clone());
+        let sent = Instant::now();
+        assert!(handles[1].gossip(raw(&tx).into()));
+        while seats[0].disk.balance(PAYEE) <= U256::from(nonce) {
+            let next = seats[0].disk.height() + 1;
+            until(&handles[0], next).await;
+        }
+        println!("submitted to final on another validator: {:?}", sent.elapsed());
     }
-    println!("submitted to final on another validator: {:?}", sent.elapsed());
-    assert!(
-        !seats[2].pool.is_empty() || !seats[2].disk.balance(PAYEE).is_zero(),
-        "the gossip reached validator 2"
-    );
+    // And the state tree proves to an outsider what the payee has.
+    let key = StateKey::Account(PAYEE);
+    let proof = handles[0].state_proof(key).await.unwrap();
+    let account = seats[0].disk.state().accounts[&PAYEE];
+    assert!(proof.check(key, &StateValue::Account(account)));
+    let richer = Account { balance: account.balance + U256::ONE, ..account };
+    assert!(!proof.check(key, &StateValue::Account(richer)));
+    assert!(handles[0].state_proof(StateKey::Account(Address::repeat_byte(0xdd))).await.is_none());
+    println!("a state proof has {} bytes", proof.proof.len());
 
     // The proof of finality convinces an outsider.
     let proven = 3;
@@ -166,5 +176,5 @@ async fn four_validators_on_loopback_lose_one_and_get_it_back() {
             "one chain"
         );
     }
-    assert!(seats.iter().all(|seat| seat.disk.balance(PAYEE) == U256::ONE));
+    assert!(seats.iter().all(|seat| seat.disk.balance(PAYEE) == U256::from(TRANSFERS)));
 }
