@@ -270,3 +270,6 @@ impl LedgerRead for LedgerClient {
         Ok(logs.into_iter().map(record).collect())
     }
 }
+
+#[cfg(test)]
+mod tests;

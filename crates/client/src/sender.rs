@@ -11,7 +11,7 @@ use tokio::sync::Mutex;
 
 use crate::{
     Backoff, BlockTag, Call, ClientError, Fees, LedgerClient, Reads as _, Revert,
-    TransactionReceipt, Wallet,
+    SignedTransaction, TransactionReceipt, Wallet,
 };
 
 /// Gas limit of a system transaction (attest, vote, commit): the vote that makes an epoch final does the most work.
@@ -111,34 +111,46 @@ impl Sender {
         let mut pauses =
             Backoff::new(Duration::from_millis(100), Duration::from_secs(1), SEND_ATTEMPTS);
         loop {
-            let nonce = match *next {
+            let nonce = match next.take() {
                 Some(nonce) => nonce,
                 None => self.client.nonce(self.address(), true).await?,
             };
             let signed = self.wallet.sign_transaction(chain_id, nonce, gas, fees, call)?;
-            let error = match self.client.send_raw(&signed.raw).await {
-                Ok(_) => {
+            match self.hand_over(&signed, &mut pauses).await {
+                Ok(()) => {
                     *next = Some(nonce + 1);
                     return Ok(signed.hash);
                 }
-                // The node has it: an earlier attempt arrived although its answer did not.
+                // Somebody else used the nonce, or a transaction of ours was dropped: ask the node for the next one.
+                Err(error) if is_about_nonce(&error) => match pauses.next() {
+                    Some(pause) => tokio::time::sleep(pause).await,
+                    None => return Err(error),
+                },
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Hands over one signed transaction. An answer that is lost leaves open whether the node has it, so the *same* bytes
+    /// are sent again: never a second transaction for one call.
+    async fn hand_over(
+        &self,
+        signed: &SignedTransaction,
+        pauses: &mut Backoff,
+    ) -> Result<(), ClientError> {
+        loop {
+            let error = match self.client.send_raw(&signed.raw).await {
+                Ok(_) => return Ok(()),
                 Err(ClientError::Rpc { message, .. }) if message.contains("already known") => {
-                    *next = Some(nonce + 1);
-                    return Ok(signed.hash);
+                    return Ok(());
                 }
                 Err(error) => error,
             };
-            // Whatever happened, the node knows the next nonce better than we do.
-            *next = None;
-            let nonce_taken =
-                matches!(&error, ClientError::Rpc { message, .. } if message.contains("nonce"));
-            if nonce_taken && self.client.receipt(signed.hash).await?.is_some() {
-                return Ok(signed.hash);
+            if is_about_nonce(&error) && self.client.receipt(signed.hash).await?.is_some() {
+                return Ok(());
             }
             match pauses.next() {
-                Some(pause) if nonce_taken || error.is_retryable() => {
-                    tokio::time::sleep(pause).await
-                }
+                Some(pause) if error.is_retryable() => tokio::time::sleep(pause).await,
                 _ => return Err(error),
             }
         }
@@ -191,4 +203,9 @@ impl Sender {
         let hash = self.send_system(call).await?;
         self.wait(hash, call).await
     }
+}
+
+/// Whether a node refused a transaction for its nonce.
+fn is_about_nonce(error: &ClientError) -> bool {
+    matches!(error, ClientError::Rpc { message, .. } if message.contains("nonce"))
 }

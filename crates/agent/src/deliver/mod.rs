@@ -171,6 +171,8 @@ pub fn judge(batches: &[Waiting], reply: &EvidenceReply) -> Result<Judgement, St
     if batches.len() != reply.results.len() {
         return Err(format!("{} results for {} batches", reply.results.len(), batches.len()));
     }
+    let promised =
+        |leaf| reply.receipt.as_ref().is_some_and(|receipt| receipt.leaves.contains(&leaf));
     let mut judgement = Judgement::default();
     for (batch, result) in batches.iter().zip(&reply.results) {
         let leaf = leaf_hash(&batch.envelope);
@@ -178,21 +180,27 @@ pub fn judge(batches: &[Waiting], reply: &EvidenceReply) -> Result<Judgement, St
             return Err(format!("a result for {} where {leaf} was sent", result.leaf));
         }
         let Waiting { first_seq, .. } = *batch;
-        let reason = || Rejected { first_seq, code: result.code, name: result.name.clone() };
-        if result.is_held() {
-            let promised =
-                reply.receipt.as_ref().is_some_and(|receipt| receipt.leaves.contains(&leaf));
-            if !promised {
-                return Err(format!("{leaf} is held, but is not in the receipt"));
-            }
+        let reason = Rejected { first_seq, code: result.code, name: result.name.clone() };
+        let held = result.is_held() || is_held_from_before(result.code);
+        if promised(leaf) {
             judgement.held.push(first_seq);
-        } else if result.code >= TRY_AGAIN_FROM {
-            judgement.again.push(reason());
+        } else if result.code >= TRY_AGAIN_FROM || (held && batches.len() > 1) {
+            // A receipt is for one epoch: what the ingest holds from another is asked for alone.
+            judgement.again.push(reason);
+        } else if result.is_held() {
+            return Err(format!("{leaf} is held, but is not in the receipt"));
         } else {
-            judgement.rejected.push(reason());
+            judgement.rejected.push(reason);
         }
     }
     Ok(judgement)
+}
+
+/// Whether a rejection says that the ingest has these very bytes already.
+fn is_held_from_before(code: u32) -> bool {
+    [Rejection::Duplicate, Rejection::Replayed]
+        .iter()
+        .any(|rejection| u32::from(rejection.code()) == code)
 }
 
 /// Whether a rejection may only say that the ingest has not yet seen what is on the ledger.
@@ -252,8 +260,18 @@ mod tests {
         );
         assert_eq!(judgement.again.len(), 1);
 
+        // Without a promise a batch among others is asked for alone, and alone the answer is not believed.
         let without = EvidenceReply { receipt: None, ..reply.clone() };
-        assert!(judge(&batches, &without).unwrap_err().contains("not in the receipt"));
+        assert_eq!(judge(&batches, &without).unwrap().again.len(), 2);
+        let alone = EvidenceReply { receipt: None, results: reply.results[..1].to_vec() };
+        assert!(judge(&batches[..1], &alone).unwrap_err().contains("not in the receipt"));
+        let replayed =
+            EvidenceReply { results: vec![result(&batches[0], 20, "Replayed")], ..reply.clone() };
+        assert_eq!(
+            judge(&batches[..1], &replayed).unwrap().held,
+            [Seq(0)],
+            "it is held, since an earlier epoch"
+        );
         assert!(judge(&batches[..2], &reply).unwrap_err().contains("3 results for 2 batches"));
         let mut swapped = reply;
         swapped.results.swap(0, 1);

@@ -2,8 +2,9 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use cairn_client::Backoff;
+use cairn_client::{Backoff, api::ErrorBody};
 use cairn_primitives::Seq;
+use cairn_sectors::Rejection;
 
 use super::{DeviceError, Shared};
 use crate::{
@@ -43,14 +44,14 @@ pub(super) async fn run(shared: &Shared, courier: &mut Courier) -> Result<(), De
             continue;
         }
         let progress = match attempt(shared, courier, &batches).await {
-            Ok(judgement) => settle(shared, judgement, &mut lagging).await?,
-            Err(DeliverError::Refused { status, body, .. }) if is_final(status) => {
-                one_by_one = batches.len() > 1;
-                if !one_by_one {
-                    let first_seq = batches[0].first_seq;
-                    reject(shared, Rejected { first_seq, code: body.code, name: body.name })
-                        .await?;
-                }
+            Ok(reply) => {
+                let settled = settle(shared, reply, &mut lagging).await?;
+                // What is not settled among others may be on its own: a receipt is for one epoch.
+                one_by_one = !settled && batches.len() > 1;
+                settled
+            }
+            Err(DeliverError::Refused { status, .. }) if batches.len() > 1 && is_final(status) => {
+                one_by_one = true;
                 true
             }
             Err(error) => {
@@ -70,7 +71,14 @@ pub(super) async fn run(shared: &Shared, courier: &mut Courier) -> Result<(), De
 
 /// Whether an HTTP status says that the same request will never be taken.
 fn is_final(status: u16) -> bool {
-    (400..500).contains(&status) && ![401, 403, 404, 408, 425, 429].contains(&status)
+    [400, 409, 410, 413, 415, 422].contains(&status)
+}
+
+/// What the refusal of a request with a single batch says about the batch; `None` when it says nothing.
+fn refusal(status: u16, body: &ErrorBody) -> Option<Rejected> {
+    let known = u16::try_from(body.code).ok().and_then(Rejection::from_code).is_some();
+    let about = known || is_final(status);
+    about.then(|| Rejected { first_seq: Seq(0), code: body.code, name: body.name.clone() })
 }
 
 /// Sends, and checks the receipt before the answer is believed.
@@ -79,7 +87,17 @@ async fn attempt(
     courier: &mut Courier,
     batches: &[Waiting],
 ) -> Result<AcceptedReply, DeliverError> {
-    let reply = courier.send(batches).await?;
+    let reply = match (courier.send(batches).await, batches) {
+        (Err(DeliverError::Refused { url, status, body }), [single]) => {
+            let Some(refused) = refusal(status, &body) else {
+                return Err(DeliverError::Refused { url, status, body });
+            };
+            let rejected = vec![Rejected { first_seq: single.first_seq, ..refused }];
+            let judgement = Judgement { rejected, ..Judgement::default() };
+            return Ok(AcceptedReply { judgement, receipt: None });
+        }
+        (reply, _) => reply?,
+    };
     let url = || courier.url().to_owned();
     if let Some(receipt) = &reply.receipt {
         let checked = receipt.verify(shared.config.chain_id, &shared.config.ingests);

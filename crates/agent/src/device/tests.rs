@@ -18,7 +18,7 @@ use axum::{
     response::{IntoResponse as _, Response},
     routing::post,
 };
-use cairn_client::api::{BatchResult, EvidenceReply, IngestReceipt};
+use cairn_client::api::{BatchResult, ErrorBody, EvidenceReply, IngestReceipt};
 use cairn_kit::http::{Limits, Listener};
 use cairn_primitives::{Anchor, Digest, Seq, leaf_hash};
 use cairn_sectors::Rejection;
@@ -108,6 +108,12 @@ async fn evidence(State(store): State<Arc<Store>>, body: Bytes) -> Response {
     let reply = take(&store, &body);
     if store.behaviour == Behaviour::Losing && turn % 3 == 1 {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    }
+    // As the ingest does: a single batch that is refused makes the request fail.
+    if let (0xd2, None, [result]) = (body[0], &reply.receipt, reply.results.as_slice()) {
+        let body =
+            ErrorBody { code: result.code, name: result.name.clone(), message: "no".to_owned() };
+        return (StatusCode::FORBIDDEN, Json(body)).into_response();
     }
     Json(reply).into_response()
 }
