@@ -339,3 +339,6 @@ fn require_over(c: &Ctx<'_>, epoch: Epoch) -> Res<()> {
     }
     revert(IBatches::EpochNotOver { epoch: epoch.0, currentEpoch: current.0 })
 }
+
+#[cfg(test)]
+mod tests;

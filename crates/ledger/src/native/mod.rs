@@ -163,4 +163,6 @@ pub(crate) fn prices() -> revm::context_interface::cfg::GasParams {
 }
 
 #[cfg(test)]
+mod scenario;
+#[cfg(test)]
 mod tests;

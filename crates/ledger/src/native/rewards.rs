@@ -348,3 +348,6 @@ pub(super) fn check(c: &mut Ctx<'_>, found: &mut Vec<Violation>) -> Res<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;
