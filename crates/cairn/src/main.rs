@@ -7,4 +7,45 @@ mod output;
 mod session;
 mod up;
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use eyre::Result;
+
+use crate::cli::{Cli, Command};
+
+/// What is logged when `RUST_LOG` says nothing.
+const LOG_FILTER: &str = "error,cairn=warn";
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    if let Err(error) = cairn_kit::telemetry::init(LOG_FILTER, cairn_kit::telemetry::Format::Text) {
+        eprintln!("error: RUST_LOG: {error}");
+        return ExitCode::from(2);
+    }
+    let done = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(Into::into)
+        .and_then(|runtime| runtime.block_on(run(&cli.command)));
+    match done {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(command: &Command) -> Result<ExitCode> {
+    match command {
+        Command::Up(args) => up::up(args).await?,
+        Command::Status(args) => commands::status(args).await?,
+        Command::Devices(command) => commands::devices(command).await?,
+        Command::Join(args) => commands::join(args).await?,
+        Command::Claim(args) => commands::claim(args).await?,
+        Command::Credits(command) => commands::credits(command).await?,
+        _ => eyre::bail!("not wired"),
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -17,11 +17,7 @@ use std::{
 };
 
 use alloy_primitives::B256;
-pub struct Station {
-    pub name: String,
-    pub owner: String,
-    pub position: cairn_primitives::Position,
-}
+use cairn_agent::sensing::Station;
 use cairn_client::{DevKeys, KeyFile, Role, StoredKey, Wallet};
 use cairn_primitives::{
     Cell, DeviceId, Digest, EconomyParams, Genesis, GenesisAccount, GenesisIngest, GenesisValidator,
@@ -67,6 +63,14 @@ impl Folder {
     /// The station log.
     pub fn replay(&self) -> PathBuf {
         self.root.join("replay.csv")
+    }
+    /// What the fleet was made from.
+    pub fn origin(&self) -> PathBuf {
+        self.root.join("origin.json")
+    }
+    /// The consumer's folder.
+    pub fn consumer(&self) -> PathBuf {
+        self.root.join("consumer")
     }
     /// The key file of an account or device; labels keep only letters, digits, `-` and `_`.
     pub fn key(&self, name: &str) -> PathBuf {
@@ -263,7 +267,7 @@ impl Founding<'_> {
             chain_id: CHAIN_ID,
             start_ms: self.start_ms,
             epoch_ms: EPOCH_MS,
-            time_scale: (EPOCH_MS / (self.epoch_seconds * 1_000)).max(1),
+            time_scale: crate::up::time_scale(self.epoch_seconds),
             commit_window_ms: EPOCH_MS / 3,
             attest_window_ms: EPOCH_MS / 3,
             block_busy_ms: 100,

@@ -6,7 +6,7 @@ use alloy_primitives::{Address, U256};
 use alloy_sol_types::SolEvent as _;
 use cairn_client::{BlockTag, Claim, Reads as _, Sender};
 use cairn_economy::Reward;
-use cairn_primitives::{Epoch, Stones, abi::IRewards};
+use cairn_primitives::{Epoch, Genesis, Stones, abi::IRewards};
 use eyre::{Result, WrapErr as _};
 use serde_json::json;
 
@@ -70,8 +70,11 @@ pub async fn claim(args: &ClaimArgs) -> Result<()> {
 
 /// Claims everything of the sender's account that is unlocked and unpaid.
 pub async fn claim_unlocked(session: &Session, sender: &Sender) -> Result<Paid> {
+    claim_all(sender, &unlocked(session, sender.address()).await?).await
+}
+
+async fn claim_all(sender: &Sender, claims: &[Claim]) -> Result<Paid> {
     let mut paid = Paid::default();
-    let claims = unlocked(session, sender.address()).await?;
     for some in claims.chunks(CLAIMS_PER_TX) {
         let sent = sender.claim_many(some).await?;
         for log in sent.receipt.inner.logs() {
@@ -138,4 +141,38 @@ fn to_abi(reward: &Reward) -> IRewards::Reward {
         subsidyMicroUsd: reward.subsidy.0,
         subsidyStones: U256::from(reward.subsidy_stones.0),
     }
+}
+
+/// Claims, from one account and for all owners, what unlocks in epoch `now`: the earned part of one epoch and the subsidy
+/// of another. Anyone may claim for anyone; the ledger pays the owner. For a local network, where nobody shall wait.
+pub async fn claim_for_all(session: &Session, genesis: &Genesis, now: Epoch) -> Result<Paid> {
+    let unlocking = |locked_epochs: u64| now.0.checked_sub(1 + locked_epochs).map(Epoch);
+    let mut claims = Vec::new();
+    let epochs =
+        [unlocking(genesis.economy.dispute_epochs), unlocking(genesis.economy.vesting_epochs)];
+    for epoch in epochs.into_iter().flatten() {
+        let rewards = session.rewards(epoch).await?;
+        for (index, reward) in rewards.iter().enumerate() {
+            let done = session.client.claimed(epoch, reward.device, BlockTag::Latest).await?;
+            if is_open(genesis, reward, done, now) {
+                claims.push(Claim { reward: to_abi(reward), proof: proof_of(&rewards, index)? });
+            }
+        }
+    }
+    if claims.is_empty() {
+        return Ok(Paid::default());
+    }
+    claim_all(&session.sender("founder")?, &claims).await
+}
+
+/// Whether a part of `reward` above zero is unlocked in epoch `now` and not paid; `done` is what `claimed` says.
+fn is_open(genesis: &Genesis, reward: &Reward, done: u8, now: Epoch) -> bool {
+    let unlocked = |locked_epochs: u64| now.0 > reward.epoch.0 + locked_epochs;
+    let earned = reward.earned_stones > Stones::ZERO
+        && done & 1 == 0
+        && unlocked(genesis.economy.dispute_epochs);
+    let subsidy = reward.subsidy_stones > Stones::ZERO
+        && done & 2 == 0
+        && unlocked(genesis.economy.vesting_epochs);
+    earned || subsidy
 }

@@ -6,8 +6,8 @@ mod devices;
 mod join;
 mod status;
 
-pub use claim::{claim, claim_unlocked};
-pub use credits::credits;
+pub use claim::{Paid, claim, claim_for_all};
+pub use credits::{credits, stones_for};
 pub use devices::devices;
 pub use join::join;
 pub use status::status;

@@ -1,0 +1,273 @@
+//! The services of a network in one process, started in order and stopped in reverse.
+
+use std::{collections::BTreeMap, net::SocketAddr};
+
+use alloy_primitives::B256;
+use cairn_agent::{
+    Device, DeviceConfig, Fleet, LedgerAnchors, Spool,
+    deliver::{Courier, HttpCourier, MqttCourier},
+};
+use cairn_client::{BlockTag, ClientError, LedgerClient, NewDevice, Reads as _, Role, Sender};
+use cairn_evidence::{
+    ingest::{Ingest, IngestConfig},
+    verifier::{self, Sources, Verifier},
+};
+use cairn_gateway::{GatewayConfig, QueryLimits};
+use cairn_kit::{NetworkClock, Shutdown, Tasks, http::Listener};
+use cairn_node::{
+    rpc::RpcConfig,
+    validator::{Network, NodeConfig, NodeKeys, ValidatorNode},
+};
+use cairn_primitives::{DeviceId, Genesis, MicroUsd, Stream};
+use eyre::{Result, WrapErr as _, eyre};
+
+use crate::{
+    network::{Endpoints, StationEntry, VALIDATORS, validator_label},
+    session::SECTOR,
+    up::{
+        founding::{Founded, free_address},
+        narrator::Narrator,
+    },
+};
+
+/// Price of 1,000 rows, in micro-dollars: a tenth of a cent a reading.
+const PRICE_PER_KILO_ROW: MicroUsd = MicroUsd(1_000_000);
+/// Every so many devices deliver over MQTT 5, the others over HTTP: both ways are in use in every network.
+const MQTT_EVERY: usize = 3;
+
+/// A network that runs.
+pub struct Services {
+    /// Where everything listens.
+    pub endpoints: Endpoints,
+    /// The devices.
+    pub fleet: Fleet,
+    /// The first validator's node.
+    pub client: LedgerClient,
+}
+
+/// Starts validators, ingest, devices and gateway; the clock stands still meanwhile.
+pub async fn start(
+    founded: &Founded,
+    clock: &NetworkClock,
+    rpc_port: u16,
+    tasks: &mut Tasks,
+    narrator: &Narrator,
+) -> Result<Services> {
+    let genesis = &founded.genesis;
+    let network = Network::new(genesis.clone(), &founded.text);
+    narrator.step("validators");
+    let ingest_addr = ingest_address(genesis)?;
+    let mut peers = Vec::new();
+    for validator in &genesis.validators {
+        peers.push((validator.consensus_key, free_address()?));
+    }
+    let mut nodes = Vec::new();
+    for index in 0..VALIDATORS {
+        let rpc = SocketAddr::from(([127, 0, 0, 1], if index == 0 { rpc_port } else { 0 }));
+        nodes.push(start_validator(founded, &network, clock, index, &peers, rpc).await?);
+    }
+    let archives: Vec<String> = nodes.iter().map(|(node, _)| node.endpoints().http_url()).collect();
+    let rpc: Vec<String> = nodes.iter().map(|(node, _)| node.endpoints().rpc_url()).collect();
+    for (index, (mut node, shutdown)) in nodes.into_iter().enumerate() {
+        let peers =
+            archives.iter().enumerate().filter(|(i, _)| *i != index).map(|(_, url)| url.clone());
+        let mut peers: Vec<String> = peers.collect();
+        peers.push(format!("http://{ingest_addr}"));
+        let client = LedgerClient::new(&rpc[index])?;
+        let wallet = founded.keys.wallet(Role::Validator, &validator_label(index));
+        let verifier = Verifier::new(
+            client.clone(),
+            Sender::new(client, wallet),
+            Sources::node(node.archive().clone(), peers)?,
+            verifier::Network { genesis: genesis.clone(), hash: network.hash, sector: SECTOR },
+        );
+        node.tasks().spawn("node.verifier", |stop| async move {
+            verifier.run(stop).await;
+            Ok::<(), ClientError>(())
+        });
+        tasks.spawn(&validator_label(index), |stop| async move {
+            let run = node.run();
+            tokio::pin!(run);
+            tokio::select! {
+                ended = &mut run => ended,
+                () = stop.requested() => {
+                    shutdown.request();
+                    run.await
+                }
+            }
+        });
+    }
+    let client = LedgerClient::new(&rpc[0])?;
+    first_block(&client, narrator).await?;
+
+    narrator.step("ingest");
+    let receipt_key = founded.keys.ed25519(Role::Ingest, "ingest");
+    let mut config = IngestConfig::of_genesis(
+        genesis,
+        network.hash,
+        founded.folder.ingest(),
+        receipt_key,
+        clock.clone(),
+    );
+    config.http = ingest_addr;
+    let desk = Sender::new(client.clone(), founded.keys.wallet(Role::Ingest, "ingest"));
+    let ingest =
+        Ingest::start(config, client.clone(), desk, tasks).wrap_err("starting the ingest")?;
+    let mqtt = ingest.mqtt.ok_or_else(|| eyre!("the ingest does not listen for MQTT"))?;
+
+    narrator.step("devices");
+    let devices = register(founded, &client, narrator).await?;
+    let fleet = start_fleet(founded, &devices, &client, clock, (ingest.http, mqtt), tasks).await?;
+
+    narrator.step("gateway");
+    let listener = Listener::bind(SocketAddr::from(([127, 0, 0, 1], 0)))?;
+    let gateway = format!("http://{}", listener.addr());
+    let config = GatewayConfig {
+        dir: founded.folder.gateway(),
+        schedule: genesis.schedule(),
+        chain_id: genesis.chain_id,
+        archives: archives.clone(),
+        endpoint: gateway.clone(),
+        price_per_kilo_unit: PRICE_PER_KILO_ROW,
+        limits: QueryLimits::default(),
+    };
+    let sender = Sender::new(client.clone(), founded.keys.wallet(Role::Gateway, "gateway"));
+    cairn_gateway::start(tasks, config, sender, listener, None)
+        .await
+        .wrap_err("starting the gateway")?;
+
+    let entry = |(station, id): (&cairn_agent::sensing::Station, &DeviceId)| {
+        (station.name.clone(), StationEntry { device: *id, owner: station.owner.clone() })
+    };
+    let stations: BTreeMap<String, StationEntry> =
+        founded.log.stations.iter().zip(&devices).map(entry).collect();
+    let endpoints = Endpoints {
+        rpc,
+        archives,
+        ingest: format!("http://{}", ingest.http),
+        mqtt: format!("mqtt://{mqtt}"),
+        gateway,
+        stations,
+    };
+    Ok(Services { endpoints, fleet, client })
+}
+
+/// The address in genesis; another process that took it in the meantime is named.
+fn ingest_address(genesis: &Genesis) -> Result<SocketAddr> {
+    let url = genesis.ingests.first().map(|ingest| ingest.url.as_str()).unwrap_or_default();
+    let address = url.strip_prefix("http://").unwrap_or(url);
+    address.parse().wrap_err_with(|| format!("the ingest's url in genesis is `{url}`"))
+}
+
+async fn start_validator(
+    founded: &Founded,
+    network: &Network,
+    clock: &NetworkClock,
+    index: usize,
+    peers: &[(B256, SocketAddr)],
+    rpc: SocketAddr,
+) -> Result<(ValidatorNode, Shutdown)> {
+    let label = validator_label(index);
+    let folder = founded.folder.validator(index);
+    let keys = NodeKeys {
+        consensus: founded.keys.ed25519_seed(Role::Validator, &label),
+        operator: founded.keys.wallet(Role::Validator, &label),
+    };
+    keys.store(&folder)?;
+    let mut config = NodeConfig::local(folder, peers[index].1, peers.to_vec());
+    config.rpc = RpcConfig::at(rpc);
+    let shutdown = Shutdown::new();
+    let node = ValidatorNode::start(config, network, &keys, clock.clone(), shutdown.clone())
+        .await
+        .wrap_err_with(|| format!("starting {label}"))?;
+    Ok((node, shutdown))
+}
+
+/// Waits until the validators agree on a block of this run.
+async fn first_block(client: &LedgerClient, narrator: &Narrator) -> Result<()> {
+    let before = client.block_number().await.unwrap_or(0);
+    let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(60);
+    while client.block_number().await.unwrap_or(0) <= before {
+        if tokio::time::Instant::now() > deadline {
+            return Err(eyre!(
+                "the validators found no block within 60 s: see the log with RUST_LOG=info"
+            ));
+        }
+        narrator.wait().await;
+    }
+    Ok(())
+}
+
+/// Registers every station's device that is not registered yet, in the order of the log.
+async fn register(
+    founded: &Founded,
+    client: &LedgerClient,
+    narrator: &Narrator,
+) -> Result<Vec<DeviceId>> {
+    let known: Vec<DeviceId> =
+        client.devices(BlockTag::Latest).await?.iter().map(|d| d.record.id).collect();
+    let bond = client.bond_required(SECTOR).await?;
+    let mut senders = BTreeMap::<&str, Sender>::new();
+    let mut devices = Vec::new();
+    for (done, station) in founded.log.stations.iter().enumerate() {
+        let key = founded.keys.ed25519(Role::Device, &station.name);
+        let id = DeviceId::of(&key.public());
+        if !known.contains(&id) {
+            let sender = senders.entry(&station.owner).or_insert_with(|| {
+                Sender::new(client.clone(), founded.keys.wallet(Role::Owner, &station.owner))
+            });
+            let device = NewDevice { key: &key, sector: SECTOR, position: station.position, bond };
+            // One after the other: the order of registration is the order of the log.
+            let registered = sender.register_device(&device).await;
+            registered.wrap_err_with(|| format!("registering station {}", station.name))?;
+        }
+        narrator.progress(done + 1, founded.log.stations.len());
+        devices.push(id);
+    }
+    Ok(devices)
+}
+
+async fn start_fleet(
+    founded: &Founded,
+    devices: &[DeviceId],
+    client: &LedgerClient,
+    clock: &NetworkClock,
+    (http, mqtt): (SocketAddr, SocketAddr),
+    tasks: &mut Tasks,
+) -> Result<Fleet> {
+    let genesis = &founded.genesis;
+    let hash = Genesis::hash_of_text(&founded.text);
+    let anchors = LedgerAnchors::new(client.clone(), SECTOR, hash);
+    let registered = client.devices(BlockTag::Latest).await?;
+    let mut fleet = Fleet::default();
+    for (index, (station, id)) in founded.log.stations.iter().zip(devices).enumerate() {
+        let record = registered.iter().find(|device| device.record.id == *id);
+        let record = record
+            .ok_or_else(|| eyre!("device {id} of station {} is not registered", station.name))?;
+        let folder = founded.folder.agent(&station.name);
+        std::fs::create_dir_all(&folder)
+            .wrap_err_with(|| format!("making {}", folder.display()))?;
+        let spool = Spool::open(&folder.join("spool.redb"), *id)?;
+        let courier = if index % MQTT_EVERY == MQTT_EVERY - 1 {
+            Courier::Mqtt(Box::new(MqttCourier::new(&mqtt.to_string(), *id)?))
+        } else {
+            Courier::Http(HttpCourier::new(&format!("http://{http}"))?)
+        };
+        let config = DeviceConfig {
+            key: founded.keys.ed25519(Role::Device, &station.name),
+            stream: Stream(0),
+            station: station.name.clone(),
+            owner: station.owner.clone(),
+            position: station.position,
+            schedule: genesis.schedule(),
+            chain_id: genesis.chain_id,
+            ingests: genesis.ingests.iter().map(|ingest| ingest.receipt_key.0).collect(),
+            serves_from: record.record.registered,
+        };
+        let (device, handle) =
+            Device::new(config, station, clock.clone(), anchors.clone(), courier, spool)?;
+        tasks.spawn(&format!("agent.{}", station.name), |stop| device.run(stop));
+        fleet.devices.push(handle);
+    }
+    Ok(fleet)
+}
