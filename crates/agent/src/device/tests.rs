@@ -384,24 +384,25 @@ fn cutting() {
     let times = |tenths: &[u64]| -> Vec<TimeMs> {
         tenths.iter().map(|t| TimeMs(START + t * HOUR / 10)).collect()
     };
-    let check = |rows: &[u64], next: Option<u64>, now: u64, expected: &[Range<usize>]| {
+    let check = |rows: &[u64], next: Option<u64>, now: u64, expected: &[(usize, usize)]| {
         let next = next.map(|next| TimeMs(START + next * HOUR / 10));
         let cuts = cut(&times(rows), next, TimeMs(START + now * HOUR / 10), &schedule());
+        let cuts: Vec<_> = cuts.iter().map(|range| (range.start, range.end)).collect();
         assert_eq!(cuts, expected, "{rows:?} next {next:?} now {now}");
     };
     check(&[], Some(0), 0, &[]);
     // More readings of this epoch are due: wait.
     check(&[0, 3], Some(6), 3, &[]);
     // The next one is in a later epoch, or there is none, or the epoch is over.
-    check(&[0, 3, 6], Some(10), 6, &[0..3]);
-    check(&[0, 3, 6], None, 6, &[0..3]);
-    check(&[0, 3], Some(6), 11, &[0..2]);
+    check(&[0, 3, 6], Some(10), 6, &[(0, 3)]);
+    check(&[0, 3, 6], None, 6, &[(0, 3)]);
+    check(&[0, 3], Some(6), 11, &[(0, 2)]);
     // Two epochs; the last one waits.
-    check(&[0, 5, 10], Some(15), 10, &[0..2]);
-    check(&[0, 5, 10, 15], Some(20), 15, &[0..2, 2..4]);
+    check(&[0, 5, 10], Some(15), 10, &[(0, 2)]);
+    check(&[0, 5, 10, 15], Some(20), 15, &[(0, 2), (2, 4)]);
     // One epoch late is cut as in time; further behind is packed, and up to where it is not.
-    check(&[0, 10], Some(20), 15, &[0..1, 1..2]);
-    check(&[0, 10, 20, 30], Some(40), 35, &[0..2, 2..3, 3..4]);
+    check(&[0, 10], Some(20), 15, &[(0, 1), (1, 2)]);
+    check(&[0, 10, 20, 30], Some(40), 35, &[(0, 2), (2, 3), (3, 4)]);
     // A full batch does not wait.
     let many: Vec<TimeMs> = (0..130).map(|i| TimeMs(START + i * 1_000)).collect();
     let cuts = cut(&many, Some(TimeMs(START + 131_000)), TimeMs(START + 130_000), &schedule());
