@@ -338,13 +338,38 @@ pub(super) fn check(c: &mut Ctx<'_>, found: &mut Vec<Violation>) -> Res<()> {
         owed = Stones(owed.0.saturating_sub(iou.dues.providers.0));
     }
     for sector in Sector::ALL {
-        for epoch in next_epoch(c, sector)?.0..=c.epoch().0 {
+        let next = next_epoch(c, sector)?;
+        for epoch in 0..next.0 {
+            check_final(c, Epoch(epoch), sector, found)?;
+        }
+        for epoch in next.0..=c.epoch().0 {
             owed = sum(owed, market::income(c, Epoch(epoch), sector.number())?.released);
         }
     }
     let held = c.balance(REWARDS)?;
     if held < owed {
         found.push(Violation::BalanceShort { account: REWARDS, held, owed });
+    }
+    Ok(())
+}
+
+/// A final epoch handed out all that was earned and no more subsidy than its pool had.
+fn check_final(
+    c: &mut Ctx<'_>,
+    epoch: Epoch,
+    sector: Sector,
+    found: &mut Vec<Violation>,
+) -> Res<()> {
+    let outcome = OUTCOMES.at(&epoch.0).at(&sector.number()).get(c)?;
+    let pool = POOLS.at(&epoch.0).at(&sector.number()).get(c)?;
+    let subsidy = MicroUsd(pool.usage.0.saturating_add(pool.need.0)).to_stones_floor(pool.price);
+    let sound = outcome.earned_stones == pool.earned_stones
+        && outcome.usage <= pool.usage
+        && outcome.need <= pool.need
+        && outcome.subsidy_stones <= subsidy;
+    if !sound {
+        let what = format!("epoch {epoch}: {outcome:?} is not within {pool:?}");
+        found.push(Violation::Other { contract: "rewards", what });
     }
     Ok(())
 }

@@ -11,6 +11,7 @@ use cairn_primitives::{
 use proptest::prelude::*;
 
 use crate::{
+    Violation,
     fixture::{ALICE, BOB, CAROL, VALIDATORS},
     native::scenario::{ATTESTING, COMMITTING, Computed, LATE, S, World, device_key, worth},
 };
@@ -456,6 +457,25 @@ fn what_the_vault_lacks_the_reserve_pays_or_owes() {
     }
     assert!(world.chain.balance(TREASURY).0 > 0, "the treasury's part of the debt, last of all");
     assert!(world.chain.send(ALICE, REWARDS, NONE, &claim).success);
+}
+
+#[test]
+fn the_check_sees_a_result_beyond_its_pool_and_stones_that_are_gone() {
+    let mut world = paid_epoch();
+    let result = world.compute(0).result();
+    for validator in 0..3 {
+        world.vote(validator, 0, 0, &result);
+    }
+    let check = |world: &World| {
+        world.chain.ledger.check(&world.chain.state, world.chain.now()).expect("state")
+    };
+    assert_eq!(check(&world), []);
+    let outcome = super::OUTCOMES.at(&0).at(&S).slot() + U256::from(3);
+    *world.chain.state.slots.get_mut(&(REWARDS, outcome)).expect("a result") -= U256::from(1);
+    assert!(matches!(check(&world)[..], [Violation::Other { contract: "rewards", .. }]));
+    *world.chain.state.slots.get_mut(&(REWARDS, outcome)).expect("a result") += U256::from(1);
+    smuggle(&mut world, REWARDS, ALICE, 1);
+    assert!(matches!(check(&world)[..], [Violation::BalanceShort { account: REWARDS, .. }]));
 }
 
 /// What anyone may do in one step.
