@@ -6,8 +6,8 @@ use super::{
         COPY_CALM, COPY_FIELDS, COPY_REFERENCE, COPY_SATURATED, COPY_STEPS, COPY_WINDOW, FAR_KM,
         FROZEN_FIELDS, FROZEN_MIN, FROZEN_RANGE, FROZEN_RUN, GATE_NEIGHBOURS, LAG_MAX, LAG_MIN,
         LAPSE_PER_1000_DM, NO_FIELD, OFFSET_STEPS, SHAPE_FIELDS, SHAPE_NOISE, SHAPE_SCALE,
-        SHIFT_EACH, SHIFT_STEPS, SOFT_NEEDED, SOFT_WINDOW, T, TOLERANCES, TRACKED, TRACKS,
-        Tolerance, WINDOW,
+        SHIFT_EACH, SHIFT_STEPS, SOFT_NEEDED, SOFT_STEP, T, TOLERANCES, TRACKED, TRACKS, Tolerance,
+        WINDOW,
     },
     track::{Track, Tracks, below, ones},
 };
@@ -230,45 +230,65 @@ pub(super) fn offset(own: &Tracks, neighbours: &[Neighbour<'_>], least: usize) -
     persists.then(|| Detail { field: field_number(T), value, limit, other: None })
 }
 
-/// The shape cost of each field, per mille, of a device moved by `lag` against a neighbour: the variance of their
-/// difference over the field's scale squared, so that an offset costs nothing. `None` below `overlap` joint samples.
-fn shape(
-    own: &Tracks,
-    other: &Tracks,
-    lag: i64,
-    window: usize,
-    overlap: i64,
-) -> [Option<i64>; TRACKS] {
-    let mut costs = [None; TRACKS];
+/// Number, sum and sum of squares of the differences between two tracks.
+#[derive(Clone, Copy, Default)]
+struct Moments {
+    n: i64,
+    sum: i64,
+    squares: i64,
+}
+
+impl Moments {
+    /// The variance over `scale` squared, per mille, so that an offset costs nothing; `None` below `needed` samples.
+    fn cost(&self, scale: i64, needed: i64) -> Option<i64> {
+        let Self { n, sum, squares } = *self;
+        (n >= needed).then(|| (n * squares - sum * sum) * 1_000 / (n * n * scale * scale))
+    }
+}
+
+/// The differences of a device moved by `lag` against a neighbour, per track with a shape scale and window of
+/// `SHIFT_STEPS`. A positive lag says that the device shows the past: its value of age x fits the neighbour's of age
+/// x + lag. The windows are nested, so one walk from the youngest age serves all.
+fn moments(own: &Tracks, other: &Tracks, lag: i64) -> [[Moments; SHIFT_STEPS.len()]; TRACKS] {
+    let mut out = [[Moments::default(); SHIFT_STEPS.len()]; TRACKS];
     let shift = usize::try_from(lag.unsigned_abs()).unwrap_or(WINDOW);
-    for (track, cost) in costs.iter_mut().enumerate() {
-        let scale = SHAPE_SCALE[track];
-        if scale == 0 {
-            continue;
-        }
-        // A positive lag says that the device shows the past: its value of age x fits the neighbour's of age x + lag.
+    for (track, windows) in out.iter_mut().enumerate().filter(|(track, _)| SHAPE_SCALE[*track] > 0)
+    {
         let (a, b) = (&own.0[track], &other.0[track]);
         let (near, far) = if lag >= 0 { (a, b) } else { (b, a) };
-        let joint = near.mask & below(window) & ((far.mask & below(window)) >> shift);
-        let n = i64::from(joint.count_ones());
-        if n < overlap {
-            continue;
+        let joint = near.mask & (far.mask >> shift);
+        let (mut so_far, mut age) = (Moments::default(), 0);
+        for (window, step) in windows.iter_mut().zip(&SHIFT_STEPS) {
+            let end = step.window.saturating_sub(shift).max(age);
+            near.differences(far, shift, age..end, joint, |difference| {
+                so_far.n += 1;
+                so_far.sum += difference;
+                so_far.squares += difference * difference;
+            });
+            age = end;
+            *window = so_far;
         }
-        let (mut sum, mut squares) = (0_i64, 0_i64);
-        for age in ones(joint) {
-            let difference = near.at(age) - far.at(age + shift);
-            sum += difference;
-            squares += difference * difference;
-        }
-        *cost = Some((n * squares - sum * sum) * 1_000 / (n * n * scale * scale));
     }
-    costs
+    out
+}
+
+/// The cost per track in one window of `moments`.
+fn costs(
+    moments: &[[Moments; SHIFT_STEPS.len()]; TRACKS],
+    step: usize,
+    needed: i64,
+) -> [Option<i64>; TRACKS] {
+    let mut out = [None; TRACKS];
+    for (track, cost) in out.iter_mut().enumerate().filter(|(track, _)| SHAPE_SCALE[*track] > 0) {
+        *cost = moments[track][step].cost(SHAPE_SCALE[track], needed);
+    }
+    out
 }
 
 /// The mean cost at lag 0 that more than half of the neighbours reach, over a day; `None` below two neighbours.
 pub(super) fn incoherence(own: &Tracks, neighbours: &[Neighbour<'_>]) -> Option<i64> {
     let mean = |n: &Neighbour<'_>| {
-        let costs = shape(own, n.tracks, 0, SOFT_WINDOW, SOFT_NEEDED);
+        let costs = costs(&moments(own, n.tracks, 0), SOFT_STEP, SOFT_NEEDED);
         let count = costs.iter().flatten().count();
         (count >= SHAPE_FIELDS)
             .then(|| costs.iter().flatten().sum::<i64>() / i64::try_from(count).unwrap_or(1))
@@ -284,24 +304,34 @@ pub(super) fn incoherence(own: &Tracks, neighbours: &[Neighbour<'_>]) -> Option<
 /// weight: the likelihood ratio of series whose noise is not known. A gate needs a large gain at a lag of two or more,
 /// and a positive one with more than half of the neighbours by number.
 pub(super) fn shifted(own: &Tracks, neighbours: &[Neighbour<'_>], fewest: usize) -> Option<Detail> {
-    SHIFT_STEPS.iter().find_map(|step| {
-        let zero: Vec<_> =
-            neighbours.iter().map(|n| shape(own, n.tracks, 0, step.window, step.needed)).collect();
+    if neighbours.len() < fewest {
+        return None;
+    }
+    let most = i64::try_from(LAG_MAX).ok()?;
+    let zero: Vec<_> = neighbours.iter().map(|n| moments(own, n.tracks, 0)).collect();
+    // Lags in the order of preference: the smallest distance from 0 first, then the positive one.
+    let lags = (1..=most).flat_map(|lag| [lag, -lag]);
+    let moved: Vec<(i64, Vec<_>)> = lags
+        .map(|lag| (lag, neighbours.iter().map(|n| moments(own, n.tracks, lag)).collect()))
+        .collect();
+    SHIFT_STEPS.iter().enumerate().find_map(|(at, step)| {
+        let zero: Vec<_> = zero.iter().map(|m| costs(m, at, step.needed)).collect();
         let usable = |costs: &[Option<i64>; TRACKS]| costs.iter().flatten().count() >= SHAPE_FIELDS;
         let comparable = zero.iter().filter(|costs| usable(costs)).count();
         if comparable < fewest {
             return None;
         }
-        let most = i64::try_from(LAG_MAX).ok()?;
-        // Largest gain, then smallest distance from 0, then the positive lag.
+        // Largest gain, then the order of preference.
         let mut best: Option<(i64, i64, usize)> = None;
-        for lag in (1..=most).flat_map(|lag| [lag, -lag]) {
+        for (lag, moved) in &moved {
             let (mut sum, mut total, mut votes) = (0, 0, 0);
-            for (neighbour, zero) in neighbours.iter().zip(&zero).filter(|(_, zero)| usable(zero)) {
-                let costs = shape(own, neighbour.tracks, lag, step.window, step.overlap);
-                let pairs = zero.iter().zip(&costs).filter_map(|(zero, cost)| (*zero).zip(*cost));
+            let pairs = neighbours.iter().zip(&zero).zip(moved);
+            for ((neighbour, zero), moved) in pairs.filter(|((_, zero), _)| usable(zero)) {
+                let costs = costs(moved, at, step.overlap);
                 let (mut gain, mut fields) = (0, 0);
-                for (zero, cost) in pairs {
+                for (zero, cost) in
+                    zero.iter().zip(&costs).filter_map(|(zero, cost)| (*zero).zip(*cost))
+                {
                     gain += log2_milli(zero + SHAPE_NOISE) - log2_milli(cost + SHAPE_NOISE);
                     fields += 1;
                 }
@@ -318,7 +348,7 @@ pub(super) fn shifted(own: &Tracks, neighbours: &[Neighbour<'_>], fewest: usize)
             }
             let gain = sum.div_euclid(total);
             if best.is_none_or(|(most, ..)| gain > most) {
-                best = Some((gain, lag, votes));
+                best = Some((gain, *lag, votes));
             }
         }
         let (gain, lag, votes) = best?;

@@ -20,6 +20,7 @@ mod neighbours;
 pub mod params;
 mod score;
 mod solar;
+pub mod support;
 mod track;
 
 pub use evidence::{

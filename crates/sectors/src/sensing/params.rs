@@ -164,8 +164,8 @@ pub const SHIFT_STEPS: [ShiftStep; 4] = [
 pub const SHAPE_NOISE: i64 = 100;
 /// Gain from which one neighbour agrees, thousandths of a bit.
 pub const SHIFT_EACH: i64 = 300;
-/// Epochs of the soft shape test.
-pub const SOFT_WINDOW: usize = 24;
+/// Which of `SHIFT_STEPS` has the window of the soft shape test: a day.
+pub const SOFT_STEP: usize = 2;
 /// Joint samples it needs.
 pub const SOFT_NEEDED: i64 = 8;
 /// Cost at lag 0 from which N falls, and at which it is 0, per mille.

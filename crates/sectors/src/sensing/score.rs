@@ -127,6 +127,9 @@ fn judge_again(stations: &[Station<'_>], i: usize, first: &[Gate]) -> Gate {
     let others = &stations[i].near.others;
     let is_trusted = |n: usize| first[n].is_none();
     let trusted: Vec<usize> = others.iter().map(|n| at(*n)).filter(|n| is_trusted(*n)).collect();
+    if trusted.len() == others.len() {
+        return first[i].clone();
+    }
     if trusted.len() >= GATE_NEIGHBOURS {
         return gate_by_neighbours(stations, i, is_trusted, GATE_NEIGHBOURS);
     }

@@ -32,6 +32,29 @@ impl Track {
         i64::from(self.values[age])
     }
 
+    /// Calls `add` with own value of age x less the other's of age x + shift, for the ages of `range` that are in
+    /// `joint`. The usual case, no gap, is a plain walk over two slices, which the compiler turns into vectors.
+    pub fn differences(
+        &self,
+        other: &Self,
+        shift: usize,
+        range: std::ops::Range<usize>,
+        joint: u64,
+        mut add: impl FnMut(i64),
+    ) {
+        let wanted = below(range.end) & !below(range.start);
+        if joint & wanted == wanted {
+            let others = &other.values[range.start + shift..range.end + shift];
+            for (own, other) in self.values[range].iter().zip(others) {
+                add(i64::from(*own) - i64::from(*other));
+            }
+        } else {
+            for age in ones(joint & wanted) {
+                add(self.at(age) - other.at(age + shift));
+            }
+        }
+    }
+
     /// The values of the ages in `mask` only.
     pub const fn only(&self, mask: u64) -> Self {
         Self { mask: self.mask & mask, values: self.values }
