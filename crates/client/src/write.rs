@@ -8,7 +8,7 @@ use cairn_primitives::{
 };
 
 use crate::{
-    Call, ClientError, Sender, Sent, WalletError,
+    Call, ClientError, Reads as _, Sender, Sent, WalletError,
     api::{ReceiptBody, ShareBody},
 };
 
@@ -262,12 +262,11 @@ impl Sender {
         self.send_system_and_wait(&Call::new(abi::REWARDS, &call)).await
     }
 
-    /// When the commit window of `epoch` ends is a matter of genesis; this is the network time of the last block.
+    /// Network time of the last final block.
     ///
     /// # Errors
     /// When the node does not answer.
     pub async fn network_time(&self) -> Result<TimeMs, ClientError> {
-        use crate::Reads as _;
         Ok(self.client().latest().await?.time)
     }
 }
