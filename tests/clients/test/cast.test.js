@@ -2,16 +2,18 @@
 
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { account, answer, chain, credits, key, registry, rpc, stranger } from '../lib/network.js'
 
-const program = fileURLToPath(new URL('../node_modules/.bin/cast', import.meta.url))
+// The package of this platform, if there is one; else the cast that is installed.
+const packaged = fileURLToPath(new URL('../node_modules/@foundry-rs/cast-linux-amd64/bin/cast', import.meta.url))
+const program = existsSync(packaged) ? packaged : 'cast'
 const run = promisify(execFile)
 // Colour codes and proxies of the terminal do not belong in the answers.
 const env = { PATH: process.env.PATH, HOME: process.env.HOME, NO_COLOR: '1', NO_PROXY: '*', FOUNDRY_DISABLE_NIGHTLY_WARNING: '1' }
-// The npm package exits 0 even when cast fails: its answer tells.
 const raw = (...args) => run(program, args, { env, timeout: 60_000 }).catch((error) => error)
 const offline = async (...args) => {
   const { stdout, stderr } = await raw(...args)
