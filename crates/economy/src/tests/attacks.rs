@@ -87,8 +87,8 @@ fn wash_usage_loses_in_every_case() {
     assert!(best < 0, "the best case gains {best} ppm of what was washed");
 }
 
-/// Filling a sudden hole in real demand is the worst case: it takes the slack and revives the later budget. It is
-/// bounded by twice the match, and loses while the attacker does not also own the treasury.
+/// Filling a sudden gap of real demand is the worst case: it takes the slack of the average and revives the later budget.
+/// It stays within twice the match; with growth after the gap it reaches that bound (docs/spec/economy.md, known limit).
 #[test]
 fn washing_into_a_gap_of_demand_is_bounded() {
     let params = EconomyParams {
@@ -98,14 +98,21 @@ fn washing_into_a_gap_of_demand_is_bounded() {
         grant_stones: 0,
         ..params()
     };
-    let real = |day| if (60..65).contains(&day) { 0 } else { 1_000 * USD };
-    let wash = |day| if (60..65).contains(&day) { 1_000 * USD } else { 0 };
-    let gain = attacker(&params, real, wash, false) - attacker(&params, real, |_| 0, false);
-    let ppm = gain * 1_000_000 / i128::from(5 * 1_000 * USD);
     let fees = params.fee_burn_ppm + params.fee_treasury_ppm + params.fee_insurance_ppm;
-    let bound = i128::from(2 * params.fee_burn_ppm) * i128::from(params.match_ppm) / 1_000_000
-        - i128::from(fees);
-    assert!(ppm <= bound, "{ppm} ppm, bound {bound} ppm");
+    let twice_matched =
+        i128::from(2 * params.fee_burn_ppm) * i128::from(params.match_ppm) / 1_000_000;
+    for (gap, after) in [(5, 1), (1, 5), (30, 20)] {
+        let in_gap = |day| (60..60 + gap).contains(&day);
+        let real = |day| match day {
+            _ if in_gap(day) => 0,
+            ..60 => 1_000 * USD,
+            _ => after * 1_000 * USD,
+        };
+        let wash = |day| if in_gap(day) { 500 * USD } else { 0 };
+        let gain = attacker(&params, real, wash, false) - attacker(&params, real, |_| 0, false);
+        let ppm = gain * 1_000_000 / i128::from(gap * 500 * USD);
+        assert!(ppm <= twice_matched - i128::from(fees), "gap {gap}, then x{after}: {ppm} ppm");
+    }
 }
 
 /// A pool full from others' demand cannot be farmed by a small payment: nothing beyond the match of one's own burn.
