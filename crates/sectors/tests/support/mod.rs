@@ -1,5 +1,7 @@
 //! Real stations, honest and tampered, through the real scoring: shared by the tests of this folder.
 
+#![allow(dead_code, missing_docs, reason = "each test uses its part")]
+
 use std::collections::BTreeMap;
 
 use cairn_primitives::{DeviceId, Epoch, EpochSchedule, Position, TimeMs};
