@@ -1,6 +1,8 @@
 //! From a device's signed batch to an agreed verdict: ingest, sealing, availability and the verifier loop.
 
 pub mod archive;
+pub mod audit;
+pub mod bench;
 mod desk;
 pub mod ingest;
 pub mod recompute;

@@ -24,6 +24,7 @@ use cairn_primitives::{Digest, Envelope, Epoch};
 pub use gather::{GatherError, Network, WINDOW_EPOCHS, envelopes, included, inputs, window};
 pub(crate) use gather::blocking;
 pub use record::write_epoch;
+pub(crate) use record::content as record_content;
 pub use sources::{SourceError, Sources};
 
 use crate::{
