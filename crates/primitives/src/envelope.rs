@@ -9,7 +9,7 @@
 //! One batch has exactly one encoding: `decode` refuses any other, so that a sealed file can rebuild the signed bytes
 //! from the rows. Nothing here looks at state; whether a batch counts is decided by `sectors`.
 
-use coset::{CoseSign1, CoseSign1Builder, HeaderBuilder, TaggedCborSerializable as _, iana};
+use coset::{CoseSign1, TaggedCborSerializable as _, iana};
 use minicbor::{Decoder, Encoder, data::Type};
 
 use crate::{
@@ -257,6 +257,7 @@ pub struct Envelope {
     batch: Batch,
     key_type: KeyType,
     signature: Signature,
+    leaf: Digest,
 }
 
 impl Envelope {
@@ -266,26 +267,24 @@ impl Envelope {
     /// When the key refuses to sign.
     pub fn sign(batch: Batch, key: &SecretKey) -> Result<Self, KeyError> {
         let key_type = key.public().key_type();
-        let unsigned = cose(&batch, key_type).build();
-        let tbs = unsigned.tbs_data(&[]);
-        let signature = key.sign(&tbs)?;
-        Ok(Self::with_signature(batch, key_type, signature, tbs))
+        let payload = batch.to_bytes();
+        let signature = key.sign(&to_be_signed(key_type, &payload))?;
+        Ok(Self::with_payload(batch, key_type, signature, &payload))
     }
 
     /// Rebuilds the envelope from what a sealed file keeps: the batch, the kind of key and the signature.
     #[must_use]
     pub fn assemble(batch: Batch, key_type: KeyType, signature: Signature) -> Self {
-        let tbs = cose(&batch, key_type).build().tbs_data(&[]);
-        Self::with_signature(batch, key_type, signature, tbs)
+        let payload = batch.to_bytes();
+        Self::with_payload(batch, key_type, signature, &payload)
     }
 
-    fn with_signature(batch: Batch, key_type: KeyType, signature: Signature, tbs: Vec<u8>) -> Self {
-        let bytes = cose(&batch, key_type)
-            .signature(signature.0.to_vec())
-            .build()
-            .to_tagged_vec()
-            .expect("an envelope of byte strings always encodes");
-        Self { bytes, tbs, batch, key_type, signature }
+    /// `payload` must be the batch's canonical bytes.
+    fn with_payload(batch: Batch, key_type: KeyType, signature: Signature, payload: &[u8]) -> Self {
+        let bytes = on_the_wire(key_type, payload, &signature);
+        let tbs = to_be_signed(key_type, payload);
+        let leaf = leaf_hash(&bytes);
+        Self { bytes, tbs, batch, key_type, signature, leaf }
     }
 
     /// Parses and checks everything that can be checked without state: size, structure, the one encoding, limits.
@@ -314,7 +313,10 @@ impl Envelope {
             .map_err(|_| EnvelopeError::Unsigned(sign1.signature.len()))?;
         let payload = sign1.payload.as_deref().ok_or(EnvelopeError::Malformed("no payload"))?;
         let batch = Batch::decode(payload)?;
-        let envelope = Self::assemble(batch, key_type, Signature(signature));
+        if batch.to_bytes() != payload {
+            return Err(EnvelopeError::NotCanonical);
+        }
+        let envelope = Self::with_payload(batch, key_type, Signature(signature), payload);
         if envelope.bytes != bytes {
             return Err(EnvelopeError::NotCanonical);
         }
@@ -354,17 +356,79 @@ impl Envelope {
     }
     /// The batch's name everywhere: its Merkle leaf, SHA-256(0x00 ‖ bytes).
     #[must_use]
-    pub fn leaf(&self) -> Digest {
-        leaf_hash(&self.bytes)
+    pub const fn leaf(&self) -> Digest {
+        self.leaf
     }
 }
 
-fn cose(batch: &Batch, key_type: KeyType) -> CoseSign1Builder {
-    let algorithm = match key_type {
-        KeyType::Ed25519 => iana::Algorithm::EdDSA,
-        KeyType::P256 => iana::Algorithm::ES256,
-    };
-    CoseSign1Builder::new()
-        .protected(HeaderBuilder::new().algorithm(algorithm).build())
-        .payload(batch.to_bytes())
+/// The protected header: {1: −8} or {1: −7}.
+const fn protected(key_type: KeyType) -> [u8; 3] {
+    match key_type {
+        KeyType::Ed25519 => [0xa1, 0x01, 0x27],
+        KeyType::P256 => [0xa1, 0x01, 0x26],
+    }
+}
+
+/// What is signed: RFC 9052's `Sig_structure` without external data.
+fn to_be_signed(key_type: KeyType, payload: &[u8]) -> Vec<u8> {
+    let mut e = Encoder::new(Vec::with_capacity(payload.len() + 24));
+    e.array(4)
+        .and_then(|e| e.str("Signature1")?.bytes(&protected(key_type))?.bytes(&[])?.bytes(payload))
+        .expect("a vector takes every byte");
+    e.into_writer()
+}
+
+/// COSE_Sign1 with its tag. Written by hand because every batch of the network passes here: the general encoder copies
+/// the payload several times. The test below holds it to `coset`.
+fn on_the_wire(key_type: KeyType, payload: &[u8], signature: &Signature) -> Vec<u8> {
+    let mut e = Encoder::new(Vec::with_capacity(payload.len() + 80));
+    e.tag(minicbor::data::Tag::new(18))
+        .and_then(|e| e.array(4)?.bytes(&protected(key_type))?.map(0)?.bytes(payload)?.bytes(&signature.0))
+        .expect("a vector takes every byte");
+    e.into_writer()
+}
+
+#[cfg(test)]
+mod tests {
+    use coset::{CoseSign1Builder, HeaderBuilder};
+
+    use super::*;
+
+    #[test]
+    fn the_envelope_is_what_coset_writes() {
+        let key = SecretKey::ed25519([7; 32]);
+        for rows in [1, 2, 300] {
+            let batch = Batch {
+                device: DeviceId::of(&key.public()),
+                stream: Stream(3),
+                first_seq: Seq(70_000),
+                base_time: TimeMs(1_356_998_400_000),
+                anchor: Anchor { epoch: Epoch(9), root_prefix: [5; 8] },
+                position: Some(Position { lat_e7: -1, lon_e7: 2, elevation_dm: 3 }),
+                schema: SchemaId(1),
+                rows: Rows {
+                    offsets_ms: (0..rows).map(|i| i * 1_000).collect(),
+                    values: (0..rows * 7).map(|i| (i % 5 != 0).then_some(-40_i32)).collect(),
+                },
+            };
+            for key_type in [KeyType::Ed25519, KeyType::P256] {
+                let algorithm = match key_type {
+                    KeyType::Ed25519 => iana::Algorithm::EdDSA,
+                    KeyType::P256 => iana::Algorithm::ES256,
+                };
+                let other = CoseSign1Builder::new()
+                    .protected(HeaderBuilder::new().algorithm(algorithm).build())
+                    .payload(batch.to_bytes())
+                    .signature(vec![8; 64])
+                    .build();
+                let ours = Envelope::assemble(batch.clone(), key_type, Signature([8; 64]));
+                assert_eq!(ours.tbs, other.tbs_data(&[]));
+                assert_eq!(ours.bytes, other.to_tagged_vec().unwrap());
+            }
+            let signed = Envelope::sign(batch, &key).unwrap();
+            assert!(signed.verify(&key.public()));
+            assert_eq!(Envelope::decode(signed.bytes()), Ok(signed.clone()));
+            assert_eq!(signed.leaf(), leaf_hash(signed.bytes()));
+        }
+    }
 }
