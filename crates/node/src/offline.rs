@@ -5,7 +5,7 @@
 
 use std::{path::Path, sync::Arc};
 
-use alloy_primitives::{Address, Bytes, U256};
+use alloy_primitives::{Address, Bytes};
 use alloy_rpc_types_eth::{Filter, FilterSet, TransactionRequest};
 use cairn_client::{BlockTag, ClientError, Head, LedgerRead, LogFilter, LogRecord, Revert};
 use cairn_ledger::{CallError, CallOutcome, Ledger, State as _, StateError, Violation, time_of};
@@ -164,6 +164,7 @@ fn missing(height: u64) -> ClientError {
 
 #[cfg(test)]
 mod tests {
+    use alloy_primitives::U256;
     use cairn_client::{Call, NativeError, Reads as _};
     use cairn_primitives::abi::{CREDITS, ICredits};
 

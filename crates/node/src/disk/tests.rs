@@ -39,7 +39,7 @@ fn child(head: Option<&Header>, transactions: u64) -> FinalBlock {
     let account = Account { nonce: number, balance: U256::from(number), code_hash: keccak256([1]) };
     writes.accounts.insert(address(1), Some(account));
     writes.accounts.insert(address(3), (number % 2 == 1).then_some(account));
-    let value = if number % 5 == 0 { 0 } else { number };
+    let value = if number.is_multiple_of(5) { 0 } else { number };
     writes.slots.insert((address(2), U256::ZERO), U256::from(value));
     writes.codes.insert(keccak256([1]), Bytes::from_static(&[1]));
     let receipt = || {

@@ -39,7 +39,8 @@ use tokio::sync::broadcast;
 use crate::disk::{RedbDisk, Snapshot};
 pub use journal::FILE as JOURNAL_FILE;
 use journal::Journal;
-pub use queue::{QUEUED_BYTES_MAX, QUEUED_MAX, Queue, Queued, SENDER_MAX};
+pub use queue::{QUEUED_BYTES_MAX, QUEUED_MAX, SENDER_MAX};
+use queue::{Queue, Queued};
 pub use rejection::Rejection;
 
 /// Blocks in a row on which a system transaction may fail before it leaves the pool.
