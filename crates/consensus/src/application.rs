@@ -15,7 +15,7 @@
 //! Invariant: nothing here reads a clock, a random number or the pool to decide whether a block is valid; the clock may
 //! only delay the answer.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
 use alloy_consensus::{Header, TxEnvelope, transaction::Recovered};
 use alloy_eips::Encodable2718 as _;
@@ -110,13 +110,13 @@ impl<D: Disk, P: Pool> Chain<D, P> {
     }
 
     /// The writes that enter the tree with a block: block 1 also brings the genesis state.
-    fn tree_writes(&self, height: u64, writes: &Writes) -> Writes {
+    fn tree_writes<'a>(&self, height: u64, writes: &'a Writes) -> Cow<'a, Writes> {
         if height != 1 {
-            return writes.clone();
+            return Cow::Borrowed(writes);
         }
         let mut all = self.genesis_writes.clone();
         all.merge(writes.clone());
-        all
+        Cow::Owned(all)
     }
 
     /// Executes `block` on the state after `parent`; `None` when it breaks a rule for ever.
@@ -262,6 +262,14 @@ enum Applied {
     Other,
 }
 
+/// Where a processed block's effect comes from.
+enum Outcome {
+    /// The disk kept its net writes.
+    Kept(Box<Writes>),
+    /// It was executed now.
+    Executed(Box<Layer>),
+}
+
 /// The proof of finality of `block`, from marshal's archive.
 pub(crate) async fn proof(marshal: &Marshal, block: &Block) -> Option<FinalityProof> {
     let finalization = marshal.get_finalization(block.height()).await?;
@@ -325,6 +333,7 @@ where
         #[cfg(test)]
         if self.conduct == Conduct::MintsForItself {
             let account = tree_writes
+                .to_mut()
                 .accounts
                 .entry(proposer)
                 .or_insert(Some(cairn_ledger::Account::default()));
@@ -372,8 +381,8 @@ where
         let mut ancestry = Box::pin(ancestry);
         let block = ancestry.next().await?;
         let digest = block.digest();
-        let (writes, layer) = match self.applied(block.inner(), digest) {
-            Applied::Same(writes) => (*writes, None),
+        let outcome = match self.applied(block.inner(), digest) {
+            Applied::Same(writes) => Outcome::Kept(writes),
             Applied::Other if finality == Finality::Finalized => {
                 panic!(
                     "the disk holds another block at height {}: it is of another network",
@@ -393,10 +402,14 @@ where
                 }
                 let layer =
                     chain.execute(block.inner(), &parent.inner().preamble, parent.digest())?;
-                (layer.writes.clone(), Some(layer))
+                Outcome::Executed(Box::new(layer))
             }
         };
-        let writes = chain.tree_writes(block.height().get(), &writes);
+        let writes = match &outcome {
+            Outcome::Kept(writes) => writes,
+            Outcome::Executed(layer) => &layer.writes,
+        };
+        let writes = chain.tree_writes(block.height().get(), writes);
         let sealed = tree::seal(batch, &writes).await.expect("the state tree can be read");
         let commitment = tree::commitment::<E>(&sealed);
         let preamble = &block.inner().preamble;
@@ -410,8 +423,8 @@ where
             );
             return None;
         }
-        if let Some(layer) = layer {
-            chain.speculation.insert(digest, layer);
+        if let Outcome::Executed(layer) = outcome {
+            chain.speculation.insert(digest, *layer);
         }
         Some(sealed)
     }
