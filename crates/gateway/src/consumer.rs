@@ -10,28 +10,13 @@ use std::time::Duration;
 
 use cairn_client::{
     Wallet, WalletError,
-    api::{
-        ErrorBody, OfferInfo, QueryAnswer, QueryRequest, ReceiptBody, ReceiptReply,
-        ReceiptSubmission, ShareBody,
-    },
+    api::{ErrorBody, OfferInfo, QueryAnswer, QueryRequest, ReceiptReply, ReceiptSubmission},
 };
 use cairn_primitives::MicroUsd;
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use cairn_sectors::lease::{LeaseRefusal, Receipt};
+use serde::de::DeserializeOwned;
 
 use crate::{Quote, QuoteRequest, Reason, order::sign_order, params::QUERY_TIME_MAX, tariff};
-
-/// What the consumer has signed on a lease. It must be kept: it is the base of the next bill.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Totals {
-    /// The lease.
-    pub lease: u64,
-    /// Units signed.
-    pub units: u64,
-    /// Amount signed.
-    pub amount: MicroUsd,
-    /// The split of the amount.
-    pub shares: Vec<ShareBody>,
-}
 
 /// Why a bill is not signed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -54,6 +39,9 @@ pub enum BillError {
         /// What the gateway says.
         found: String,
     },
+    /// The lease machine knows no such answer.
+    #[error("the answer is none that the lease allows")]
+    Lease(#[source] LeaseRefusal),
 }
 
 /// Why a query got no answer, or its answer was not paid.
@@ -79,37 +67,39 @@ pub enum ConsumerError {
     Wallet(#[from] WalletError),
 }
 
-/// Checks the bill of `answer` and gives the totals to sign.
+/// Checks the bill of `answer` against the last receipt and gives the receipt to sign, which may be the last one again
+/// when nothing is owed. Keep what is signed: it is the base of the next bill.
 ///
 /// # Errors
 /// Names the first number that does not follow.
 pub fn check_bill(
     answer: &QueryAnswer,
-    signed: &Totals,
-    micro_usd_per_kilo_unit: u64,
+    signed: &Receipt,
+    price_per_kilo_unit: MicroUsd,
     max_spend: Option<MicroUsd>,
-) -> Result<Totals, BillError> {
-    let units = answer.origins.iter().map(|origin| origin.rows).sum::<u64>();
-    same("query_units", units, answer.query_units)?;
-    let amount = tariff::price(units, micro_usd_per_kilo_unit).unwrap_or(MicroUsd(u64::MAX));
-    same("query_amount", amount.0, answer.query_amount.0)?;
-    if let Some(limit) = max_spend.filter(|limit| amount > *limit) {
-        return Err(BillError::TooExpensive { amount, limit });
+) -> Result<Receipt, BillError> {
+    let used = tariff::used(&answer.origins);
+    let terms = tariff::unlimited(signed.lease, price_per_kilo_unit);
+    let machine = tariff::owing(terms, signed, &used).map_err(BillError::Lease)?;
+    let receipt = tariff::expected(&machine).clone();
+    same("query_units", receipt.units - signed.units, answer.query_units)?;
+    let price = MicroUsd(receipt.amount.0 - signed.amount.0);
+    same("query_amount", price.0, answer.query_amount.0)?;
+    if let Some(limit) = max_spend.filter(|limit| price > *limit) {
+        return Err(BillError::TooExpensive { amount: price, limit });
     }
-    same("units", signed.units.saturating_add(units), answer.units)?;
-    let total = MicroUsd(signed.amount.0.saturating_add(amount.0));
-    same("amount", total.0, answer.amount.0)?;
-    let shares = tariff::add_shares(&signed.shares, amount, &answer.origins).unwrap_or_default();
+    same("units", receipt.units, answer.units)?;
+    same("amount", receipt.amount.0, answer.amount.0)?;
+    let (body, shares) = tariff::bodies(&receipt);
     if shares != answer.shares {
         let (expected, found) = (format!("{shares:?}"), format!("{:?}", answer.shares));
         return Err(BillError::Wrong { what: "shares", expected, found });
     }
-    let receipt = ReceiptBody::new(signed.lease, answer.units, total, &shares);
-    if receipt != answer.receipt {
-        let (expected, found) = (format!("{receipt:?}"), format!("{:?}", answer.receipt));
+    if body != answer.receipt {
+        let (expected, found) = (format!("{body:?}"), format!("{:?}", answer.receipt));
         return Err(BillError::Wrong { what: "receipt", expected, found });
     }
-    Ok(Totals { lease: signed.lease, units: answer.units, amount: total, shares })
+    Ok(receipt)
 }
 
 fn same(what: &'static str, expected: u64, found: u64) -> Result<(), BillError> {
@@ -167,7 +157,7 @@ impl Consumer {
     pub async fn query(
         &self,
         offer: &OfferInfo,
-        signed: &mut Totals,
+        signed: &mut Receipt,
         sql: &str,
         max_spend: Option<MicroUsd>,
     ) -> Result<QueryAnswer, ConsumerError> {
@@ -179,18 +169,19 @@ impl Consumer {
             .header("authorization", order)
             .json(&request);
         let answer: QueryAnswer = self.send(request).await?;
-        let totals = check_bill(&answer, signed, offer.micro_usd_per_kilo_unit, max_spend)?;
-        if totals.amount > signed.amount {
-            self.pay(offer.chain_id, &totals).await?;
+        let price = MicroUsd(offer.micro_usd_per_kilo_unit);
+        let receipt = check_bill(&answer, signed, price, max_spend)?;
+        if receipt.amount > signed.amount {
+            self.pay(offer.chain_id, &receipt).await?;
         }
-        *signed = totals;
+        *signed = receipt;
         Ok(answer)
     }
 
-    async fn pay(&self, chain_id: u64, totals: &Totals) -> Result<(), ConsumerError> {
-        let receipt = ReceiptBody::new(totals.lease, totals.units, totals.amount, &totals.shares);
-        let signature = self.wallet.sign_receipt(chain_id, &receipt.to_sol())?;
-        let submission = ReceiptSubmission { receipt, shares: totals.shares.clone(), signature };
+    async fn pay(&self, chain_id: u64, receipt: &Receipt) -> Result<(), ConsumerError> {
+        let signature = self.wallet.sign_receipt(chain_id, &receipt.abi())?;
+        let (receipt, shares) = tariff::bodies(receipt);
+        let submission = ReceiptSubmission { receipt, shares, signature };
         let request = self.http.post(format!("{}/v1/receipts", self.base)).json(&submission);
         match self.send::<ReceiptReply>(request).await {
             // The reply to the first try was lost: the gateway has this very receipt.

@@ -112,3 +112,6 @@ impl<L> Shared<L> {
         refusal.into()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -21,11 +21,13 @@ mod ports;
 mod refusal;
 mod role;
 mod tariff;
+#[cfg(test)]
+mod testkit;
 
 pub use catalog::{
     Catalog, Device, EpochError, HttpArchive, Reading, Snapshot, Store, StoreError, SyncError,
 };
-pub use desk::{Account, Book, BookError, Desk, OpenAnswer, Quote, Signed};
+pub use desk::{Account, Book, BookError, Desk, OpenAnswer, Quote};
 pub use engine::{Answer, Engine, QueryLimits, tables};
 pub use http::QuoteRequest;
 pub use ledger::ClientLedger;
@@ -33,7 +35,6 @@ pub use order::sign_order;
 pub use ports::{Archive, ArchiveError, FinalEpoch, Lease, Ledger, LedgerError, Offer};
 pub use refusal::{Reason, Refusal};
 pub use role::{GatewayConfig, GatewayError, start};
-pub use tariff::{add_shares, price};
 
 /// An error with everything behind it, on one line.
 pub(crate) fn chain(error: &dyn std::error::Error) -> String {

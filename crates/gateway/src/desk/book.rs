@@ -4,8 +4,8 @@
 use std::path::Path;
 
 use alloy_primitives::{Address, Bytes};
-use cairn_client::api::{ReceiptBody, ShareBody};
 use cairn_primitives::{Epoch, MicroUsd};
+use cairn_sectors::lease::{Receipt, Used};
 use redb::{Database, ReadableDatabase as _, ReadableTable as _, TableDefinition};
 use serde::{Deserialize, Serialize};
 
@@ -21,38 +21,21 @@ pub struct OpenAnswer {
     pub query: QueryName,
     /// The last epoch that the query saw.
     pub through: Option<Epoch>,
-    /// Units of the lease with this answer.
-    pub units: u64,
-    /// Amount of the lease with this answer.
-    pub amount: MicroUsd,
-    /// The split of the amount.
-    pub shares: Vec<ShareBody>,
-}
-
-/// The highest receipt.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Signed {
-    /// Units since the lease began.
-    pub units: u64,
-    /// Amount since the lease began.
-    pub amount: MicroUsd,
-    /// The split of the amount.
-    pub shares: Vec<ShareBody>,
-    /// The consumer's signature, 65 bytes.
-    pub signature: Bytes,
+    /// Rows by device: the lease machine prices and splits them again from this.
+    pub used: Used,
 }
 
 /// What is known about one lease.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Account {
-    /// Its number.
-    pub lease: u64,
     /// Who signs for it.
     pub consumer: Address,
     /// The answer that waits for its receipt.
     pub open: Option<OpenAnswer>,
-    /// The highest receipt.
-    pub signed: Option<Signed>,
+    /// The highest receipt; its lease is this lease.
+    pub paid: Receipt,
+    /// The consumer's signature under it, 65 bytes; none while nothing is paid.
+    pub signature: Option<Bytes>,
     /// What the ledger has paid of it.
     pub settled: MicroUsd,
     /// Why the ledger will not pay the rest, if so.
@@ -62,31 +45,24 @@ pub struct Account {
 impl Account {
     /// A lease on which nothing has happened.
     #[must_use]
-    pub const fn new(lease: u64, consumer: Address) -> Self {
-        let settled = MicroUsd::ZERO;
-        Self { lease, consumer, open: None, signed: None, settled, refused: None }
+    pub fn new(lease: u64, consumer: Address) -> Self {
+        Self {
+            consumer,
+            open: None,
+            paid: Receipt { lease, ..Receipt::default() },
+            signature: None,
+            settled: MicroUsd::ZERO,
+            refused: None,
+        }
     }
 
-    /// Units and amount of the highest receipt.
+    /// The signature under a receipt that the ledger has not paid yet.
     #[must_use]
-    pub fn signed_totals(&self) -> (u64, u64) {
-        self.signed.as_ref().map_or((0, 0), |signed| (signed.units, signed.amount.0))
-    }
-
-    /// The shares of the highest receipt.
-    #[must_use]
-    pub fn signed_shares(&self) -> &[ShareBody] {
-        self.signed.as_ref().map_or(&[], |signed| &signed.shares)
-    }
-
-    /// The receipt that the ledger has not paid yet.
-    #[must_use]
-    pub fn unsettled(&self) -> Option<(ReceiptBody, &Signed)> {
-        let signed = self.signed.as_ref().filter(|signed| signed.amount > self.settled)?;
-        if self.refused.is_some() {
+    pub fn unsettled(&self) -> Option<[u8; 65]> {
+        if self.refused.is_some() || self.paid.amount <= self.settled {
             return None;
         }
-        Some((ReceiptBody::new(self.lease, signed.units, signed.amount, &signed.shares), signed))
+        self.signature.as_ref().and_then(|bytes| bytes.as_ref().try_into().ok())
     }
 }
 
@@ -138,9 +114,10 @@ impl Book {
     /// # Errors
     /// When the disk refuses.
     pub fn put(&self, account: &Account) -> Result<(), BookError> {
-        let line = serde_json::to_vec(account).map_err(|e| BookError::Line(account.lease, e))?;
+        let lease = account.paid.lease;
+        let line = serde_json::to_vec(account).map_err(|e| BookError::Line(lease, e))?;
         let write = self.0.begin_write()?;
-        write.open_table(ACCOUNTS)?.insert(account.lease, line.as_slice())?;
+        write.open_table(ACCOUNTS)?.insert(lease, line.as_slice())?;
         write.commit()?;
         Ok(())
     }

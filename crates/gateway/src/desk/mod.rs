@@ -20,19 +20,20 @@ use std::{
 
 use alloy_primitives::{B256, keccak256};
 use cairn_client::{
-    api::{QueryAnswer, QueryRequest, ReceiptBody, ReceiptReply, ReceiptSubmission, ShareBody},
+    api::{QueryAnswer, QueryRequest, ReceiptReply, ReceiptSubmission, ShareBody},
     recover_receipt,
 };
 use cairn_primitives::MicroUsd;
+use cairn_sectors::lease::{Event, Lease, LeaseRefusal, Receipt, State, Terms, price_of};
 use tokio::sync::Notify;
 
-pub use book::{Account, Book, BookError, OpenAnswer, Signed};
+pub use book::{Account, Book, BookError, OpenAnswer};
 
 use crate::{
     catalog::Catalog,
     engine::{Answer, Engine},
     order::signer,
-    ports::{Lease, Ledger, LedgerError, Offer},
+    ports::{self, Ledger, LedgerError, Offer},
     refusal::{Reason, Refusal},
     tariff,
 };
@@ -96,9 +97,10 @@ impl<L: Ledger> Desk<L> {
     pub async fn quote(&self, sql: &str) -> Result<Quote, Refusal> {
         let answer = self.engine.run(self.catalog.snapshot(), sql).await?;
         let devices: BTreeSet<_> = answer.origins.iter().map(|origin| origin.device).collect();
+        let price = MicroUsd(self.offer.micro_usd_per_kilo_unit);
         Ok(Quote {
             units: answer.units(),
-            amount: self.price(answer.units())?,
+            amount: price_of(answer.units(), price).ok_or(Reason::EscrowExceeded)?,
             devices: devices.len() as u64,
             rows: answer.rows.len() as u64,
         })
@@ -116,10 +118,9 @@ impl<L: Ledger> Desk<L> {
         let _turn = self.turn(request.lease)?;
         let lease = self.lease(request.lease).await?;
         let mut account = self.account(&lease).await?;
-        let (units, owed) = account.signed_totals();
-        let sql = &request.sql;
-        if signer(authorization, self.chain_id, lease.id, owed, sql) != Some(lease.consumer) {
-            let detail = format!("sign lease {}, owed {owed} and the query", lease.id);
+        let (owed, sql) = (account.paid.amount, &request.sql);
+        if signer(authorization, self.chain_id, lease.id, owed.0, sql) != Some(lease.consumer) {
+            let detail = format!("sign lease {}, owed {} and the query", lease.id, owed.0);
             return Err(Refusal::new(Reason::NotConsumer, detail));
         }
         let name = keccak256(sql.as_bytes());
@@ -129,46 +130,27 @@ impl<L: Ledger> Desk<L> {
             Some(open) if open.query == name => {
                 Arc::new(self.catalog.snapshot().until(open.through))
             }
-            Some(open) => {
-                let detail = format!("sign {} units for {} µUSD", open.units, open.amount.0);
-                return Err(Refusal::new(Reason::UnpaidAnswer, detail));
-            }
+            Some(_) => return Err(tariff::refuse(LeaseRefusal::Unpaid)),
         };
         let answer = self.engine.run(snapshot, sql).await?;
-        let price = self.price(answer.units())?;
-        if let Some(limit) = request.max_spend.filter(|limit| price > *limit) {
-            let detail = format!("{} µUSD, at most {} allowed", price.0, limit.0);
-            return Err(Refusal::new(Reason::MaxSpendExceeded, detail));
+        let escrow = MicroUsd(lease.escrow);
+        let cap = request.max_spend.map_or(escrow, |max| MicroUsd(owed.0.saturating_add(max.0)));
+        let terms = Terms { escrow, cap, ..self.terms(lease.id) };
+        let used = tariff::used(&answer.origins);
+        let machine = tariff::owing(terms, &account.paid, &used).map_err(tariff::refuse)?;
+        match &account.open {
+            Some(open) if open.used != used => {
+                tracing::error!(lease = lease.id, "an answer cannot be given again as it was");
+                return Err(Reason::Internal.into());
+            }
+            None if *machine.state() != State::Idle => {
+                let through = answer.through;
+                account.open = Some(OpenAnswer { query: name, through, used });
+                self.keep(account).await?;
+            }
+            _ => (),
         }
-        let (Some(total_units), Some(total)) =
-            (units.checked_add(answer.units()), owed.checked_add(price.0))
-        else {
-            return Err(Reason::EscrowExceeded.into());
-        };
-        if total > lease.escrow {
-            let detail = format!("{total} µUSD of {} µUSD", lease.escrow);
-            return Err(Refusal::new(Reason::EscrowExceeded, detail));
-        }
-        let shares = tariff::add_shares(account.signed_shares(), price, &answer.origins)
-            .ok_or(Reason::EscrowExceeded)?;
-        let total = MicroUsd(total);
-        if let Some(open) = &account.open
-            && (open.units, open.amount, &open.shares) != (total_units, total, &shares)
-        {
-            tracing::error!(lease = lease.id, "an answer cannot be given again as it was");
-            return Err(Reason::Internal.into());
-        }
-        if price.0 > 0 && account.open.is_none() {
-            account.open = Some(OpenAnswer {
-                query: name,
-                through: answer.through,
-                units: total_units,
-                amount: total,
-                shares: shares.clone(),
-            });
-            self.keep(account).await?;
-        }
-        Ok(reply(lease.id, answer, price, total_units, total, shares))
+        Ok(reply(answer, owed, tariff::expected(&machine)))
     }
 
     /// Takes a consumer's receipt for the open answer of its lease.
@@ -176,47 +158,43 @@ impl<L: Ledger> Desk<L> {
     /// # Errors
     /// Reasons 30 to 39.
     pub async fn receipt(&self, submission: &ReceiptSubmission) -> Result<ReceiptReply, Refusal> {
-        let receipt = &submission.receipt;
-        let _turn = self.turn(receipt.lease)?;
-        let book = Arc::clone(&self.book);
-        let id = receipt.lease;
+        let body = &submission.receipt;
+        let _turn = self.turn(body.lease)?;
+        let (book, id) = (Arc::clone(&self.book), body.lease);
         let account = blocking(move || book.get(id)).await?;
         let mut account = account.ok_or(Reason::NothingOwed)?;
-        let (_, signed) = account.signed_totals();
-        if receipt.amount.0 <= signed && signed > 0 {
-            let detail = format!("{} µUSD, {signed} µUSD are signed", receipt.amount.0);
-            return Err(Refusal::new(Reason::ReceiptNotHigher, detail));
-        }
-        let open = account.open.take().ok_or(Reason::NothingOwed)?;
-        if (receipt.units, receipt.amount) != (open.units, open.amount) {
-            let detail = format!("{} units for {} µUSD are owed", open.units, open.amount.0);
-            return Err(Refusal::new(Reason::ReceiptMismatch, detail));
-        }
-        if submission.shares != open.shares || receipt.shares != ShareBody::hash(&open.shares) {
+        let mut machine = match &account.open {
+            None => Lease::resume(self.terms(id), account.paid.clone(), 0),
+            Some(open) => tariff::owing(self.terms(id), &account.paid, &open.used)
+                .map_err(tariff::refuse)?,
+        };
+        let receipt = tariff::receipt_of(body, &submission.shares);
+        let expected = tariff::expected(&machine);
+        let same_totals = (receipt.units, receipt.amount) == (expected.units, expected.amount);
+        let same_shares =
+            receipt.shares == expected.shares && body.shares == ShareBody::hash(&submission.shares);
+        if account.open.is_some() && same_totals && !same_shares {
             return Err(Reason::SharesMismatch.into());
         }
-        let signer = recover_receipt(self.chain_id, &receipt.to_sol(), &submission.signature);
+        machine.apply(Event::Receipt(receipt)).map_err(tariff::refuse)?;
+        let signer = recover_receipt(self.chain_id, &body.to_sol(), &submission.signature);
         if signer != Ok(account.consumer) {
             return Err(Reason::BadReceiptSignature.into());
         }
-        account.signed = Some(Signed {
-            units: open.units,
-            amount: open.amount,
-            shares: open.shares,
-            signature: submission.signature.into(),
-        });
+        account.open = None;
+        account.paid = machine.paid().clone();
+        account.signature = Some(submission.signature.into());
         self.keep(account).await?;
         self.due.notify_one();
-        Ok(ReceiptReply { lease: receipt.lease, signed: receipt.amount, settlement: None })
+        Ok(ReceiptReply { lease: id, signed: body.amount, settlement: None })
     }
 
-    fn price(&self, units: u64) -> Result<MicroUsd, Refusal> {
-        tariff::price(units, self.offer.micro_usd_per_kilo_unit)
-            .ok_or_else(|| Reason::EscrowExceeded.into())
+    fn terms(&self, lease: u64) -> Terms {
+        tariff::unlimited(lease, MicroUsd(self.offer.micro_usd_per_kilo_unit))
     }
 
     /// The lease, if it may be served now.
-    async fn lease(&self, id: u64) -> Result<Lease, Refusal> {
+    async fn lease(&self, id: u64) -> Result<ports::Lease, Refusal> {
         let lease = self.ledger.lease(id).await.map_err(|error| unavailable(&error))?;
         let lease = lease.ok_or(Reason::UnknownLease)?;
         if lease.offer != self.offer.id {
@@ -234,7 +212,7 @@ impl<L: Ledger> Desk<L> {
         Ok(lease)
     }
 
-    async fn account(&self, lease: &Lease) -> Result<Account, Refusal> {
+    async fn account(&self, lease: &ports::Lease) -> Result<Account, Refusal> {
         let (book, id) = (Arc::clone(&self.book), lease.id);
         let kept = blocking(move || book.get(id)).await?;
         Ok(kept.unwrap_or_else(|| Account::new(lease.id, lease.consumer)))
@@ -255,23 +233,17 @@ impl<L: Ledger> Desk<L> {
     }
 }
 
-fn reply(
-    lease: u64,
-    answer: Answer,
-    price: MicroUsd,
-    units: u64,
-    amount: MicroUsd,
-    shares: Vec<ShareBody>,
-) -> QueryAnswer {
+fn reply(answer: Answer, owed: MicroUsd, receipt: &Receipt) -> QueryAnswer {
+    let (body, shares) = tariff::bodies(receipt);
     QueryAnswer {
         query_units: answer.units(),
-        query_amount: price,
+        query_amount: MicroUsd(body.amount.0.saturating_sub(owed.0)),
         columns: answer.columns,
         rows: answer.rows,
         origins: answer.origins,
-        units,
-        amount,
-        receipt: ReceiptBody::new(lease, units, amount, &shares),
+        units: body.units,
+        amount: body.amount,
+        receipt: body,
         shares,
     }
 }

@@ -11,6 +11,7 @@ use super::{Account, BookError, Desk};
 use crate::{
     params::{RETRY_PAUSE_MAX, SETTLE_PAUSE},
     ports::{Ledger, LedgerError},
+    tariff,
 };
 
 impl<L: Ledger> Desk<L> {
@@ -24,7 +25,7 @@ impl<L: Ledger> Desk<L> {
         for account in on_disk(move || book.unsettled()).await? {
             if let Err(error) = self.settle(&account).await? {
                 tracing::warn!(
-                    lease = account.lease,
+                    lease = account.paid.lease,
                     error = crate::chain(&error),
                     "settlement is tried again"
                 );
@@ -35,15 +36,14 @@ impl<L: Ledger> Desk<L> {
     }
 
     async fn settle(&self, account: &Account) -> Result<Result<(), LedgerError>, BookError> {
-        let Some((receipt, signed)) = account.unsettled() else { return Ok(Ok(())) };
-        let Ok(signature) = <[u8; 65]>::try_from(signed.signature.as_ref()) else {
-            return Ok(Ok(()));
-        };
+        let Some(signature) = account.unsettled() else { return Ok(Ok(())) };
+        let (receipt, shares) = tariff::bodies(&account.paid);
+        let lease = receipt.lease;
         let (settled, refused) =
-            match self.ledger.settle(&receipt, &signed.shares, &signature).await {
+            match self.ledger.settle(&receipt, &shares, &signature).await {
                 Ok(transaction) => {
                     tracing::info!(
-                        lease = account.lease,
+                        lease,
                         amount_micro_usd = receipt.amount.0,
                         %transaction,
                         "receipt settled"
@@ -51,14 +51,14 @@ impl<L: Ledger> Desk<L> {
                     (receipt.amount, None)
                 }
                 // Refused for good, unless somebody settled the same receipt before us.
-                Err(error) if error.is_final => match self.ledger.lease(account.lease).await {
+                Err(error) if error.is_final => match self.ledger.lease(lease).await {
                     Ok(Some(lease)) if lease.settled >= receipt.amount.0 => {
                         (MicroUsd(lease.settled), None)
                     }
                     Ok(_) => {
                         let reason = crate::chain(&error);
                         tracing::error!(
-                            lease = account.lease,
+                            lease,
                             error = reason,
                             "the ledger refuses a receipt"
                         );
@@ -68,7 +68,7 @@ impl<L: Ledger> Desk<L> {
                 },
                 Err(error) => return Ok(Err(error)),
             };
-        let (book, lease) = (Arc::clone(&self.book), account.lease);
+        let book = Arc::clone(&self.book);
         on_disk(move || book.settled(lease, settled, refused)).await?;
         Ok(Ok(()))
     }

@@ -15,7 +15,7 @@ use std::{
 use async_trait::async_trait;
 use datafusion::{
     arrow::{
-        array::{Array as _, BooleanArray, RecordBatch, UInt32Array},
+        array::{Array as _, BooleanArray, RecordBatch, RecordBatchOptions, UInt32Array},
         compute::{and, prep_null_mask_filter, take_record_batch},
         datatypes::SchemaRef,
     },
@@ -253,6 +253,15 @@ impl Cursor {
             .unwrap_or_else(PoisonError::into_inner)
             .mark(table, chosen.iter().map(|i| start + *i as usize));
         let projected = rows.project(&self.scan.projection)?;
+        if projected.num_columns() == 0 {
+            // `count(*)` wants rows without columns.
+            let options = RecordBatchOptions::new().with_row_count(Some(chosen.len()));
+            return Ok(RecordBatch::try_new_with_options(
+                projected.schema(),
+                Vec::new(),
+                &options,
+            )?);
+        }
         Ok(take_record_batch(&projected, &UInt32Array::from(chosen))?)
     }
 }
