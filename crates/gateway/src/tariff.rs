@@ -58,9 +58,9 @@ pub(crate) fn refuse(refusal: LeaseRefusal) -> Refusal {
         LeaseRefusal::Unpaid => Reason::UnpaidAnswer,
         LeaseRefusal::AlreadyAsked => Reason::Busy,
         LeaseRefusal::CapExceeded => Reason::MaxSpendExceeded,
-        LeaseRefusal::EscrowExceeded
-        | LeaseRefusal::TooManyShares
-        | LeaseRefusal::Overflow => Reason::EscrowExceeded,
+        LeaseRefusal::EscrowExceeded | LeaseRefusal::TooManyShares | LeaseRefusal::Overflow => {
+            Reason::EscrowExceeded
+        }
         LeaseRefusal::NotHigher => Reason::ReceiptNotHigher,
         LeaseRefusal::WrongReceipt | LeaseRefusal::WrongLease => Reason::ReceiptMismatch,
         LeaseRefusal::NothingOwed | LeaseRefusal::NothingAsked => Reason::NothingOwed,

@@ -175,8 +175,8 @@ impl Network {
                 .root(),
             included: vec![(sealed.digest, sealed.size)],
         });
-        state.leaves.insert((epoch, "verdicts.jsonl"), lines(&verdicts));
-        state.leaves.insert((epoch, "scores.jsonl"), lines(&leaves));
+        state.leaves.insert((epoch, "verdicts.jsonl"), lines(verdicts.iter().map(VerdictLeaf::to_bytes)));
+        state.leaves.insert((epoch, "scores.jsonl"), lines(leaves.iter().map(ScoreLeaf::to_bytes)));
         state.now = epoch.next();
     }
 
@@ -188,13 +188,8 @@ impl Network {
     }
 }
 
-fn lines<T: serde::Serialize>(leaves: &[T]) -> Vec<u8> {
-    let mut out = Vec::new();
-    for leaf in leaves {
-        serde_json::to_writer(&mut out, leaf).unwrap();
-        out.push(b'\n');
-    }
-    out
+fn lines(leaves: impl Iterator<Item = Vec<u8>>) -> Vec<u8> {
+    cairn_evidence::archive::LeafLine::file(leaves.map(|bytes| (bytes, serde_json::Value::Null)))
 }
 
 fn score(epoch: Epoch, device: DeviceId) -> ScoreLeaf {

@@ -6,8 +6,7 @@ use std::{
 };
 
 use cairn_primitives::{DeviceId, Digest, Epoch, EpochSchedule, MerkleTree, WEATHER};
-use cairn_sectors::{ScoreLeaf, VerdictLeaf};
-use serde::de::DeserializeOwned;
+use cairn_sectors::{LeafError, ScoreLeaf, VerdictLeaf};
 
 use super::{Device, Reading, sidecar::Sidecar};
 use crate::{
@@ -25,9 +24,6 @@ pub enum EpochError {
         file: &'static str,
         /// The line, from 1.
         line: usize,
-        /// Why.
-        #[source]
-        source: serde_json::Error,
     },
     /// Leaves that do not give the root on the ledger.
     #[error("{file} has the root {found}, the ledger says {expected}")]
@@ -105,9 +101,9 @@ pub fn verify_epoch(
     files: &[CommitmentFiles],
     devices: &[Device],
 ) -> Result<EpochTable, EpochError> {
-    let verdicts: Vec<VerdictLeaf> = parse("verdicts.jsonl", leaves.verdicts)?;
+    let verdicts = parse("verdicts.jsonl", leaves.verdicts, VerdictLeaf::from_bytes)?;
     check_root("verdicts.jsonl", result.verdict_root, verdicts.iter().map(VerdictLeaf::hash))?;
-    let scores: Vec<ScoreLeaf> = parse("scores.jsonl", leaves.scores)?;
+    let scores = parse("scores.jsonl", leaves.scores, ScoreLeaf::from_bytes)?;
     check_root("scores.jsonl", result.score_root, scores.iter().map(ScoreLeaf::hash))?;
     let judged: BTreeSet<Digest> = verdicts.iter().map(|v| v.batch).collect();
     // A batch that two ingests committed has two verdicts, of which at most one accepts; its rows are sold once.
@@ -170,17 +166,25 @@ fn open(
     }))
 }
 
-fn parse<T: DeserializeOwned>(file: &'static str, bytes: &[u8]) -> Result<Vec<T>, EpochError> {
-    bytes
-        .split(|byte| *byte == b'\n')
+/// A line of a leaf file. Only the canonical bytes are believed; the rest is for readers.
+#[derive(serde::Deserialize)]
+struct Line {
+    bytes: String,
+}
+
+fn parse<T>(
+    file: &'static str,
+    content: &[u8],
+    leaf: fn(&[u8]) -> Result<T, LeafError>,
+) -> Result<Vec<T>, EpochError> {
+    let lines = content.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+    lines
         .enumerate()
-        .filter(|(_, line)| !line.is_empty())
         .map(|(i, line)| {
-            serde_json::from_slice(line).map_err(|source| EpochError::Leaf {
-                file,
-                line: i + 1,
-                source,
-            })
+            let bad = || EpochError::Leaf { file, line: i + 1 };
+            let line: Line = serde_json::from_slice(line).map_err(|_| bad())?;
+            let bytes = hex::decode(&line.bytes).map_err(|_| bad())?;
+            leaf(&bytes).map_err(|_| bad())
         })
         .collect()
 }

@@ -165,8 +165,9 @@ impl<L: Ledger> Desk<L> {
         let mut account = account.ok_or(Reason::NothingOwed)?;
         let mut machine = match &account.open {
             None => Lease::resume(self.terms(id), account.paid.clone(), 0),
-            Some(open) => tariff::owing(self.terms(id), &account.paid, &open.used)
-                .map_err(tariff::refuse)?,
+            Some(open) => {
+                tariff::owing(self.terms(id), &account.paid, &open.used).map_err(tariff::refuse)?
+            }
         };
         let receipt = tariff::receipt_of(body, &submission.shares);
         let expected = tariff::expected(&machine);

@@ -39,35 +39,30 @@ impl<L: Ledger> Desk<L> {
         let Some(signature) = account.unsettled() else { return Ok(Ok(())) };
         let (receipt, shares) = tariff::bodies(&account.paid);
         let lease = receipt.lease;
-        let (settled, refused) =
-            match self.ledger.settle(&receipt, &shares, &signature).await {
-                Ok(transaction) => {
-                    tracing::info!(
-                        lease,
-                        amount_micro_usd = receipt.amount.0,
-                        %transaction,
-                        "receipt settled"
-                    );
-                    (receipt.amount, None)
+        let (settled, refused) = match self.ledger.settle(&receipt, &shares, &signature).await {
+            Ok(transaction) => {
+                tracing::info!(
+                    lease,
+                    amount_micro_usd = receipt.amount.0,
+                    %transaction,
+                    "receipt settled"
+                );
+                (receipt.amount, None)
+            }
+            // Refused for good, unless somebody settled the same receipt before us.
+            Err(error) if error.is_final => match self.ledger.lease(lease).await {
+                Ok(Some(lease)) if lease.settled >= receipt.amount.0 => {
+                    (MicroUsd(lease.settled), None)
                 }
-                // Refused for good, unless somebody settled the same receipt before us.
-                Err(error) if error.is_final => match self.ledger.lease(lease).await {
-                    Ok(Some(lease)) if lease.settled >= receipt.amount.0 => {
-                        (MicroUsd(lease.settled), None)
-                    }
-                    Ok(_) => {
-                        let reason = crate::chain(&error);
-                        tracing::error!(
-                            lease,
-                            error = reason,
-                            "the ledger refuses a receipt"
-                        );
-                        (account.settled, Some(reason))
-                    }
-                    Err(error) => return Ok(Err(error)),
-                },
+                Ok(_) => {
+                    let reason = crate::chain(&error);
+                    tracing::error!(lease, error = reason, "the ledger refuses a receipt");
+                    (account.settled, Some(reason))
+                }
                 Err(error) => return Ok(Err(error)),
-            };
+            },
+            Err(error) => return Ok(Err(error)),
+        };
         let book = Arc::clone(&self.book);
         on_disk(move || book.settled(lease, settled, refused)).await?;
         Ok(Ok(()))
@@ -86,8 +81,9 @@ impl<L: Ledger> Desk<L> {
             let next = async {
                 if left == 0 {
                     self.due.notified().await;
+                } else {
+                    tokio::time::sleep(pause).await;
                 }
-                tokio::time::sleep(pause).await;
             };
             if shutdown.until(next).await.is_none() {
                 return Ok(());

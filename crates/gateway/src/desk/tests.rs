@@ -9,7 +9,6 @@ use super::*;
 use crate::{
     QueryLimits,
     consumer::check_bill,
-
     order::sign_order,
     testkit::{CHAIN_ID, LEASE, Network, OFFER, RATE, consumer, four_epochs, stranger},
 };
@@ -87,7 +86,8 @@ async fn queries_are_refused() {
         reason(desk.query(&limited(PRICE_ALL - 1), &order)).await,
         Some(Reason::MaxSpendExceeded)
     );
-    let change = |f: fn(&mut crate::ports::Lease)| f(network.state().leases.get_mut(&LEASE).unwrap());
+    let change =
+        |f: fn(&mut crate::ports::Lease)| f(network.state().leases.get_mut(&LEASE).unwrap());
     change(|lease| lease.escrow -= 1);
     assert_eq!(reason(ask(&desk, 0, ALL)).await, Some(Reason::EscrowExceeded));
     change(|lease| lease.escrow = 0);
