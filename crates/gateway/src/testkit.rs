@@ -175,7 +175,9 @@ impl Network {
                 .root(),
             included: vec![(sealed.digest, sealed.size)],
         });
-        state.leaves.insert((epoch, "verdicts.jsonl"), lines(verdicts.iter().map(VerdictLeaf::to_bytes)));
+        state
+            .leaves
+            .insert((epoch, "verdicts.jsonl"), lines(verdicts.iter().map(VerdictLeaf::to_bytes)));
         state.leaves.insert((epoch, "scores.jsonl"), lines(leaves.iter().map(ScoreLeaf::to_bytes)));
         state.now = epoch.next();
     }

@@ -104,6 +104,8 @@ pub struct Device {
     pub end: Option<Epoch>,
     /// Where it stands.
     pub position: Position,
+    /// The cell of that position: derived again by whoever can, so that nobody needs H3 to split a pool.
+    pub cell: Cell,
 }
 
 /// Inputs that contradict themselves.
@@ -121,6 +123,9 @@ pub enum InputsError {
     /// The id is not the key's.
     #[error("device {0}: the id is not that of its key")]
     Id(DeviceId),
+    /// The cell is not that of the place.
+    #[error("device {0}: the cell is not that of its position")]
+    Cell(DeviceId),
     /// A number of assurance that is unknown.
     #[error("device {device}: assurance {assurance} is unknown")]
     Assurance {
@@ -154,6 +159,7 @@ impl Device {
             registered: record.registered,
             end: record.end,
             position: record.position,
+            cell: record.cell,
         }
     }
 
@@ -178,6 +184,9 @@ impl Device {
         };
         let cell =
             Cell::at(self.position).map_err(|source| InputsError::Place { device, source })?;
+        if cell != self.cell {
+            return Err(InputsError::Cell(device));
+        }
         Ok(DeviceRecord {
             id: device,
             owner: self.owner,
