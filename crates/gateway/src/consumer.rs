@@ -18,6 +18,9 @@ use serde::de::DeserializeOwned;
 
 use crate::{Quote, QuoteRequest, Reason, order::sign_order, params::QUERY_TIME_MAX, tariff};
 
+/// What the consumer has signed on a lease so far: the highest receipt. It must be kept, it is the base of the next bill.
+pub use cairn_sectors::lease::Receipt as Totals;
+
 /// Why a bill is not signed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BillError {
