@@ -12,7 +12,10 @@ use serde::Serialize;
 use crate::{
     archive::{EpochFile, LeafLine},
     recompute::{Inputs, Outcome, RecomputeError, recompute},
-    verifier::{GatherError, Network, SourceError, Sources, blocking, included, inputs, record_content, window},
+    verifier::{
+        GatherError, Network, SourceError, Sources, blocking, included, inputs, record_content,
+        window,
+    },
 };
 
 /// One root or sum, on the ledger and recomputed.
@@ -145,7 +148,8 @@ pub async fn audit<L: LedgerRead>(
             first_difference = difference(file, found.as_deref(), &expected);
         }
     }
-    let equal = compared.iter().all(|compared| compared.equal) && files.iter().all(|file| file.equal);
+    let equal =
+        compared.iter().all(|compared| compared.equal) && files.iter().all(|file| file.equal);
     Ok(AuditReport {
         epoch,
         equal,
@@ -165,7 +169,8 @@ fn included_bytes(inputs: &Inputs) -> u64 {
 
 fn compare(voted: Option<Outcome>, ours: &Outcome) -> Vec<Compared> {
     let row = |name, value: fn(&Outcome) -> String| {
-        let (ledger, recomputed) = (voted.as_ref().map_or_else(|| "out of range".to_owned(), value), value(ours));
+        let (ledger, recomputed) =
+            (voted.as_ref().map_or_else(|| "out of range".to_owned(), value), value(ours));
         Compared { name, equal: ledger == recomputed, ledger, recomputed }
     };
     vec![
@@ -190,7 +195,8 @@ fn difference(file: EpochFile, found: Option<&[u8]>, expected: &[u8]) -> Option<
     };
     let expected = LeafLine::bytes_of(expected).unwrap_or_default();
     let found = found.map(LeafLine::bytes_of).and_then(Result::ok).unwrap_or_default();
-    let index = (0..expected.len().max(found.len())).find(|index| expected.get(*index) != found.get(*index))?;
+    let index = (0..expected.len().max(found.len()))
+        .find(|index| expected.get(*index) != found.get(*index))?;
     let text = |leaves: &[Vec<u8>]| leaves.get(index).map(|leaf| show(leaf));
     Some(Difference { tree, index, archived: text(&found), recomputed: text(&expected) })
 }
@@ -198,14 +204,28 @@ fn difference(file: EpochFile, found: Option<&[u8]>, expected: &[u8]) -> Option<
 fn show_verdict(bytes: &[u8]) -> String {
     VerdictLeaf::from_bytes(bytes).map_or_else(
         |_| hex::encode(bytes),
-        |leaf| format!("device {} seq {}: {}", leaf.device, leaf.first_seq.0, Rejection::name_of(leaf.rejection)),
+        |leaf| {
+            format!(
+                "device {} seq {}: {}",
+                leaf.device,
+                leaf.first_seq.0,
+                Rejection::name_of(leaf.rejection)
+            )
+        },
     )
 }
 
 fn show_score(bytes: &[u8]) -> String {
     ScoreLeaf::from_bytes(bytes).map_or_else(
         |_| hex::encode(bytes),
-        |leaf| format!("device {}: {} per mille, {}", leaf.device, leaf.score, Rejection::name_of(leaf.rejection)),
+        |leaf| {
+            format!(
+                "device {}: {} per mille, {}",
+                leaf.device,
+                leaf.score,
+                Rejection::name_of(leaf.rejection)
+            )
+        },
     )
 }
 

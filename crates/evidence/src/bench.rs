@@ -8,7 +8,8 @@ use std::{collections::BTreeMap, fs, io, path::Path, sync::Arc};
 
 use alloy_primitives::Address;
 use cairn_primitives::{
-    Assurance, Cell, CellError, Digest, Envelope, Epoch, EpochSchedule, KeyError, Position, PublicKey, Sector, TimeMs,
+    Assurance, Cell, CellError, Digest, Envelope, Epoch, EpochSchedule, KeyError, Position,
+    PublicKey, Sector, TimeMs,
 };
 use cairn_sectors::{DeviceRecord, EpochContext};
 

@@ -20,7 +20,12 @@ pub trait Desk: Send + Sync + 'static {
         commitment: &Commitment,
     ) -> impl Future<Output = Result<(), ClientError>> + Send;
     /// Attests which commitments' files this validator holds.
-    fn attest(&self, epoch: Epoch, sector: Sector, held: U256) -> impl Future<Output = Result<(), ClientError>> + Send;
+    fn attest(
+        &self,
+        epoch: Epoch,
+        sector: Sector,
+        held: U256,
+    ) -> impl Future<Output = Result<(), ClientError>> + Send;
     /// Votes for a result.
     fn vote(
         &self,
@@ -36,7 +41,12 @@ impl Desk for Sender {
         Self::address(self)
     }
 
-    async fn commit(&self, epoch: Epoch, sector: Sector, commitment: &Commitment) -> Result<(), ClientError> {
+    async fn commit(
+        &self,
+        epoch: Epoch,
+        sector: Sector,
+        commitment: &Commitment,
+    ) -> Result<(), ClientError> {
         let Commitment { root, digest, count, size } = *commitment;
         Self::commit(self, epoch, sector, root, digest, count, size).await.map(|_| ())
     }
@@ -45,7 +55,13 @@ impl Desk for Sender {
         Self::attest(self, epoch, sector, held).await.map(|_| ())
     }
 
-    async fn vote(&self, epoch: Epoch, sector: Sector, round: u32, outcome: &Outcome) -> Result<(), ClientError> {
+    async fn vote(
+        &self,
+        epoch: Epoch,
+        sector: Sector,
+        round: u32,
+        outcome: &Outcome,
+    ) -> Result<(), ClientError> {
         Self::vote(self, epoch, sector, round, outcome.to_vote()).await.map(|_| ())
     }
 }

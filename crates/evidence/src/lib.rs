@@ -4,6 +4,8 @@ pub mod archive;
 pub mod audit;
 pub mod bench;
 mod desk;
+#[cfg(test)]
+mod fake;
 pub mod ingest;
 pub mod recompute;
 pub mod sealed;

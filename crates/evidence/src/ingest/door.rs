@@ -13,8 +13,11 @@ use serde::Serialize;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
-    Checked, Closed, DeviceRejections, Edge, Equivocation, Outcome, check, facts::Facts, journal::JournalError,
-    metrics::IngestMetrics, params::{GROUP_REQUESTS, QUEUE_REQUESTS},
+    Checked, Closed, DeviceRejections, Edge, Equivocation, Outcome, check,
+    facts::Facts,
+    journal::JournalError,
+    metrics::IngestMetrics,
+    params::{GROUP_REQUESTS, QUEUE_REQUESTS},
 };
 
 /// What an ingest knows about a device, for `cairn why`.
@@ -108,7 +111,10 @@ impl Door {
     /// When the ingest stops.
     pub async fn report(&self, device: DeviceId) -> Result<DeviceReport, Refusal> {
         let (reply, answer) = oneshot::channel();
-        self.messages.send(Message::Report { device, reply }).await.map_err(|_| Refusal::Stopping)?;
+        self.messages
+            .send(Message::Report { device, reply })
+            .await
+            .map_err(|_| Refusal::Stopping)?;
         answer.await.map_err(|_| Refusal::Stopping)
     }
 
@@ -137,7 +143,9 @@ fn result(outcome: &Outcome) -> BatchResult {
         Outcome { full: true, .. } => EPOCH_FULL,
         Outcome { held: Some(_), rejection: None, .. } => (0, Rejection::ACCEPTED),
         Outcome { rejection: Some(Rejection::Duplicate), .. } => (0, Rejection::Duplicate.name()),
-        Outcome { rejection, .. } => (Rejection::code_of(*rejection).into(), Rejection::name_of(*rejection)),
+        Outcome { rejection, .. } => {
+            (Rejection::code_of(*rejection).into(), Rejection::name_of(*rejection))
+        }
     };
     BatchResult { leaf: outcome.leaf, code, name: name.to_owned() }
 }
@@ -164,7 +172,12 @@ pub(super) fn door(
 ) -> (Door, Keeper) {
     let (sender, messages) = mpsc::channel(QUEUE_REQUESTS);
     let schedule = signer.schedule;
-    let door = Door { messages: sender, facts: facts.clone(), signer: Arc::new(signer), clock: clock.clone() };
+    let door = Door {
+        messages: sender,
+        facts: facts.clone(),
+        signer: Arc::new(signer),
+        clock: clock.clone(),
+    };
     (door, Keeper { messages, facts, closed, clock, schedule, metrics, edge })
 }
 
@@ -193,10 +206,15 @@ impl Keeper {
         let work = move || {
             let mut keeper = self;
             let epoch = keeper.schedule.epoch_at(now);
-            let closed = if epoch > keeper.edge.epoch() { Some(keeper.edge.close(epoch)?) } else { None };
+            let closed =
+                if epoch > keeper.edge.epoch() { Some(keeper.edge.close(epoch)?) } else { None };
             let answers = keeper.decide(group, now);
             keeper.edge.sync()?;
-            keeper.metrics.epoch(keeper.edge.epoch(), keeper.edge.batches(), keeper.edge.readings());
+            keeper.metrics.epoch(
+                keeper.edge.epoch(),
+                keeper.edge.batches(),
+                keeper.edge.readings(),
+            );
             Ok((keeper, closed, answers))
         };
         let (keeper, closed, answers) = match tokio::task::spawn_blocking(work).await {
@@ -214,21 +232,31 @@ impl Keeper {
         Ok(keeper)
     }
 
-    fn decide(&mut self, group: Vec<Message>, now: TimeMs) -> Vec<(Vec<Outcome>, oneshot::Sender<Vec<Outcome>>)> {
+    fn decide(
+        &mut self,
+        group: Vec<Message>,
+        now: TimeMs,
+    ) -> Vec<(Vec<Outcome>, oneshot::Sender<Vec<Outcome>>)> {
         let view = self.facts.borrow().view(self.edge.epoch());
         let mut answers = Vec::new();
         for message in group {
             match message {
                 Message::Submit { checked, reply } => {
-                    let outcomes: Vec<Outcome> =
-                        checked.into_iter().map(|checked| self.edge.admit(&view, checked, now)).collect();
+                    let outcomes: Vec<Outcome> = checked
+                        .into_iter()
+                        .map(|checked| self.edge.admit(&view, checked, now))
+                        .collect();
                     outcomes.iter().for_each(|outcome| self.metrics.batch(outcome));
                     answers.push((outcomes, reply));
                 }
                 Message::Report { device, reply } => {
                     let rejections = self.edge.rejections().of(device).cloned().unwrap_or_default();
-                    let equivocations =
-                        self.edge.proofs().filter(|proof| proof.device == device).cloned().collect();
+                    let equivocations = self
+                        .edge
+                        .proofs()
+                        .filter(|proof| proof.device == device)
+                        .cloned()
+                        .collect();
                     let _ = reply.send(DeviceReport { rejections, equivocations });
                 }
                 Message::Totals { reply } => {

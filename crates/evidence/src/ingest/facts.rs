@@ -25,7 +25,11 @@ impl Facts {
     /// Before anything was read: no device, and the genesis hash as the only anchor.
     #[must_use]
     pub fn new(schedule: EpochSchedule, genesis: Digest) -> Self {
-        Self { schedule, anchors: BTreeMap::from([(Epoch(0), genesis.prefix())]), devices: Arc::default() }
+        Self {
+            schedule,
+            anchors: BTreeMap::from([(Epoch(0), genesis.prefix())]),
+            devices: Arc::default(),
+        }
     }
 
     /// Whether a device is registered.
@@ -37,7 +41,8 @@ impl Facts {
     /// What batches of `epoch` are checked against.
     #[must_use]
     pub fn view(&self, epoch: Epoch) -> View {
-        let context = EpochContext { epoch, schedule: self.schedule, anchors: self.anchors.clone() };
+        let context =
+            EpochContext { epoch, schedule: self.schedule, anchors: self.anchors.clone() };
         View { context, devices: self.devices.clone() }
     }
 }
@@ -65,7 +70,10 @@ pub(super) async fn follow<L: LedgerRead>(
         match refresh(&ledger, sector, &clock, &facts, &mut seen).await {
             Ok(()) => readiness.set_ready(),
             Err(error) => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "the ledger cannot be read");
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "the ledger cannot be read"
+                );
                 readiness.set_waiting("the ledger cannot be read");
             }
         }
@@ -110,7 +118,10 @@ async fn refresh<L: LedgerRead>(
     if count != seen.devices || seen.epoch != Some(epoch) {
         let devices = ledger.devices(BlockTag::Latest).await?;
         seen.devices = devices.len();
-        let ours = devices.into_iter().map(|device| device.record).filter(|record| record.sector == sector);
+        let ours = devices
+            .into_iter()
+            .map(|device| device.record)
+            .filter(|record| record.sector == sector);
         next.devices = Arc::new(ours.map(|record| (record.id, record)).collect());
         changed = true;
     }

@@ -14,7 +14,7 @@ use cairn_primitives::{BATCH_BYTES_MAX, DeviceId};
 use cairn_sectors::Rejection;
 use minicbor::Decoder;
 
-use super::{Door, DeviceReport, Refusal, metrics::IngestMetrics, params::REQUEST_BYTES_MAX};
+use super::{DeviceReport, Door, Refusal, metrics::IngestMetrics, params::REQUEST_BYTES_MAX};
 
 /// A request body that is no list of envelopes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -61,14 +61,26 @@ pub(super) fn router(door: Door, metrics: IngestMetrics) -> Router {
         .with_state(Api { door, metrics })
 }
 
-async fn evidence(State(api): State<Api>, headers: HeaderMap, body: Bytes) -> Result<Response, ApiError> {
-    let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
+async fn evidence(
+    State(api): State<Api>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, ApiError> {
+    let kind =
+        headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
     let single = match kind.split(';').next().unwrap_or("").trim() {
         APPLICATION_COSE => true,
-        APPLICATION_CBOR | "" | "application/octet-stream" => !matches!(body.first(), Some(0x80..=0x9f)),
+        APPLICATION_CBOR | "" | "application/octet-stream" => {
+            !matches!(body.first(), Some(0x80..=0x9f))
+        }
         other => {
             let message = format!("`{other}` is not {APPLICATION_COSE} or {APPLICATION_CBOR}");
-            return Err(ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, 415, "UnsupportedMediaType", message));
+            return Err(ApiError::new(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                415,
+                "UnsupportedMediaType",
+                message,
+            ));
         }
     };
     if single && body.len() > BATCH_BYTES_MAX {
@@ -76,8 +88,12 @@ async fn evidence(State(api): State<Api>, headers: HeaderMap, body: Bytes) -> Re
     }
     let all = if single { Ok(vec![body.to_vec()]) } else { envelopes(&body) };
     let all = all.map_err(|error| match error {
-        BodyError::Malformed => ApiError::new(StatusCode::BAD_REQUEST, 400, "BadBody", error.to_string()),
-        BodyError::TooMany(_) => ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, 413, "TooManyBatches", error.to_string()),
+        BodyError::Malformed => {
+            ApiError::new(StatusCode::BAD_REQUEST, 400, "BadBody", error.to_string())
+        }
+        BodyError::TooMany(_) => {
+            ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, 413, "TooManyBatches", error.to_string())
+        }
     })?;
     let reply = api.door.submit(all).await.map_err(|refusal| {
         if refusal == Refusal::Busy {
@@ -118,7 +134,9 @@ fn rejected(rejection: Rejection) -> ApiError {
 
 fn refused(refusal: Refusal) -> ApiError {
     match refusal {
-        Refusal::Busy => ApiError::new(StatusCode::TOO_MANY_REQUESTS, 429, "Busy", refusal.to_string()),
+        Refusal::Busy => {
+            ApiError::new(StatusCode::TOO_MANY_REQUESTS, 429, "Busy", refusal.to_string())
+        }
         Refusal::Stopping => ApiError::unavailable(refusal.to_string()),
     }
 }
@@ -129,7 +147,10 @@ async fn totals(State(api): State<Api>) -> Result<Json<serde_json::Value>, ApiEr
     Ok(Json(serde_json::Value::Object(totals)))
 }
 
-async fn report(State(api): State<Api>, Path(device): Path<String>) -> Result<Json<DeviceReport>, ApiError> {
+async fn report(
+    State(api): State<Api>,
+    Path(device): Path<String>,
+) -> Result<Json<DeviceReport>, ApiError> {
     let device: DeviceId = device.parse().map_err(ApiError::bad_request)?;
     api.door.report(device).await.map(Json).map_err(refused)
 }

@@ -28,11 +28,20 @@ impl IngestMetrics {
     pub fn new(metrics: &Metrics) -> Self {
         Self {
             accepted: metrics.counter("cairn_ingest_accepted_batches_total", "Batches accepted."),
-            refused: metrics.counter("cairn_ingest_refused_batches_total", "Batches refused, for any reason."),
-            repeated: metrics.counter("cairn_ingest_repeated_batches_total", "Batches that were held already."),
-            busy: metrics.counter("cairn_ingest_busy_requests_total", "Requests refused because the queue was full."),
-            committed: metrics.counter("cairn_ingest_commitments_total", "Epochs committed to the ledger."),
-            missed: metrics.counter("cairn_ingest_missed_epochs_total", "Epochs whose commit window was missed."),
+            refused: metrics
+                .counter("cairn_ingest_refused_batches_total", "Batches refused, for any reason."),
+            repeated: metrics
+                .counter("cairn_ingest_repeated_batches_total", "Batches that were held already."),
+            busy: metrics.counter(
+                "cairn_ingest_busy_requests_total",
+                "Requests refused because the queue was full.",
+            ),
+            committed: metrics
+                .counter("cairn_ingest_commitments_total", "Epochs committed to the ledger."),
+            missed: metrics.counter(
+                "cairn_ingest_missed_epochs_total",
+                "Epochs whose commit window was missed.",
+            ),
             epoch: metrics.gauge("cairn_ingest_open_epoch", "The epoch that takes batches."),
             batches: metrics.gauge("cairn_ingest_open_batches", "Batches in the open epoch."),
             readings: metrics.gauge("cairn_ingest_open_readings", "Readings in the open epoch."),

@@ -20,6 +20,8 @@ mod params;
 mod rejections;
 mod sealer;
 mod service;
+#[cfg(test)]
+mod tests;
 
 pub use door::{DeviceReport, Door, EPOCH_FULL, Refusal};
 pub use edge::{Checked, Closed, Edge, Equivocation, Outcome, View, check};

@@ -54,7 +54,11 @@ pub enum MqttError {
 }
 
 /// Starts the broker and its link to the door; gives the address it listens on.
-pub(super) fn start(addr: SocketAddr, door: Door, tasks: &mut Tasks) -> Result<SocketAddr, MqttError> {
+pub(super) fn start(
+    addr: SocketAddr,
+    door: Door,
+    tasks: &mut Tasks,
+) -> Result<SocketAddr, MqttError> {
     let bind = |source| MqttError::Bind { addr, source };
     // The broker takes an address, not a socket: a free port is found first and bound by it a moment later.
     let addr = TcpListener::bind(addr).and_then(|socket| socket.local_addr()).map_err(bind)?;
@@ -106,7 +110,12 @@ fn config(addr: SocketAddr, door: Door) -> Config {
     }
 }
 
-async fn serve(door: Door, mut to: LinkTx, mut from: LinkRx, shutdown: Shutdown) -> Result<(), MqttError> {
+async fn serve(
+    door: Door,
+    mut to: LinkTx,
+    mut from: LinkRx,
+    shutdown: Shutdown,
+) -> Result<(), MqttError> {
     let mut working = FuturesUnordered::new();
     loop {
         tokio::select! {

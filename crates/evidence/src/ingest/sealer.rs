@@ -55,14 +55,20 @@ pub(super) struct Sealer<L, D> {
 
 impl<L: LedgerRead, D: Desk> Sealer<L, D> {
     /// Seals what comes until `shutdown` or until the sender is gone.
-    pub async fn run(self, mut closed: mpsc::Receiver<Closed>, shutdown: Shutdown) -> Result<(), SealerError> {
+    pub async fn run(
+        self,
+        mut closed: mpsc::Receiver<Closed>,
+        shutdown: Shutdown,
+    ) -> Result<(), SealerError> {
         while let Some(Some(next)) = shutdown.until(closed.recv()).await {
             let epoch = next.epoch;
             if self.note(epoch).is_file() {
                 continue;
             }
             let commitment = self.store(next).await?;
-            let Some(done) = shutdown.until(self.commit(epoch, &commitment)).await else { return Ok(()) };
+            let Some(done) = shutdown.until(self.commit(epoch, &commitment)).await else {
+                return Ok(());
+            };
             if done {
                 let note = serde_json::json!({
                     "epoch": epoch, "root": commitment.root, "digest": commitment.digest,
@@ -84,7 +90,8 @@ impl<L: LedgerRead, D: Desk> Sealer<L, D> {
         let (archive, sector) = (self.archive.clone(), self.sector);
         let work = move || {
             let epoch = closed.epoch;
-            let sealed = seal(epoch, sector, &closed.entries).map_err(|error| SealerError::Seal(epoch, error))?;
+            let sealed = seal(epoch, sector, &closed.entries)
+                .map_err(|error| SealerError::Seal(epoch, error))?;
             for file in [&sealed.readings, &sealed.sidecar] {
                 archive.put(file).map_err(|error| SealerError::Store(epoch, error))?;
             }
@@ -104,19 +111,30 @@ impl<L: LedgerRead, D: Desk> Sealer<L, D> {
             match self.try_commit(epoch, commitment).await {
                 Ok(()) => {
                     self.metrics.committed.inc();
-                    tracing::info!(epoch = epoch.0, batches = commitment.count, bytes = commitment.size, "epoch committed");
+                    tracing::info!(
+                        epoch = epoch.0,
+                        batches = commitment.count,
+                        bytes = commitment.size,
+                        "epoch committed"
+                    );
                     return true;
                 }
                 Err(error) if self.clock.now_ms() >= closes => {
                     self.metrics.missed.inc();
                     tracing::error!(
-                        epoch = epoch.0, batches = commitment.count, error = &error as &dyn std::error::Error,
+                        epoch = epoch.0,
+                        batches = commitment.count,
+                        error = &error as &dyn std::error::Error,
                         "the commit window closed before the epoch was committed"
                     );
                     return false;
                 }
                 Err(error) => {
-                    tracing::debug!(epoch = epoch.0, error = &error as &dyn std::error::Error, "commit is tried again");
+                    tracing::debug!(
+                        epoch = epoch.0,
+                        error = &error as &dyn std::error::Error,
+                        "commit is tried again"
+                    );
                     tokio::time::sleep(pauses.next().unwrap_or(RETRY.1)).await;
                 }
             }
@@ -127,7 +145,10 @@ impl<L: LedgerRead, D: Desk> Sealer<L, D> {
         let there = self.ledger.commitments(epoch, self.sector, BlockTag::Latest).await?;
         if let Some(ours) = there.iter().find(|other| other.ingest == self.desk.address()) {
             if ours.digest.0 != commitment.digest.0 {
-                tracing::error!(epoch = epoch.0, "the ledger has another commitment of this ingest");
+                tracing::error!(
+                    epoch = epoch.0,
+                    "the ledger has another commitment of this ingest"
+                );
             }
             return Ok(());
         }

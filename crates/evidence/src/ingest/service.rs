@@ -1,10 +1,6 @@
 //! Starts an ingest: the edge from its journal, the follower of the ledger, the sealer, and the doors.
 
-use std::{
-    net::SocketAddr,
-    path::PathBuf,
-    sync::Arc,
-};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
 use cairn_client::LedgerRead;
 use cairn_kit::{
@@ -118,7 +114,12 @@ impl Ingest {
     ///
     /// # Errors
     /// When the journal cannot be opened or an address is taken.
-    pub fn start<L, D>(config: IngestConfig, ledger: L, desk: D, tasks: &mut Tasks) -> Result<Self, IngestError>
+    pub fn start<L, D>(
+        config: IngestConfig,
+        ledger: L,
+        desk: D,
+        tasks: &mut Tasks,
+    ) -> Result<Self, IngestError>
     where
         L: LedgerRead + Clone + 'static,
         D: Desk,
@@ -153,8 +154,10 @@ impl Ingest {
             schedule,
             commit_window_ms: config.commit_window_ms,
         };
-        let (door, keeper) = door(edge, watched, to_sealer, signer, clock.clone(), counters.clone());
-        let (http, limits) = (listener.addr(), Limits { body_bytes_max: REQUEST_BYTES_MAX, ..Limits::default() });
+        let (door, keeper) =
+            door(edge, watched, to_sealer, signer, clock.clone(), counters.clone());
+        let (http, limits) =
+            (listener.addr(), Limits { body_bytes_max: REQUEST_BYTES_MAX, ..Limits::default() });
         let router = http::router(door.clone(), counters)
             .merge(archive::router(archive.clone()))
             .merge(operations(readiness.clone(), metrics));

@@ -94,7 +94,11 @@ pub enum GatherError {
 ///
 /// # Errors
 /// When the ledger cannot be read.
-pub async fn inputs<L: LedgerRead>(ledger: &L, network: &Network, epoch: Epoch) -> Result<Inputs, GatherError> {
+pub async fn inputs<L: LedgerRead>(
+    ledger: &L,
+    network: &Network,
+    epoch: Epoch,
+) -> Result<Inputs, GatherError> {
     let (sector, at) = (network.sector, BlockTag::Latest);
     let status = ledger.batch_status(epoch, sector, at).await?;
     let commitments = ledger.commitments(epoch, sector, at).await?;
@@ -114,8 +118,11 @@ pub async fn inputs<L: LedgerRead>(ledger: &L, network: &Network, epoch: Epoch) 
     for device in &mut devices {
         device.end = device.end.filter(|end| *end <= epoch);
     }
-    let earned_stones = u128::try_from(pool.earnedStones)
-        .map_err(|_| GatherError::File { epoch, file: "pool", reason: "more stones than there can be".to_owned() })?;
+    let earned_stones = u128::try_from(pool.earnedStones).map_err(|_| GatherError::File {
+        epoch,
+        file: "pool",
+        reason: "more stones than there can be".to_owned(),
+    })?;
     Ok(Inputs {
         version: Inputs::VERSION,
         genesis: network.hash,
@@ -150,7 +157,11 @@ pub async fn inputs<L: LedgerRead>(ledger: &L, network: &Network, epoch: Epoch) 
     })
 }
 
-async fn anchors<L: LedgerRead>(ledger: &L, network: &Network, epoch: Epoch) -> Result<Vec<AnchorRoot>, GatherError> {
+async fn anchors<L: LedgerRead>(
+    ledger: &L,
+    network: &Network,
+    epoch: Epoch,
+) -> Result<Vec<AnchorRoot>, GatherError> {
     let mut anchors = Vec::new();
     let mut at = epoch.back(ANCHOR_WINDOW_EPOCHS);
     while at <= epoch {
@@ -192,10 +203,16 @@ pub async fn envelopes(
 ///
 /// # Errors
 /// When the files of one cannot be had.
-pub async fn included(sources: &Sources, network: &Network, inputs: &Inputs) -> Result<Vec<Envelope>, GatherError> {
+pub async fn included(
+    sources: &Sources,
+    network: &Network,
+    inputs: &Inputs,
+) -> Result<Vec<Envelope>, GatherError> {
     let urls = network.ingest_urls();
     let mut all = Vec::new();
-    for (index, committed) in inputs.commitments.iter().enumerate().filter(|(_, committed)| committed.included) {
+    for (index, committed) in
+        inputs.commitments.iter().enumerate().filter(|(_, committed)| committed.included)
+    {
         let first = urls.get(&committed.ingest).map(String::as_str);
         all.extend(envelopes(sources, inputs.epoch, index, committed, first).await?);
     }
@@ -218,7 +235,8 @@ pub async fn window<L: LedgerRead>(
         let inputs = inputs(ledger, network, at).await?;
         let file = sources.epoch_file(at, EpochFile::Verdicts).await?;
         let verdicts = verdicts(at, &file)?;
-        let found = MerkleTree::from_hashes(verdicts.iter().map(VerdictLeaf::hash).collect()).root();
+        let found =
+            MerkleTree::from_hashes(verdicts.iter().map(VerdictLeaf::hash).collect()).root();
         let result = ledger.result(at, network.sector, BlockTag::Latest).await?;
         let expected = Digest(result.verdictRoot.0);
         if found != expected {
@@ -233,9 +251,13 @@ pub async fn window<L: LedgerRead>(
 
 /// The leaves of a `verdicts.jsonl`.
 pub(crate) fn verdicts(epoch: Epoch, file: &[u8]) -> Result<Vec<VerdictLeaf>, GatherError> {
-    let fail = |reason: String| GatherError::File { epoch, file: EpochFile::Verdicts.name(), reason };
+    let fail =
+        |reason: String| GatherError::File { epoch, file: EpochFile::Verdicts.name(), reason };
     let leaves = LeafLine::bytes_of(file).map_err(|error| fail(error.to_string()))?;
-    leaves.iter().map(|bytes| VerdictLeaf::from_bytes(bytes).map_err(|error| fail(error.to_string()))).collect()
+    leaves
+        .iter()
+        .map(|bytes| VerdictLeaf::from_bytes(bytes).map_err(|error| fail(error.to_string())))
+        .collect()
 }
 
 /// Runs CPU-bound work beside the async tasks.

@@ -21,10 +21,10 @@ use cairn_client::{BlockTag, ClientError, LedgerRead, Reads as _};
 use cairn_kit::Shutdown;
 use cairn_primitives::{Digest, Envelope, Epoch};
 
-pub use gather::{GatherError, Network, WINDOW_EPOCHS, envelopes, included, inputs, window};
 pub(crate) use gather::blocking;
-pub use record::write_epoch;
+pub use gather::{GatherError, Network, WINDOW_EPOCHS, envelopes, included, inputs, window};
 pub(crate) use record::content as record_content;
+pub use record::write_epoch;
 pub use sources::{SourceError, Sources};
 
 use crate::{
@@ -110,7 +110,10 @@ impl<L: LedgerRead, D: Desk> Verifier<L, D> {
                     // The same trouble is told once, not at every look.
                     let text = format!("{error:?}");
                     if text != last {
-                        tracing::warn!(error = &error as &dyn std::error::Error, "verification is tried again");
+                        tracing::warn!(
+                            error = &error as &dyn std::error::Error,
+                            "verification is tried again"
+                        );
                     }
                     last = text;
                 }
@@ -197,7 +200,12 @@ impl<L: LedgerRead, D: Desk> Verifier<L, D> {
         Ok(self.ledger.latest().await?.time.0 >= opens + genesis.attest_window_ms / PATIENCE)
     }
 
-    async fn fetch(&mut self, epoch: Epoch, index: usize, committed: &Committed) -> Result<(), GatherError> {
+    async fn fetch(
+        &mut self,
+        epoch: Epoch,
+        index: usize,
+        committed: &Committed,
+    ) -> Result<(), GatherError> {
         if self.opened.get(&epoch).is_some_and(|files| files.contains_key(&committed.digest)) {
             return Ok(());
         }
@@ -218,7 +226,11 @@ impl<L: LedgerRead, D: Desk> Verifier<L, D> {
         let gather = |source| VerifierError::Gather { epoch, source };
         let inputs = inputs(&self.ledger, &self.network, epoch).await.map_err(gather)?;
         let outcome = match &self.computed {
-            Some((at, commitments, outcome)) if *at == epoch && *commitments == inputs.commitments => *outcome,
+            Some((at, commitments, outcome))
+                if *at == epoch && *commitments == inputs.commitments =>
+            {
+                *outcome
+            }
             _ => self.compute(inputs).await?,
         };
         once(self.desk.vote(epoch, sector, status.round, &outcome).await)?;
@@ -231,11 +243,13 @@ impl<L: LedgerRead, D: Desk> Verifier<L, D> {
         let epoch = inputs.epoch;
         let gather = |source| VerifierError::Gather { epoch, source };
         if self.window_at != Some(epoch) {
-            self.window = window(&self.ledger, &self.sources, &self.network, epoch).await.map_err(gather)?;
+            self.window =
+                window(&self.ledger, &self.sources, &self.network, epoch).await.map_err(gather)?;
             self.window_at = Some(epoch);
         }
         let mut envelopes = Vec::new();
-        for (index, committed) in inputs.commitments.iter().enumerate().filter(|(_, c)| c.included) {
+        for (index, committed) in inputs.commitments.iter().enumerate().filter(|(_, c)| c.included)
+        {
             self.fetch(epoch, index, committed).await.map_err(gather)?;
             let files = self.opened.get(&epoch).and_then(|files| files.get(&committed.digest));
             envelopes.extend_from_slice(files.map_or(&[], Vec::as_slice));

@@ -11,7 +11,11 @@ use crate::{
 ///
 /// # Errors
 /// When the disk refuses.
-pub fn write_epoch(archive: &Archive, inputs: &Inputs, recomputed: &Recomputed) -> Result<(), ArchiveError> {
+pub fn write_epoch(
+    archive: &Archive,
+    inputs: &Inputs,
+    recomputed: &Recomputed,
+) -> Result<(), ArchiveError> {
     let epoch = inputs.epoch;
     for file in EpochFile::ALL {
         archive.put_epoch(epoch, file, &content(file, inputs, recomputed))?;
@@ -21,7 +25,9 @@ pub fn write_epoch(archive: &Archive, inputs: &Inputs, recomputed: &Recomputed) 
 
 /// What a file of the epoch's folder must contain.
 pub(crate) fn content(file: EpochFile, inputs: &Inputs, recomputed: &Recomputed) -> Vec<u8> {
-    let view = |value: Result<serde_json::Value, serde_json::Error>| value.unwrap_or(serde_json::Value::Null);
+    let view = |value: Result<serde_json::Value, serde_json::Error>| {
+        value.unwrap_or(serde_json::Value::Null)
+    };
     match file {
         EpochFile::Inputs => pretty(inputs),
         EpochFile::Verdicts => LeafLine::file(

@@ -80,7 +80,12 @@ impl Sources {
     ///
     /// # Errors
     /// See `SourceError`.
-    pub async fn file(&self, digest: &Digest, limit: u64, first: Option<&str>) -> Result<Bytes, SourceError> {
+    pub async fn file(
+        &self,
+        digest: &Digest,
+        limit: u64,
+        first: Option<&str>,
+    ) -> Result<Bytes, SourceError> {
         if let Some(archive) = &self.local {
             match archive.get(digest) {
                 Ok(Some(content)) => return Ok(content),
@@ -114,13 +119,21 @@ impl Sources {
     /// # Errors
     /// See `SourceError`.
     pub async fn epoch_file(&self, epoch: Epoch, file: EpochFile) -> Result<Bytes, SourceError> {
-        if let Some(content) = self.local.as_ref().map(|archive| archive.get_epoch(epoch, file)).transpose()?.flatten() {
+        if let Some(content) =
+            self.local.as_ref().map(|archive| archive.get_epoch(epoch, file)).transpose()?.flatten()
+        {
             return Ok(content);
         }
         let name = format!("epochs/{epoch}/{}", file.name());
         let mut last = "there are no peers".to_owned();
         for peer in &self.peers {
-            match self.download(&format!("{}/v1/{name}", peer.trim_end_matches('/')), EPOCH_FILE_BYTES_MAX).await {
+            match self
+                .download(
+                    &format!("{}/v1/{name}", peer.trim_end_matches('/')),
+                    EPOCH_FILE_BYTES_MAX,
+                )
+                .await
+            {
                 Ok(content) => return Ok(content),
                 Err(reason) => last = reason,
             }
@@ -153,7 +166,9 @@ impl Sources {
             // The whole file, also where only its end was asked for.
             StatusCode::OK => content.clear(),
             StatusCode::PARTIAL_CONTENT => {}
-            status if status.is_server_error() => return Err(Failure::Broken(format!("{url}: {status}"))),
+            status if status.is_server_error() => {
+                return Err(Failure::Broken(format!("{url}: {status}")));
+            }
             status => return Err(Failure::Final(format!("{url}: {status}"))),
         }
         while let Some(chunk) = response.chunk().await.map_err(broken)? {
@@ -172,6 +187,7 @@ enum Failure {
 }
 
 fn client() -> Result<Client, SourceError> {
-    let client = Client::builder().connect_timeout(Duration::from_secs(5)).read_timeout(READ_TIMEOUT);
+    let client =
+        Client::builder().connect_timeout(Duration::from_secs(5)).read_timeout(READ_TIMEOUT);
     Ok(client.build()?)
 }
