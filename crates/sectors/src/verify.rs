@@ -203,7 +203,9 @@ impl SeqCursor {
         let batch = envelope.batch();
         let leaf = envelope.leaf();
         let (first, last) = (batch.first_seq, batch.last_seq());
-        let seen = self.series.entry((batch.device, batch.stream)).or_default();
+        let series = (batch.device, batch.stream);
+        let none = VecDeque::new();
+        let seen = self.series.get(&series).unwrap_or(&none);
         // Sequence numbers rise along `seen`, so what overlaps lies at its end.
         for earlier in seen.iter().rev().take_while(|earlier| earlier.last >= first) {
             if earlier.leaf == leaf {
@@ -217,7 +219,7 @@ impl SeqCursor {
         if seen.back().is_some_and(|latest| latest.last >= first) {
             return Err(Rejection::SequenceNotIncreasing);
         }
-        seen.push_back(Seen { epoch, first, last, leaf });
+        self.series.entry(series).or_default().push_back(Seen { epoch, first, last, leaf });
         Ok(())
     }
 
@@ -235,3 +237,6 @@ impl SeqCursor {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
