@@ -2,7 +2,12 @@
 //!
 //! One source for the ledger that implements them, the clients that call them and the tools that decode them.
 
-#![allow(missing_docs, clippy::pedantic, clippy::too_many_arguments, reason = "generated from the documented Solidity files")]
+#![allow(
+    missing_docs,
+    clippy::pedantic,
+    clippy::too_many_arguments,
+    reason = "generated from the documented Solidity files"
+)]
 
 use alloy_primitives::{Address, address};
 use alloy_sol_types::sol;

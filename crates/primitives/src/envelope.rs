@@ -383,7 +383,9 @@ fn to_be_signed(key_type: KeyType, payload: &[u8]) -> Vec<u8> {
 fn on_the_wire(key_type: KeyType, payload: &[u8], signature: &Signature) -> Vec<u8> {
     let mut e = Encoder::new(Vec::with_capacity(payload.len() + 80));
     e.tag(minicbor::data::Tag::new(18))
-        .and_then(|e| e.array(4)?.bytes(&protected(key_type))?.map(0)?.bytes(payload)?.bytes(&signature.0))
+        .and_then(|e| {
+            e.array(4)?.bytes(&protected(key_type))?.map(0)?.bytes(payload)?.bytes(&signature.0)
+        })
         .expect("a vector takes every byte");
     e.into_writer()
 }

@@ -12,7 +12,13 @@ use crate::{Position, PublicKey};
 /// The bytes that the device's key signs (docs/spec/registry.md). The owner is in them, so that nobody who sees the
 /// signature can register the device as theirs; the chain id, so that it counts on one network.
 #[must_use]
-pub fn registration_message(chain_id: u64, owner: Address, sector: u8, key: &PublicKey, position: Position) -> Vec<u8> {
+pub fn registration_message(
+    chain_id: u64,
+    owner: Address,
+    sector: u8,
+    key: &PublicKey,
+    position: Position,
+) -> Vec<u8> {
     let mut message = Vec::with_capacity(96);
     message.extend_from_slice(b"cairn/registration/v1");
     message.extend_from_slice(&chain_id.to_be_bytes());
