@@ -12,7 +12,7 @@ use alloy_primitives::Address;
 use cairn_primitives::{DeviceId, Epoch, EpochSchedule, Position, Sector, TimeMs};
 
 use super::{
-    FIELDS, History, IRRADIANCE, Reading, Sample,
+    History, IRRADIANCE, Reading, Sample,
     compare::{
         Neighbour, alike, excess, field_number, frozen_field, frozen_whole, incoherence, offset,
         shifted,
@@ -100,10 +100,8 @@ pub fn score_epoch(input: &ScoreInput<'_>) -> ScoreOutput {
     let honest = Index::new(&self::points(&stations));
     let copied = stations.iter().any(|s| matches!(s.gate, Some((Rejection::CopiedFeed, _))));
     for i in (0..stations.len()).filter(|_| copied) {
-        if stations[i].gate.is_none() {
-            if let Some(point) = &points[i] {
-                stations[i].near.others = honest.near(point).others;
-            }
+        if let Some(point) = points[i].as_ref().filter(|_| stations[i].gate.is_none()) {
+            stations[i].near.others = honest.near(point).others;
         }
     }
     let all: Vec<usize> = (0..stations.len()).collect();
@@ -200,9 +198,8 @@ fn out_of_bounds(device: &DeviceInput) -> Option<Detail> {
     let mut readings: Vec<&Reading> = device.readings.iter().collect();
     readings.sort_unstable();
     for reading in readings {
-        for field in 0..FIELDS {
+        for (field, (low, high)) in BOUNDS.into_iter().enumerate() {
             let Some(value) = reading.values[field] else { continue };
-            let (low, high) = BOUNDS[field];
             if value < low || value > high {
                 let limit = i64::from(if value < low { low } else { high });
                 let field = u8::try_from(field).unwrap_or(NO_FIELD);
