@@ -34,7 +34,7 @@ fn golden() {
 }
 
 const GOLDEN_BYTES: &str = "3593db71388268caa5db6951e701ef1e57bbd1042a9175cc6f9afbd1589ae47b";
-const GOLDEN_DIGEST: &str = "";
+const GOLDEN_DIGEST: &str = "bf8372e3a06aa62e9390f241eb1434a6b1a9c38bb1d0a0e04c4aae506ad748b6";
 
 #[test]
 fn decoding_refuses_what_is_not_canonical() {
