@@ -166,9 +166,12 @@ impl LedgerRead for FakeLedger {
     }
     async fn head(&self, _at: BlockTag) -> Result<Option<Head>, ClientError> {
         let time = TimeMs(self.clock.now_ms());
-        let number = time.0
-            ^ (self.state().devices.len() as u64)
-            ^ ((self.state().results.len() as u64) << 32);
+        let (devices, results) = {
+            let state = self.state();
+            (state.devices.len() as u64, state.results.len() as u64)
+        };
+        // Any change makes another block.
+        let number = time.0 ^ devices ^ (results << 32);
         let (hash, state_root) = (B256::ZERO, B256::ZERO);
         Ok(Some(Head { number, hash, time, base_fee: 0, state_root, gas_used: 0 }))
     }

@@ -233,7 +233,9 @@ async fn repeats_get_their_receipt_again_and_contradictions_are_kept() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_ingest_goes_on_from_its_journal() {
     let folder = tempfile::tempdir().unwrap();
-    let bench = Bench::start(folder.path(), None).await;
+    let doomed = tokio::runtime::Runtime::new().unwrap();
+    let path = folder.path().to_owned();
+    let bench = doomed.spawn(async move { Bench::start(&path, None).await }).await.unwrap();
     let mut station = bench.station(1).await;
     let held: Vec<Envelope> = (0..5).map(|_| station.envelope(8).unwrap()).collect();
     for envelope in &held {
@@ -241,8 +243,8 @@ async fn a_killed_ingest_goes_on_from_its_journal() {
     }
     // Killed: nothing is told to stop, the tasks are dropped where they are.
     let ledger = bench.ledger.clone();
-    bench.running.abort();
-    let _ = bench.running.await;
+    doomed.shutdown_background();
+    assert!(bench.running.await.unwrap_err().is_cancelled());
     // The epoch ends while nobody is there.
     ledger.clock.advance_to(ledger.schedule.end_of(Epoch(0)).0 + 1);
     let bench = Bench::start(folder.path(), Some(ledger)).await;
