@@ -179,7 +179,7 @@ impl<D: Disk, P: Pool> Chain<D, P> {
 }
 
 /// Decodes transactions and recovers their senders; `None` when one is malformed.
-fn recover(raw: &[Bytes]) -> Option<Vec<Recovered<TxEnvelope>>> {
+pub(crate) fn recover(raw: &[Bytes]) -> Option<Vec<Recovered<TxEnvelope>>> {
     let one = |raw: &Bytes| {
         let tx = decode_transaction(raw).ok()?;
         // Only one byte form of a transaction may be in a block.

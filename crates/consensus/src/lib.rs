@@ -8,6 +8,7 @@
 //! bit for bit, or the node stops.
 
 mod application;
+pub mod bench;
 mod block;
 mod engine;
 mod finality;

@@ -2,7 +2,7 @@
 //!
 //! One binary for all, because each binary compiles the whole engine.
 
-mod fixture;
+pub(crate) mod fixture;
 mod power_cut;
 mod simulated;
 mod sockets;
