@@ -11,9 +11,9 @@ class Folder:
 
     def __init__(self, folder):
         root = pathlib.Path(folder)
-        depths = ("archive", "*/archive", "*/*/archive", "*/*/*/archive", ".")
-        found = [path for depth in depths for path in sorted(root.glob(depth))]
-        self.archives = [path for path in found if (path / "epochs").is_dir()]
+        depths = ("archive", "*/archive", "*/*/archive", "*/*/*/archive")
+        found = [root] + [path for depth in depths for path in sorted(root.glob(depth))]
+        self.archives = [path for path in found if (path / "files").is_dir() and (path / "epochs").is_dir()]
         if not self.archives:
             raise FileNotFoundError(f"{folder} holds no archive")
 

@@ -134,7 +134,8 @@ impl<L: Ledger> Desk<L> {
         };
         let answer = self.engine.run(snapshot, sql).await?;
         let escrow = MicroUsd(lease.escrow);
-        let cap = request.max_spend.map_or(escrow, |max| MicroUsd(owed.0.saturating_add(max.0)));
+        let limit = request.max_spend.map_or(u64::MAX, |max| owed.0.saturating_add(max.0));
+        let cap = MicroUsd(limit);
         let terms = Terms { escrow, cap, ..self.terms(lease.id) };
         let used = tariff::used(&answer.origins);
         let machine = tariff::owing(terms, &account.paid, &used).map_err(tariff::refuse)?;

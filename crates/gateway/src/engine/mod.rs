@@ -27,6 +27,7 @@ use std::{
 use cairn_client::api::Origin;
 use cairn_primitives::Epoch;
 use datafusion::{
+    common::tree_node::{Transformed, TreeNode as _},
     error::DataFusionError,
     execution::{
         disk_manager::{DiskManagerBuilder, DiskManagerMode},
@@ -34,7 +35,7 @@ use datafusion::{
         runtime_env::RuntimeEnvBuilder,
         session_state::{SessionState, SessionStateBuilder},
     },
-    physical_plan::execute_stream,
+    physical_plan::{ExecutionPlan, coop::CooperativeExec, execute_stream},
     prelude::{SessionConfig, SessionContext},
     sql::{parser::Statement, resolve::resolve_table_references},
 };
@@ -159,6 +160,7 @@ impl Engine {
         let plan = state.statement_to_plan(statement).await.map_err(|error| refuse(&error))?;
         guard::check(&plan)?;
         let physical = state.create_physical_plan(&plan).await.map_err(|error| refuse(&error))?;
+        let physical = interruptible(physical).map_err(|error| refuse(&error))?;
         let columns = physical.schema().fields().iter().map(|f| f.name().clone()).collect();
         let mut stream =
             execute_stream(physical, state.task_ctx()).map_err(|error| refuse(&error))?;
@@ -212,6 +214,19 @@ impl Engine {
         context.register_table("devices", Arc::new(devices))?;
         Ok(context.state())
     }
+}
+
+/// Makes joins give way now and then. From a few rows they can make millions without ever waiting for anything, and a
+/// query that never waits cannot be timed out.
+fn interruptible(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>, DataFusionError> {
+    let wrapped = plan.transform_up(|node| {
+        Ok(if node.name().contains("Join") {
+            Transformed::yes(Arc::new(CooperativeExec::new(node)) as Arc<dyn ExecutionPlan>)
+        } else {
+            Transformed::no(node)
+        })
+    })?;
+    Ok(wrapped.data)
 }
 
 fn check_tables(statement: &Statement) -> Result<(), Refusal> {
