@@ -125,6 +125,8 @@ impl Stopwatch {
 
 /// Nanoseconds on a CPU of every living thread: the first number of its `schedstat`.
 fn cpu_of_process() -> Result<Duration, BenchError> {
+    // The kernel books the time of a running thread only when it looks at it: at a tick, or when it gives way.
+    std::thread::yield_now();
     let mut nanos = 0_u64;
     for task in fs::read_dir("/proc/self/task").map_err(BenchError::Cpu)? {
         let path = task.map_err(BenchError::Cpu)?.path().join("schedstat");
