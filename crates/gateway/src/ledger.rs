@@ -119,17 +119,6 @@ impl Ledger for ClientLedger {
         client.current_epoch(BlockTag::Latest).await.map_err(failed("current epoch"))
     }
 
-    async fn offer(&self, id: u64) -> Result<Offer, LedgerError> {
-        let call = IMarket::getOfferCall { id };
-        let offer = self.0.client().view(abi::MARKET, call, BlockTag::Latest).await;
-        let offer = offer.map_err(failed("offer"))?;
-        Ok(Offer {
-            id: offer.id,
-            provider: offer.provider,
-            micro_usd_per_kilo_unit: offer.microUsdPerKiloUnit,
-        })
-    }
-
     async fn lease(&self, id: u64) -> Result<Option<Lease>, LedgerError> {
         match self.0.client().lease(id, BlockTag::Latest).await {
             Ok(lease) => Ok(Some(Lease {

@@ -24,7 +24,9 @@ pub const FILE_BYTES_MAX: usize = 1 << 30;
 pub const FETCH_TIME_MAX: Duration = Duration::from_secs(60);
 /// Pause between looks at the ledger for final epochs.
 pub const SYNC_PAUSE: Duration = Duration::from_millis(250);
-/// Pause between settlement rounds.
+/// Failed looks in a row after which an operator is told.
+pub const FAILURES_TOLD: u32 = 8;
+/// First pause after a failed settlement.
 pub const SETTLE_PAUSE: Duration = Duration::from_millis(500);
 /// Longest pause after failures.
 pub const RETRY_PAUSE_MAX: Duration = Duration::from_secs(30);

@@ -75,8 +75,6 @@ pub trait Ledger: Send + Sync + 'static {
     fn devices(&self, from: u64) -> impl Future<Output = Result<Vec<Device>, LedgerError>> + Send;
     /// The network's epoch now.
     fn current_epoch(&self) -> impl Future<Output = Result<Epoch, LedgerError>> + Send;
-    /// An offer.
-    fn offer(&self, id: u64) -> impl Future<Output = Result<Offer, LedgerError>> + Send;
     /// A lease, if there is one.
     fn lease(&self, id: u64) -> impl Future<Output = Result<Option<Lease>, LedgerError>> + Send;
     /// Settles a lease with a signed receipt and waits until that is final; the transaction's hash.

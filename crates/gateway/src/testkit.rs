@@ -71,6 +71,10 @@ pub(crate) struct State {
     next_seq: u64,
 }
 
+pub(crate) fn offer() -> Offer {
+    Offer { id: OFFER, provider: Address::ZERO, micro_usd_per_kilo_unit: RATE }
+}
+
 pub(crate) fn key(number: u8) -> SecretKey {
     SecretKey::ed25519([number; 32])
 }
@@ -254,9 +258,6 @@ impl Ledger for Network {
     }
     async fn current_epoch(&self) -> Result<Epoch, LedgerError> {
         Ok(self.up()?.now)
-    }
-    async fn offer(&self, id: u64) -> Result<Offer, LedgerError> {
-        Ok(Offer { id, provider: Address::ZERO, micro_usd_per_kilo_unit: RATE })
     }
     async fn lease(&self, id: u64) -> Result<Option<Lease>, LedgerError> {
         Ok(self.up()?.leases.get(&id).cloned())

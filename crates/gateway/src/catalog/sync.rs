@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     metrics::GatewayMetrics,
-    params::{RETRY_PAUSE_MAX, SYNC_PAUSE},
+    params::{FAILURES_TOLD, RETRY_PAUSE_MAX, SYNC_PAUSE},
     ports::{Archive, ArchiveError, Ledger, LedgerError},
 };
 
@@ -168,7 +168,7 @@ impl Catalog {
         Ok(())
     }
 
-    /// Follows the ledger until `shutdown`. Failures are told once each and tried again with growing pauses.
+    /// Follows the ledger until `shutdown`. Failures that last are told once and tried again with growing pauses.
     ///
     /// # Errors
     /// Only when the own disk fails.
@@ -180,11 +180,11 @@ impl Catalog {
         metrics: &GatewayMetrics,
         shutdown: &Shutdown,
     ) -> Result<(), SyncError> {
-        let mut pause = SYNC_PAUSE;
+        let (mut pause, mut failures) = (SYNC_PAUSE, 0_u32);
         while let Some(result) = shutdown.until(self.catch_up(ledger, archive)).await {
             match result {
                 Ok(taken) => {
-                    pause = SYNC_PAUSE;
+                    (pause, failures) = (SYNC_PAUSE, 0);
                     if taken > 0 {
                         metrics.epochs.set(self.next().0);
                         metrics.rows.set(self.snapshot().rows());
@@ -193,10 +193,18 @@ impl Catalog {
                 }
                 Err(SyncError::Store(error)) => return Err(error.into()),
                 Err(error) => {
-                    let chain = crate::chain(&error);
-                    tracing::warn!(error = chain, epoch = %self.next(), "epoch not at hand yet");
-                    readiness.set_waiting(chain);
-                    pause = (pause * 2).min(RETRY_PAUSE_MAX);
+                    failures = failures.saturating_add(1);
+                    let (chain, epoch) = (crate::chain(&error), self.next());
+                    if failures == FAILURES_TOLD {
+                        tracing::warn!(error = chain, %epoch, "epoch cannot be had");
+                        readiness.set_waiting(chain);
+                    } else {
+                        // Usual right after an epoch became final: the archives are still writing it.
+                        tracing::debug!(error = chain, %epoch, failures, "epoch not at hand yet");
+                    }
+                    if failures >= FAILURES_TOLD {
+                        pause = (pause * 2).min(RETRY_PAUSE_MAX);
+                    }
                 }
             }
             if shutdown.until(tokio::time::sleep(pause)).await.is_none() {

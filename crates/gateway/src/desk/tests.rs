@@ -10,7 +10,7 @@ use crate::{
     QueryLimits,
     consumer::check_bill,
     order::sign_order,
-    testkit::{CHAIN_ID, LEASE, Network, OFFER, RATE, consumer, four_epochs, stranger},
+    testkit::{CHAIN_ID, LEASE, Network, OFFER, RATE, consumer, four_epochs, offer, stranger},
 };
 
 const ALL: &str = "SELECT * FROM readings";
@@ -22,7 +22,7 @@ const PRICE_SOME: u64 = 45;
 async fn desk(network: &Arc<Network>, dir: &Path) -> Desk<Network> {
     let catalog = Arc::new(network.catalog(dir).await);
     let book = Arc::new(Book::open(&dir.join("receipts.redb")).unwrap());
-    let offer = network.offer(OFFER).await.unwrap();
+    let offer = offer();
     let engine = Engine::new(QueryLimits::default());
     Desk::new(Arc::clone(network), catalog, engine, book, offer, CHAIN_ID)
 }

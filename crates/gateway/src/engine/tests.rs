@@ -29,7 +29,6 @@ fn temperature(row: &Sold) -> f64 {
     f64::from(row.values[0].unwrap()) / 100.0
 }
 
-#[expect(clippy::too_many_lines, reason = "one table")]
 fn cases() -> Vec<Case> {
     let (one, two) = (id(1), id(2));
     let e2 = crate::testkit::SCHEDULE.start_of(Epoch(2)).0.cast_signed();

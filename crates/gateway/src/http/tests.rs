@@ -14,7 +14,7 @@ use super::*;
 use crate::{
     Book, Engine, QueryLimits,
     consumer::{Consumer, ConsumerError},
-    testkit::{CHAIN_ID, LEASE, OFFER, RATE, consumer, four_epochs, stranger},
+    testkit::{CHAIN_ID, LEASE, OFFER, RATE, consumer, four_epochs, offer, stranger},
 };
 
 struct Served {
@@ -30,7 +30,7 @@ async fn serve() -> Served {
     let network = Arc::new(four_epochs(1_000));
     let catalog = Arc::new(network.catalog(dir.path()).await);
     let book = Arc::new(Book::open(&dir.path().join("receipts.redb")).unwrap());
-    let offer = network.offer(OFFER).await.unwrap();
+    let offer = offer();
     let engine = Engine::new(QueryLimits::default());
     let desk = Arc::new(Desk::new(Arc::clone(&network), catalog, engine, book, offer, CHAIN_ID));
     let (metrics, readiness) = (Metrics::new(), Readiness::default());
