@@ -11,6 +11,7 @@ use std::time::Duration;
 use cairn_client::{
     Wallet, WalletError,
     api::{ErrorBody, OfferInfo, QueryAnswer, QueryRequest, ReceiptReply, ReceiptSubmission},
+    recover_receipt,
 };
 use cairn_primitives::MicroUsd;
 use cairn_sectors::lease::{LeaseRefusal, Receipt};
@@ -65,9 +66,15 @@ pub enum ConsumerError {
     /// The bill is wrong; nothing was signed.
     #[error("the bill is not signed")]
     Bill(#[from] BillError),
-    /// The key refused.
+    /// The key refused, or the gateway showed a signature that is none.
     #[error(transparent)]
     Wallet(#[from] WalletError),
+    /// The gateway showed a receipt that this wallet did not sign.
+    #[error("the gateway's receipt of lease {lease} is not signed by this wallet")]
+    NotOurs {
+        /// The lease.
+        lease: u64,
+    },
 }
 
 /// Checks the bill of `answer` against the last receipt and gives the receipt to sign, which may be the last one again
@@ -150,6 +157,29 @@ impl Consumer {
     pub async fn quote(&self, sql: &str) -> Result<Quote, ConsumerError> {
         let request = QuoteRequest { sql: sql.to_owned() };
         self.send(self.http.post(format!("{}/v1/quote", self.base)).json(&request)).await
+    }
+
+    /// The totals of a lease, from the gateway: for who lost theirs. Believed only under the own signature, so a gateway can
+    /// at most withhold the last receipt, and then what it holds is worth less.
+    ///
+    /// # Errors
+    /// When the gateway does not answer, or shows a receipt that this wallet never signed.
+    pub async fn recover(&self, chain_id: u64, lease: u64) -> Result<Totals, ConsumerError> {
+        let request = self.http.get(format!("{}/v1/receipts/{lease}", self.base));
+        let submission: ReceiptSubmission = match self.send(request).await {
+            Err(ConsumerError::Refused(body))
+                if body.code == u32::from(Reason::NothingOwed.code()) =>
+            {
+                return Ok(Totals { lease, ..Totals::default() });
+            }
+            other => other?,
+        };
+        let totals = tariff::receipt_of(&submission.receipt, &submission.shares);
+        let signer = recover_receipt(chain_id, &totals.abi(), &submission.signature)?;
+        if signer != self.wallet.address() || totals.lease != lease {
+            return Err(ConsumerError::NotOurs { lease });
+        }
+        Ok(totals)
     }
 
     /// Asks, checks the bill and pays it with a receipt. `signed` moves on only when the receipt was accepted; keep it

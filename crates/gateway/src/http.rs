@@ -5,6 +5,7 @@
 //! POST /v1/quote    {"sql"}            units and price of a query, without rows
 //! POST /v1/query    {"lease","sql"}    rows, origins, totals, shares; header `authorization: Cairn 0x…`
 //! POST /v1/receipts {"receipt", …}     the consumer's signature under the totals
+//! GET  /v1/receipts/{lease}            the highest receipt, for a consumer who lost theirs
 //! GET  /health  /ready  /metrics
 //! ```
 
@@ -13,7 +14,7 @@ use std::sync::Arc;
 use axum::{
     Json, Router,
     body::Bytes,
-    extract::State,
+    extract::{Path, State},
     http::{HeaderMap, header::AUTHORIZATION},
     routing::{get, post},
 };
@@ -50,6 +51,7 @@ pub(crate) fn router<L: Ledger>(desk: Arc<Desk<L>>, metrics: GatewayMetrics) -> 
         .route("/v1/quote", post(quote))
         .route("/v1/query", post(query))
         .route("/v1/receipts", post(receipts))
+        .route("/v1/receipts/{lease}", get(highest))
         .with_state(Arc::new(Shared { desk, metrics }))
 }
 
@@ -99,6 +101,14 @@ async fn receipts<L: Ledger>(
     let reply = reply.map_err(|refusal| shared.refuse(refusal))?;
     shared.metrics.receipts.inc();
     Ok(Json(reply))
+}
+
+async fn highest<L: Ledger>(
+    State(shared): State<Arc<Shared<L>>>,
+    Path(lease): Path<u64>,
+) -> Result<ReceiptSubmission> {
+    let highest = shared.desk.highest(lease).await;
+    highest.map(Json).map_err(|refusal| shared.refuse(refusal))
 }
 
 impl<L> Shared<L> {

@@ -191,6 +191,19 @@ impl<L: Ledger> Desk<L> {
         Ok(ReceiptReply { lease: id, signed: body.amount, settlement: None })
     }
 
+    /// The highest receipt of a lease, as the consumer submitted it: who lost theirs goes on from here.
+    ///
+    /// # Errors
+    /// `NothingOwed` when none was submitted.
+    pub async fn highest(&self, lease: u64) -> Result<ReceiptSubmission, Refusal> {
+        let book = Arc::clone(&self.book);
+        let account = blocking(move || book.get(lease)).await?.ok_or(Reason::NothingOwed)?;
+        let signature = account.signature.as_ref().and_then(|bytes| bytes.as_ref().try_into().ok());
+        let (receipt, shares) = tariff::bodies(&account.paid);
+        let signature = signature.ok_or(Reason::NothingOwed)?;
+        Ok(ReceiptSubmission { receipt, shares, signature })
+    }
+
     fn terms(&self, lease: u64) -> Terms {
         tariff::unlimited(lease, MicroUsd(self.offer.micro_usd_per_kilo_unit))
     }

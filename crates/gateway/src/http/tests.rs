@@ -71,10 +71,16 @@ async fn a_consumer_pays_for_rows_and_the_ledger_sees_it() {
         assert_eq!((answer.rows.len(), answer.origins.len()), (3, 3));
         assert_eq!((signed.units, signed.amount), (paid * 2, MicroUsd(paid)));
     }
+    // Who lost the totals gets them back, under the own signature.
+    assert_eq!(payer.recover(CHAIN_ID, LEASE).await.unwrap(), signed);
+    assert_eq!(payer.recover(CHAIN_ID, 7).await.unwrap().amount, MicroUsd::ZERO);
     // A stranger cannot spend from the lease.
     let thief = Consumer::new(&served.base, stranger()).unwrap();
     let refused = thief.query(&offer, &mut signed.clone(), sql, None).await.unwrap_err();
     assert!(matches!(refused, ConsumerError::Refused(body) if body.name == "NotConsumer"));
+
+    let foreign = thief.recover(CHAIN_ID, LEASE).await.unwrap_err();
+    assert!(matches!(foreign, ConsumerError::NotOurs { .. }));
 
     let page = reqwest::get(format!("{}/metrics", served.base)).await.unwrap();
     let page = page.text().await.unwrap();
