@@ -24,8 +24,8 @@ const ESCROW: MicroUsd = MicroUsd(5_000_000);
 const CREDITS_BOUGHT: MicroUsd = MicroUsd(20_000_000);
 /// A lease is given up for a new one when less than this is left of its escrow.
 const ESCROW_RESERVE: MicroUsd = MicroUsd(1_000_000);
-/// Epochs until a lease expires.
-const LEASE_EPOCHS: u64 = 10_000;
+/// Epochs until a lease expires; the market allows 8,784.
+const LEASE_EPOCHS: u64 = 8_000;
 /// How long one purchase may take before it is given up, wall time.
 const PATIENCE: Duration = Duration::from_secs(20);
 const POLL: Duration = Duration::from_millis(100);
