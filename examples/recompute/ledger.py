@@ -58,17 +58,25 @@ class Ledger:
     def __init__(self, url):
         self.url = url
 
-    def call(self, to, signature, *arguments):
-        """The words that a view returns."""
-        data = keccak256(signature.encode())[:4] + b"".join(a.to_bytes(32, "big") for a in arguments)
-        body = {"jsonrpc": "2.0", "id": 1, "method": "eth_call", "params": [{"to": to, "data": "0x" + data.hex()}, "latest"]}
+    def ask(self, method, *parameters):
+        """The result of a JSON-RPC method."""
+        body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": parameters}
         request = urllib.request.Request(self.url, json.dumps(body).encode(), {"content-type": "application/json"})
         with urllib.request.urlopen(request, timeout=30) as response:
             answer = json.load(response)
         if "error" in answer:
-            raise RuntimeError(f"{signature}: {answer['error']}")
-        content = bytes.fromhex(answer["result"][2:])
+            raise RuntimeError(f"{method}: {answer['error']}")
+        return answer["result"]
+
+    def call(self, to, signature, *arguments):
+        """The words that a view returns."""
+        data = keccak256(signature.encode())[:4] + b"".join(a.to_bytes(32, "big") for a in arguments)
+        content = bytes.fromhex(self.ask("eth_call", {"to": to, "data": "0x" + data.hex()}, "latest")[2:])
         return [content[i : i + 32] for i in range(0, len(content), 32)]
+
+    def archive(self):
+        """Where the node serves public files; its own address when it does not say."""
+        return self.ask("cairn_status").get("archive") or self.url
 
     def result(self, epoch):
         words = self.call(REWARDS, "result(uint64,uint8)", epoch, 1)

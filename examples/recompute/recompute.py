@@ -203,7 +203,7 @@ def main():
     where = parser.add_mutually_exclusive_group(required=True)
     where.add_argument("--dir", help="folder of a network, running or stopped")
     where.add_argument("--rpc", help="JSON-RPC of a node")
-    parser.add_argument("--archive", action="append", help="with --rpc: a validator's HTTP server; default: the node's own")
+    parser.add_argument("--archive", action="append", help="with --rpc: a validator's HTTP server; default: the one that the node names")
     parser.add_argument("--epoch", type=int, required=True)
     parser.add_argument("--json", action="store_true", help="one JSON object instead of text")
     options = parser.parse_args()
@@ -212,7 +212,8 @@ def main():
         if options.dir:
             network = Network(sources.Folder(options.dir), None)
         else:
-            network = Network(sources.Http(options.archive or [options.rpc]), Ledger(options.rpc))
+            ledger = Ledger(options.rpc)
+            network = Network(sources.Http(options.archive or [ledger.archive()]), ledger)
         found, result = recompute(network, options.epoch)
         report |= {name: show(value) if isinstance(value, bytes) else value for name, value in result.items()}
         report |= {kind: len(found[kind]) for kind in found}
