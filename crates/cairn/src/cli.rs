@@ -38,7 +38,9 @@ pub enum Command {
     #[command(after_help = "Example:\n  cairn why 0x3f2a…\n  cairn why JFK-2 --epoch 12 --json")]
     Why(WhyArgs),
     /// Claim rewards that are unlocked, with their Merkle proofs.
-    #[command(after_help = "Example:\n  cairn claim --account ewr\n  cairn claim --all --json")]
+    #[command(
+        after_help = "Example:\n  cairn claim --account owner-EWR-1\n  cairn claim --all --json"
+    )]
     Claim(ClaimArgs),
     /// Buy credits, the unit in which services are paid.
     #[command(subcommand)]

@@ -14,13 +14,13 @@ use eyre::Result;
 
 use crate::cli::{Cli, Command};
 
-/// What is logged when `RUST_LOG` says nothing.
+/// What is logged when `CAIRN_LOG` says nothing.
 const LOG_FILTER: &str = "error,cairn=warn";
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
     if let Err(error) = cairn_kit::telemetry::init(LOG_FILTER, cairn_kit::telemetry::Format::Text) {
-        eprintln!("error: RUST_LOG: {error}");
+        eprintln!("error: CAIRN_LOG: {error}");
         return ExitCode::from(2);
     }
     let done = tokio::runtime::Builder::new_multi_thread()
@@ -45,7 +45,11 @@ async fn run(command: &Command) -> Result<ExitCode> {
         Command::Join(args) => commands::join(args).await?,
         Command::Claim(args) => commands::claim(args).await?,
         Command::Credits(command) => commands::credits(command).await?,
-        _ => eyre::bail!("not wired"),
+        Command::Why(args) => commands::why(args).await?,
+        Command::Query(args) => commands::query(args).await?,
+        Command::Audit(args) => return commands::audit(args).await,
+        Command::CheckState(args) => return commands::check_state(args),
+        Command::Bench(args) => commands::bench(args)?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -35,6 +35,8 @@ pub const CHAIN_ID: u64 = 31_415;
 const OWNER_STONES: u64 = 10_000;
 const CONSUMER_STONES: u64 = 1_000_000;
 const GATEWAY_STONES: u64 = 10_000;
+/// The keeper claims for every owner, so that nobody who watches a local network has to.
+const KEEPER_STONES: u64 = 10_000;
 const VALIDATOR_BOND_STONES: u64 = 100_000;
 
 /// Paths inside a network's folder.
@@ -208,9 +210,13 @@ pub fn validator_label(index: usize) -> String {
     format!("validator-{index}")
 }
 
-/// Key file name of an owner.
+/// Accounts of a local network that are no owner's.
+const RESERVED: [&str; 5] = ["consumer", "founder", "gateway", "keeper", "me"];
+
+/// Key file name of an owner: the label itself, unless it would pass for another kind of key.
 pub fn owner_label(owner: &str) -> String {
-    format!("owner-{owner}")
+    let is_taken = RESERVED.contains(&owner) || owner.starts_with("device-");
+    if is_taken { format!("owner-{owner}") } else { owner.to_owned() }
 }
 
 impl Founding<'_> {
@@ -234,12 +240,18 @@ impl Founding<'_> {
         let mut accounts = vec![
             account("consumer".into(), Role::Consumer, "consumer", CONSUMER_STONES),
             account("gateway".into(), Role::Gateway, "gateway", GATEWAY_STONES),
+            account("keeper".into(), Role::Founder, "keeper", KEEPER_STONES),
         ];
         accounts.extend(
             owners
                 .iter()
                 .map(|owner| account(owner_label(owner), Role::Owner, owner, OWNER_STONES)),
         );
+        let mut names: Vec<&str> = accounts.iter().map(|a| a.name.as_str()).collect();
+        names.sort_unstable();
+        if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
+            bail!("owner `{}` has the name of another account: choose another label", pair[0]);
+        }
         let validators: Vec<GenesisValidator> = (0..VALIDATORS)
             .map(|index| {
                 let name = validator_label(index);
@@ -323,9 +335,27 @@ pub fn write_keys(folder: &Folder, keys: &DevKeys, stations: &[Station]) -> Resu
     };
     save("consumer", keys.wallet(Role::Consumer, "consumer"))?;
     save("gateway", keys.wallet(Role::Gateway, "gateway"))?;
+    save("keeper", keys.wallet(Role::Founder, "keeper"))?;
     save("founder", keys.wallet(Role::Founder, "founder"))?;
     for station in stations {
         save(&owner_label(&station.owner), keys.wallet(Role::Owner, &station.owner))?;
     }
     Ok(())
+}
+
+/// Genesis of the ledger's benchmark: a network without a fleet whose wallets hold stones.
+pub fn bench_genesis(keys: &DevKeys, wallets: &[Wallet]) -> Result<Genesis> {
+    let ingest = SocketAddr::from(([127, 0, 0, 1], 1));
+    let founding = Founding { stations: &[], start_ms: 0, epoch_seconds: 20, keys, ingest };
+    let mut genesis = founding.genesis()?;
+    let founder = genesis.accounts.last_mut().ok_or_else(|| eyre!("genesis has no founder"))?;
+    let share = founder.stones / (wallets.len() as u64 + 1);
+    founder.stones -= share * wallets.len() as u64;
+    genesis.accounts.extend(wallets.iter().enumerate().map(|(n, wallet)| GenesisAccount {
+        name: format!("sender-{n}"),
+        address: wallet.address(),
+        stones: share,
+    }));
+    genesis.check()?;
+    Ok(genesis)
 }

@@ -137,6 +137,23 @@ impl LedgerClient {
         Ok(*self.inner.chain_id.get_or_init(|| id.to()))
     }
 
+    /// The exact text of genesis, whose hash names the network.
+    ///
+    /// # Errors
+    /// When the node does not answer or is no node of Cairn.
+    pub async fn genesis(&self) -> Result<String, ClientError> {
+        self.request("cairn_genesis", json!([]), None).await
+    }
+
+    /// Where the node serves the files of final epochs; `None` when it serves none.
+    ///
+    /// # Errors
+    /// When the node does not answer or is no node of Cairn.
+    pub async fn archive_url(&self) -> Result<Option<String>, ClientError> {
+        let status: Value = self.request("cairn_status", json!([]), None).await?;
+        Ok(status["archive"].as_str().map(str::to_owned))
+    }
+
     /// Height of the last final block.
     ///
     /// # Errors

@@ -139,6 +139,7 @@ impl TestChain {
             disk: self.disk.clone(),
             pool: self.pool.clone(),
             clock: self.clock.clone(),
+            archive: None,
         }
     }
 

@@ -295,6 +295,7 @@ impl ValidatorNode {
                 disk: disk.clone(),
                 pool: pool.clone(),
                 clock,
+                archive: Some(format!("http://{}", listener.addr())),
             },
             config.rpc,
         )

@@ -8,7 +8,7 @@
 //! ```
 //! At most one answer is unpaid, so neither side can lose more than one query's price. Receipts are totals: losing one
 //! costs nothing, replaying one gains nothing. The machine knows no socket, clock or key: signatures are checked by the
-//! caller before a receipt comes in, with the EIP-712 layout of docs/spec/lease.md.
+//! caller before a receipt comes in, with the EIP-712 layout of docs/spec/market.md.
 
 use std::collections::BTreeMap;
 

@@ -162,7 +162,7 @@ pub async fn claim_for_all(session: &Session, genesis: &Genesis, now: Epoch) -> 
     if claims.is_empty() {
         return Ok(Paid::default());
     }
-    claim_all(&session.sender("founder")?, &claims).await
+    claim_all(&session.sender("keeper")?, &claims).await
 }
 
 /// Whether a part of `reward` above zero is unlocked in epoch `now` and not paid; `done` is what `claimed` says.

@@ -190,7 +190,7 @@ async fn first_block(client: &LedgerClient, narrator: &Narrator) -> Result<()> {
     while client.block_number().await.unwrap_or(0) <= before {
         if tokio::time::Instant::now() > deadline {
             return Err(eyre!(
-                "the validators found no block within 60 s: see the log with RUST_LOG=info"
+                "the validators found no block within 60 s: see the log with CAIRN_LOG=info"
             ));
         }
         narrator.wait().await;

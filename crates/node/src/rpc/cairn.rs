@@ -42,6 +42,8 @@ pub struct Status {
     pub pool_queued: usize,
     /// Validators' operator accounts, in order of their seats.
     pub validators: Vec<Address>,
+    /// Where this node serves the files of final epochs.
+    pub archive: Option<String>,
 }
 
 /// A block with the proof that it is final.
@@ -92,6 +94,7 @@ fn status(node: &Node) -> Answer<Status> {
         pool_pending: pending,
         pool_queued: queued,
         validators: node.genesis.validators.iter().map(|validator| validator.operator).collect(),
+        archive: node.archive.clone(),
     })
 }
 

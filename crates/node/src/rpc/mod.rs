@@ -92,6 +92,7 @@ pub(crate) struct Node {
     pub(crate) disk: RedbDisk,
     pub(crate) pool: TxPool,
     pub(crate) clock: NetworkClock,
+    pub(crate) archive: Option<String>,
     pub(crate) config: RpcConfig,
     filters: Filters,
     calls: Arc<Semaphore>,
@@ -119,6 +120,8 @@ pub struct RpcParts {
     pub pool: TxPool,
     /// Network time.
     pub clock: NetworkClock,
+    /// Where this node serves the files of final epochs.
+    pub archive: Option<String>,
 }
 
 /// The handlers; clones share one node.
@@ -127,7 +130,7 @@ pub(crate) struct Rpc(Arc<Node>);
 
 impl Rpc {
     fn new(parts: RpcParts, config: RpcConfig) -> Self {
-        let RpcParts { ledger, genesis, genesis_text, disk, pool, clock } = parts;
+        let RpcParts { ledger, genesis, genesis_text, disk, pool, clock, archive } = parts;
         let calls = Arc::new(Semaphore::new(config.calls_max));
         let filters = Filters::default();
         Self(Arc::new(Node {
@@ -137,6 +140,7 @@ impl Rpc {
             disk,
             pool,
             clock,
+            archive,
             config,
             filters,
             calls,

@@ -1,0 +1,185 @@
+//! `cairn bench NAME`: each figure beside the ceiling of the same run, in CPU time.
+
+use std::{sync::Arc, time::Instant};
+
+use alloy_primitives::B256;
+use cairn_client::{Call, DevKeys, Fees, Role, Wallet};
+use cairn_consensus::bench::Spent;
+use cairn_ledger::{Ledger, Memory};
+use cairn_primitives::{
+    Digest, STONE, Stones,
+    abi::{CREDITS, ICredits},
+};
+use eyre::{Result, WrapErr as _};
+use serde_json::{Value, json};
+
+use crate::{
+    cli::{BenchArgs, BenchName},
+    output::Output,
+};
+
+/// Stations of the evidence benchmark, and how often it is repeated: the median is shown.
+const EVIDENCE_STATIONS: u64 = 64;
+const REPEATS: usize = 3;
+/// Devices of the score benchmark.
+const SCORE_DEVICES: usize = 100_000;
+/// Blocks of the ledger benchmark and transactions in each: native contract calls by as many senders as a block has calls.
+const LEDGER_BLOCKS: u64 = 10;
+const LEDGER_BLOCK_TXS: usize = 1_000;
+
+/// One measured figure beside what it is compared with.
+struct Figure {
+    name: &'static str,
+    value: f64,
+    unit: &'static str,
+    reference: &'static str,
+    reference_value: f64,
+    ratio: f64,
+}
+
+/// Runs one benchmark.
+pub fn bench(args: &BenchArgs) -> Result<()> {
+    let output = Output { json: args.json };
+    let (name, figures) = match args.name {
+        BenchName::Evidence => ("evidence", evidence()?),
+        BenchName::Ledger => ("ledger", ledger()?),
+        BenchName::Score => ("score", score()),
+    };
+    let value = json!({ "bench": name, "figures": figures.iter().map(Figure::to_json).collect::<Vec<_>>() });
+    let line = |f: &Figure| {
+        format!(
+            "{:<44} {:>14} {:<16} {}: {}   ratio {:.3}",
+            f.name,
+            number(f.value),
+            f.unit,
+            f.reference,
+            number(f.reference_value),
+            f.ratio
+        )
+    };
+    output.answer(&value, || {
+        format!("{}\n{value}", figures.iter().map(line).collect::<Vec<_>>().join("\n"))
+    });
+    Ok(())
+}
+
+impl Figure {
+    fn to_json(&self) -> Value {
+        json!({
+            "name": self.name, "value": self.value, "unit": self.unit, "reference": self.reference,
+            "reference_value": self.reference_value, "ratio": self.ratio,
+        })
+    }
+}
+
+fn number(value: f64) -> String {
+    if value >= 100.0 { format!("{value:.0}") } else { format!("{value:.3}") }
+}
+
+/// Readings from envelope bytes to sealed file, beside raw Ed25519 verification of the same batches.
+fn evidence() -> Result<Vec<Figure>> {
+    let mut runs = Vec::new();
+    for _ in 0..REPEATS {
+        let folder = std::env::temp_dir().join(format!("cairn-bench-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).wrap_err("making a folder for the journal")?;
+        let run = cairn_evidence::bench::evidence(EVIDENCE_STATIONS, &folder);
+        std::fs::remove_dir_all(&folder).wrap_err("removing the journal's folder")?;
+        runs.push(run?);
+    }
+    runs.sort_by(|a, b| a.ratio.total_cmp(&b.ratio));
+    let run = &runs[REPEATS / 2];
+    Ok(vec![
+        Figure {
+            name: "readings, batches of 64, bytes to sealed file",
+            value: run.readings_per_second,
+            unit: "per CPU second",
+            reference: "raw Ed25519 verification",
+            reference_value: run.ceiling_per_second,
+            ratio: run.ratio,
+        },
+        Figure {
+            name: "bytes of a reading on disk",
+            value: run.bytes_per_reading,
+            unit: "bytes",
+            reference: "most allowed",
+            reference_value: 6.0,
+            ratio: run.bytes_per_reading / 6.0,
+        },
+    ])
+}
+
+/// One epoch of 100,000 devices, beside hashing the inputs once.
+fn score() -> Vec<Figure> {
+    let network = cairn_sectors::sensing::support::bench_input(SCORE_DEVICES, 1);
+    let input = network.input();
+    let mut seconds = Vec::new();
+    for _ in 0..REPEATS {
+        let begun = Instant::now();
+        let output = cairn_sectors::sensing::score_epoch(&input);
+        seconds.push(begun.elapsed().as_secs_f64());
+        assert_eq!(output.leaves.len(), SCORE_DEVICES, "every device is scored");
+    }
+    seconds.sort_by(f64::total_cmp);
+    let begun = Instant::now();
+    let mut checksum = 0_u8;
+    for device in input.devices {
+        for hour in 0..48_u64 {
+            let bytes = [&device.id.0[..], &hour.to_be_bytes(), &[checksum]].concat();
+            checksum ^= cairn_primitives::leaf_hash(&bytes).0[0];
+        }
+    }
+    let hashing = begun.elapsed().as_secs_f64();
+    let value = seconds[REPEATS / 2];
+    // The checksum is shown so that the hashing cannot be left out.
+    tracing::debug!(checksum, "hashed");
+    vec![Figure {
+        name: "one epoch of 100,000 devices scored",
+        value,
+        unit: "seconds",
+        reference: "SHA-256 of every device-hour in the window, seconds",
+        reference_value: hashing,
+        ratio: value / hashing,
+    }]
+}
+
+/// Native contract calls from raw bytes to receipts and state root, beside raw sender recovery of the same transactions.
+fn ledger() -> Result<Vec<Figure>> {
+    let keys = DevKeys::new("bench");
+    let wallets: Vec<Wallet> =
+        (0..LEDGER_BLOCK_TXS).map(|n| keys.wallet(Role::Consumer, &n.to_string())).collect();
+    let genesis = crate::network::bench_genesis(&keys, &wallets)?;
+    let ledger = Ledger::new(Arc::new(genesis), Digest::of(&[b"bench"]));
+    let mut state = Memory::default();
+    state.apply(&ledger.genesis_writes()?);
+    let parent = ledger.genesis_header(B256::ZERO);
+    let call = Call::new(CREDITS, &ICredits::mintCall {}).with_value(Stones(STONE));
+    let fees = Fees { max_fee: 10_000_000_000, tip: 1, gas_limit: 100_000 };
+    let mut blocks = Vec::new();
+    for nonce in 0..LEDGER_BLOCKS {
+        let signed = wallets.iter().map(|wallet| {
+            Ok(wallet.sign_transaction(ledger.genesis().chain_id, nonce, fees, &call)?.raw.to_vec())
+        });
+        blocks.push(signed.collect::<Result<Vec<_>>>()?);
+    }
+    let folder = std::env::temp_dir().join(format!("cairn-bench-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).wrap_err("making a folder for the state tree")?;
+    let measured = cairn_consensus::bench::measure(&ledger, state, parent, &blocks, &folder);
+    std::fs::remove_dir_all(&folder).wrap_err("removing the state tree's folder")?;
+    let measured = measured?;
+    let per_tx = |spent: Spent| spent.cpu.as_secs_f64() * 1e6 / measured.transactions as f64;
+    let raw = per_tx(measured.raw);
+    let figure = |name, spent| Figure {
+        name,
+        value: per_tx(spent),
+        unit: "CPU us per tx",
+        reference: "raw secp256k1 sender recovery, CPU us per tx",
+        reference_value: raw,
+        ratio: per_tx(spent) / raw,
+    };
+    Ok(vec![
+        figure("Credits.mint, bytes to receipts and state root", measured.total()),
+        figure("  of which decoding and recovery", measured.recover),
+        figure("  of which execution, receipts and roots", measured.execute),
+        figure("  of which the state tree", measured.tree),
+    ])
+}

@@ -1,0 +1,311 @@
+//! The command as people and scripts use it: real networks on free loopback ports, killed, restarted, audited, tampered with.
+//!
+//! Nothing here sleeps: a test reads the network's own event lines, and every network stops by itself or is stopped.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::{BufRead as _, BufReader, Lines},
+    path::{Path, PathBuf},
+    process::{Child, ChildStdout, Command, Output, Stdio},
+};
+
+use serde_json::Value;
+
+const CAIRN: &str = env!("CARGO_BIN_EXE_cairn");
+/// Wall seconds of an epoch in these tests.
+const EPOCH_SECONDS: &str = "2";
+
+fn cairn(arguments: &[&str]) -> Output {
+    Command::new(CAIRN).args(arguments).output().expect("the program of this build runs")
+}
+
+/// Runs a command that must succeed; the last line of its output as JSON.
+fn json(arguments: &[&str]) -> Value {
+    let output = cairn(arguments);
+    let text = String::from_utf8_lossy(&output.stdout);
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "cairn {arguments:?} failed\n{text}\n{told}");
+    let last = text.lines().last().unwrap_or_default();
+    serde_json::from_str(last)
+        .unwrap_or_else(|error| panic!("cairn {arguments:?} printed `{last}`: {error}"))
+}
+
+fn up<'a>(dir: &'a str, until: &'a str) -> Vec<&'a str> {
+    vec![
+        "up",
+        "--dir",
+        dir,
+        "--rpc-port",
+        "0",
+        "--epoch-seconds",
+        EPOCH_SECONDS,
+        "--until",
+        until,
+        "--json",
+    ]
+}
+
+/// A network in the background, told about by its own lines.
+struct Background {
+    child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+}
+
+impl Background {
+    fn start(dir: &str) -> Self {
+        let mut child = Command::new(CAIRN)
+            .args([
+                "up",
+                "--dir",
+                dir,
+                "--rpc-port",
+                "0",
+                "--epoch-seconds",
+                EPOCH_SECONDS,
+                "--json",
+            ])
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the program of this build runs");
+        let lines = BufReader::new(child.stdout.take().expect("piped")).lines();
+        Self { child, lines }
+    }
+
+    /// Reads events until one is called `name` and fits.
+    fn until(&mut self, name: &str, fits: impl Fn(&Value) -> bool) -> Value {
+        for line in self.lines.by_ref() {
+            let line = line.expect("the network's output is text");
+            let event: Value = serde_json::from_str(&line).unwrap_or_default();
+            if event["event"] == name && fits(&event) {
+                return event;
+            }
+        }
+        panic!("the network ended before `{name}`");
+    }
+
+    fn signal(&self, signal: &str) {
+        let sent = Command::new("kill").args([signal, &self.child.id().to_string()]).status();
+        assert!(sent.expect("`kill` is there").success());
+    }
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        // Already ended in the good case; a failed test must leave no network behind.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn archive(dir: &Path, validator: usize) -> PathBuf {
+    dir.join("validators").join(validator.to_string()).join("archive")
+}
+
+/// The roots of every final epoch in validator 0's folder.
+fn roots(dir: &Path) -> BTreeMap<u64, String> {
+    let epochs = archive(dir, 0).join("epochs");
+    let entries = fs::read_dir(&epochs).expect("final epochs have folders");
+    let with_result = entries.filter_map(|entry| {
+        let path = entry.expect("readable").path();
+        let epoch = path.file_name()?.to_str()?.parse().ok()?;
+        Some((epoch, fs::read_to_string(path.join("result.json")).ok()?))
+    });
+    with_result.collect()
+}
+
+#[test]
+fn first_reward_then_goes_on_then_a_changed_byte_is_found() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let dir = folder.path().join("net");
+    let path = dir.to_str().expect("text");
+
+    let first = json(&up(path, "first-reward"));
+    assert!(first["first_reward_ms"].as_u64().is_some_and(|ms| ms < 120_000), "{first}");
+    let devices = first["devices"].as_array().expect("a list");
+    assert_eq!(devices.len(), 9);
+    for device in devices {
+        assert!(device["score_permille"].as_u64().is_some_and(|score| score > 600), "{device}");
+        assert_ne!(device["subsidy_usd"], "0.000000", "{device}");
+    }
+    assert!(devices.iter().any(|device| device["earned_usd"] != "0.000000"), "{first}");
+
+    assert!(json(&["audit", "--dir", path, "--json"])["equal"].as_bool().unwrap_or_default());
+    assert_eq!(json(&["check-state", "--dir", path, "--json"])["violations"], 0);
+
+    let before = roots(&dir);
+    let epochs = first["epochs_final"].as_u64().expect("a number");
+    let second = json(&up(path, &format!("epoch:{}", epochs + 2)));
+    assert!(second["epochs_final"].as_u64() >= Some(epochs + 2), "{second}");
+    assert!(second["ledger_height"].as_u64() > first["ledger_height"].as_u64(), "{second}");
+    for (epoch, result) in before {
+        assert_eq!(roots(&dir).get(&epoch), Some(&result), "epoch {epoch} changed");
+    }
+
+    let files = archive(&dir, 0).join("files");
+    let victim =
+        fs::read_dir(&files).expect("files").next().expect("one").expect("readable").path();
+    let mut content = fs::read(&victim).expect("a file");
+    let middle = content.len() / 2;
+    content[middle] ^= 1;
+    fs::write(&victim, content).expect("a file");
+    let audit = cairn(&["audit", "--dir", path, "--json"]);
+    assert_eq!(audit.status.code(), Some(1), "a changed byte passed the audit");
+}
+
+#[test]
+fn two_runs_of_one_seed_have_equal_roots() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let runs: Vec<_> = ["a", "b"]
+        .map(|name| {
+            let dir = folder.path().join(name);
+            json(&up(dir.to_str().expect("text"), "epoch:4"));
+            roots(&dir)
+        })
+        .into();
+    for epoch in 0..4 {
+        assert!(runs[0].contains_key(&epoch), "epoch {epoch} has no result");
+        assert_eq!(runs[0].get(&epoch), runs[1].get(&epoch), "epoch {epoch}");
+    }
+}
+
+#[test]
+fn kill_9_loses_nothing_that_was_final() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let dir = folder.path().join("net");
+    let path = dir.to_str().expect("text");
+    let mut network = Background::start(path);
+    network.until("epoch_final", |event| event["epoch"] == 1);
+    network.signal("-KILL");
+    drop(network);
+
+    let before = roots(&dir);
+    assert!(before.len() >= 2);
+    let report = json(&up(path, "epoch:5"));
+    for device in report["devices"].as_array().expect("a list") {
+        let lost = device["rejections"]["Silent"].as_u64().unwrap_or(0);
+        assert!(lost <= 1, "readings were lost: {device}");
+    }
+    for (epoch, result) in before {
+        assert_eq!(roots(&dir).get(&epoch), Some(&result), "epoch {epoch} changed");
+    }
+    assert!(json(&["audit", "--dir", path, "--json"])["equal"].as_bool().unwrap_or_default());
+    assert_eq!(json(&["check-state", "--dir", path, "--json"])["violations"], 0);
+}
+
+#[test]
+fn every_command_works_on_a_running_network() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let dir = folder.path().join("net");
+    let path = dir.to_str().expect("text");
+    let mut network = Background::start(path);
+    let ready = network.until("ready", |_| true);
+    network.until("rewards_paid", |event| event["first"] == true);
+
+    let status = json(&["status", "--dir", path, "--json"]);
+    assert_eq!(status["devices"], 9);
+    let list = json(&["devices", "list", "--dir", path, "--json"]);
+    assert_eq!(list["devices"].as_array().map(Vec::len), Some(9));
+    let shown = json(&["devices", "show", "JFK-2", "--dir", path, "--json"]);
+    assert_eq!(shown["station"], "JFK-2");
+    let why = json(&["why", "EWR-1", "--dir", path, "--json"]);
+    assert!(!why["causes"].as_array().expect("causes").is_empty());
+
+    let sql = "SELECT count(*) AS n, avg(temperature_c) AS t FROM readings WHERE epoch = 0";
+    let answer = json(&["query", sql, "--max-spend", "0.05", "--dir", path, "--json"]);
+    assert_eq!(answer["units"], 9, "{answer}");
+    assert_ne!(answer["price_usd"], "0.000000");
+    let refused = cairn(&["query", sql, "--max-spend", "0.000001", "--dir", path]);
+    assert_eq!(refused.status.code(), Some(1), "a spend cap was ignored");
+
+    let bought = json(&["credits", "buy", "--usd", "1.5", "--dir", path, "--json"]);
+    assert_eq!(bought["credits_usd"], "1.500000");
+    let place =
+        ["--lat", "40.6413", "--lon", "-73.7781", "--elevation-m", "4", "--hardware-usd", "120"];
+    let card = json(&[&["join", "--dir", path, "--json"], &place[..]].concat());
+    assert!(card["device"].is_null(), "nothing may be paid without --yes");
+    let joined = json(&[&["join", "--dir", path, "--json", "--yes"], &place[..]].concat());
+    assert!(joined["device"].is_string());
+    assert_eq!(json(&["status", "--dir", path, "--json"])["devices"], 10);
+    json(&["claim", "--all", "--dir", path, "--json"]);
+    let rpc = ready["rpc"].as_str().expect("an address");
+    assert!(
+        json(&["audit", "--rpc", rpc, "--epoch", "0", "--json"])["equal"]
+            .as_bool()
+            .unwrap_or_default()
+    );
+
+    network.signal("-INT");
+    assert!(network.child.wait().expect("it ends").success(), "Ctrl-C is no failure");
+    assert_eq!(json(&["check-state", "--dir", path, "--json"])["violations"], 0);
+}
+
+#[test]
+fn a_station_log_with_errors_is_used_as_far_as_it_goes() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let log = folder.path().join("log.csv");
+    let mut text = "station,owner,lat,lon,elevation_m,time_utc,temperature_c,humidity_pct,wind_speed_ms,wind_dir_deg,pressure_hpa,rain_mm\n".to_owned();
+    for hour in 0..4 {
+        for (station, lat) in [("A", "40.60"), ("B", "40.65"), ("C", "40.70")] {
+            text.push_str(&format!("{station},{station},{lat},-73.80,5,2013-01-01T0{hour}:00:00Z,{hour}.5,60,3.1,270,1012.{hour},\n"));
+        }
+    }
+    text.push_str("A,A,40.60,-73.80,5,2013-01-01T09:00:00Z,warm,60,3.1,270,1012,\n");
+    fs::write(&log, text).expect("a file");
+    let dir = folder.path().join("net");
+    let path = dir.to_str().expect("text");
+    let log = log.to_str().expect("text");
+    let output = cairn(&[&up(path, "epoch:2")[..], &["--replay", log]].concat());
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
+    let refused =
+        text.lines().find(|line| line.contains("row_refused")).expect("the bad row is told");
+    assert!(refused.contains("\"line\":14") && refused.contains("temperature_c"), "{refused}");
+    let report: Value = serde_json::from_str(text.lines().last().expect("a report")).expect("JSON");
+    let stations: Vec<_> = report["devices"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|d| d["station"].as_str())
+        .collect();
+    assert_eq!(stations, [Some("A"), Some("B"), Some("C")]);
+
+    let other =
+        cairn(&up(path, "epoch:2").iter().copied().chain(["--replay", CAIRN]).collect::<Vec<_>>());
+    assert_eq!(other.status.code(), Some(1), "another log in the same folder must be refused");
+}
+
+#[test]
+fn wrong_usage_and_help() {
+    for wrong in [
+        &["up", "--until", "soon"][..],
+        &["bench", "nothing"],
+        &["query", "SELECT 1"],
+        &["up", "--epoch-seconds", "0"],
+    ] {
+        assert_eq!(cairn(wrong).status.code(), Some(2), "{wrong:?}");
+    }
+    assert_eq!(cairn(&["status", "--dir", "no-such-folder"]).status.code(), Some(1));
+    let commands = [
+        &["up"][..],
+        &["status"],
+        &["devices", "list"],
+        &["devices", "show"],
+        &["join"],
+        &["why"],
+        &["claim"],
+        &["credits", "buy"],
+        &["query"],
+        &["audit"],
+        &["check-state"],
+        &["bench"],
+    ];
+    for command in commands {
+        let help = cairn(&[command, &["--help"]].concat());
+        let text = String::from_utf8_lossy(&help.stdout).into_owned();
+        assert!(
+            help.status.success() && text.contains("Example:") && text.contains("--json"),
+            "{command:?}\n{text}"
+        );
+    }
+}
