@@ -153,11 +153,14 @@ fn ledger() -> Result<Vec<Figure>> {
     state.apply(&ledger.genesis_writes()?);
     let parent = ledger.genesis_header(B256::ZERO);
     let call = Call::new(CREDITS, &ICredits::mintCall {}).with_value(Stones(STONE));
-    let fees = Fees { max_fee: 10_000_000_000, tip: 1, gas_limit: 100_000 };
+    let fees = Fees { max_fee: 10_000_000_000, tip: 1 };
     let mut blocks = Vec::new();
     for nonce in 0..LEDGER_BLOCKS {
         let signed = wallets.iter().map(|wallet| {
-            Ok(wallet.sign_transaction(ledger.genesis().chain_id, nonce, fees, &call)?.raw.to_vec())
+            Ok(wallet
+                .sign_transaction(ledger.genesis().chain_id, nonce, 100_000, fees, &call)?
+                .raw
+                .to_vec())
         });
         blocks.push(signed.collect::<Result<Vec<_>>>()?);
     }
