@@ -1,3 +1,5 @@
+//! Honest fleets and cheats over real data: what each earns, and that every run keeps every invariant.
+
 use super::*;
 
 /// Nine devices at three airports, January 2013.
