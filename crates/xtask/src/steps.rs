@@ -89,7 +89,7 @@ fn clippy(root: &Path) -> Result<()> {
 }
 
 fn rust(root: &Path) -> Result<()> {
-    command(root, "cargo", &["test", "--release", "--workspace"], &[])
+    command(root, "cargo", &["test", "--release", "--workspace", "--lib", "--bins", "--tests"], &[])
 }
 
 fn docs(root: &Path) -> Result<()> {

@@ -120,7 +120,7 @@ pub async fn start(
     let fleet = start_fleet(founded, &devices, &client, clock, (ingest.http, mqtt), tasks).await?;
 
     narrator.step("gateway");
-    let listener = Listener::bind(SocketAddr::from(([127, 0, 0, 1], 0)))?;
+    let listener = gateway_listener(founded)?;
     let gateway = format!("http://{}", listener.addr());
     let config = GatewayConfig {
         dir: founded.folder.gateway(),
@@ -157,6 +157,16 @@ fn ingest_address(genesis: &Genesis) -> Result<SocketAddr> {
     let url = genesis.ingests.first().map(|ingest| ingest.url.as_str()).unwrap_or_default();
     let address = url.strip_prefix("http://").unwrap_or(url);
     address.parse().wrap_err_with(|| format!("the ingest's url in genesis is `{url}`"))
+}
+
+/// The address of the last run, so that its offer and the leases under it stay good; a free one if somebody took it.
+fn gateway_listener(founded: &Founded) -> Result<Listener> {
+    let last = founded.folder.read_endpoints().ok();
+    let last = last.as_ref().and_then(|endpoints| endpoints.gateway.strip_prefix("http://"));
+    if let Some(listener) = last.and_then(|text| Listener::bind(text.parse().ok()?).ok()) {
+        return Ok(listener);
+    }
+    Ok(Listener::bind(SocketAddr::from(([127, 0, 0, 1], 0)))?)
 }
 
 async fn start_validator(

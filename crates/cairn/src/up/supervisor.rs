@@ -60,9 +60,11 @@ impl Supervisor<'_> {
     /// Supervises until `--until` is reached; then returns the report. Without `--until` only an error ends it.
     pub async fn run(&self) -> Result<Option<Value>> {
         let mut progress = Progress::default();
+        // What an earlier run made final is added up, and was told then.
+        self.add_final_epochs(false).await?;
         loop {
             self.govern(&mut progress).await?;
-            self.tell_final_epochs().await?;
+            self.add_final_epochs(true).await?;
             self.pay_out(&mut progress).await;
             let reached = match self.args.until {
                 None => false,
@@ -132,8 +134,8 @@ impl Supervisor<'_> {
         })
     }
 
-    /// Reads the files of every epoch that became final, adds them up and tells them.
-    async fn tell_final_epochs(&self) -> Result<()> {
+    /// Reads the files of every epoch that became final, adds them up and, if asked, tells them.
+    async fn add_final_epochs(&self, tell: bool) -> Result<()> {
         let next = self.services.client.next_epoch(SECTOR, BlockTag::Latest).await?;
         while self.results.finalised() < next.0 {
             let epoch = Epoch(self.results.finalised());
@@ -142,7 +144,9 @@ impl Supervisor<'_> {
             let Ok(scores) = self.session.scores(epoch).await else { return Ok(()) };
             let Ok(rewards) = self.session.rewards(epoch).await else { return Ok(()) };
             let sum = self.results.add(epoch, &verdicts, &scores, &rewards);
-            self.tell(epoch, &sum);
+            if tell {
+                self.tell(epoch, &sum);
+            }
         }
         Ok(())
     }
