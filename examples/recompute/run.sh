@@ -10,7 +10,6 @@ python="$data/venv/bin/python"
 "$python" -m pip install --quiet --disable-pip-version-check -r requirements.txt
 
 "$python" test_vectors.py
-"$python" test_network.py
 ${CAIRN:-cargo run --release --quiet --} up --dir "$data/network" --rpc-port 0 --epoch-seconds 2 --until epoch:4 --json | tail -n 1
 "$python" recompute.py --dir "$data/network" --epoch 3
 

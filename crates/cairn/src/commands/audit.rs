@@ -4,12 +4,12 @@ use std::{path::Path, process::ExitCode, sync::Arc};
 
 use cairn_client::{BlockTag, LedgerClient, LedgerRead, Reads as _};
 use cairn_evidence::{
-    archive::Archive,
+    archive::{Archive, EpochFile},
     audit::{AuditError, AuditReport, audit as audit_epoch},
-    verifier::{Network, Sources},
+    verifier::{GatherError, Network, SourceError, Sources},
 };
 use cairn_node::{disk::FILE, offline::OfflineLedger};
-use cairn_primitives::{Epoch, Genesis};
+use cairn_primitives::{Digest, Epoch, Genesis};
 use eyre::{Result, WrapErr as _, eyre};
 use indicatif::ProgressBar;
 use serde_json::json;
@@ -39,6 +39,9 @@ pub async fn audit(args: &AuditArgs) -> Result<ExitCode> {
             let (_, text) = folder.read_genesis()?;
             let network = network_of(&text)?;
             let sources = every_archive(&folder)?;
+            if !check_files(&folder, output)? {
+                return Ok(ExitCode::FAILURE);
+            }
             // A running network's disk is in use; its node answers instead.
             if let Ok(endpoints) = folder.read_endpoints()
                 && let Some(client) =
@@ -95,16 +98,33 @@ async fn audit_all<L: LedgerRead>(
     };
     let mut all_equal = true;
     for epoch in &epochs {
+        let (mut told, mut complete) = (false, false);
         for (copy, source) in sources.iter().enumerate() {
             let equal = match audit_epoch(ledger, source, network, *epoch).await {
+                Ok(report) if is_incomplete(source, *epoch).await => {
+                    tracing::debug!(
+                        copy,
+                        epoch = report.epoch.0,
+                        "a copy without this epoch's leaves"
+                    );
+                    continue;
+                }
                 Ok(report) => {
+                    complete = true;
                     let equal = report.equal;
-                    if copy == 0 || !equal {
+                    if !told || !equal {
                         bar.suspend(|| tell(&report, copy, output));
+                        told = true;
                     }
                     equal
                 }
                 Err(error @ AuditError::NotFinal { .. }) => return Err(error.into()),
+                // A validator that was away when an epoch became final has not written its leaves; the others have.
+                Err(AuditError::Gather(GatherError::Source(SourceError::Missing { .. })))
+                    if copy + 1 < sources.len() || complete =>
+                {
+                    continue;
+                }
                 Err(error) => {
                     let reason = format!("{:#}", eyre::Report::new(error));
                     let value =
@@ -115,7 +135,15 @@ async fn audit_all<L: LedgerRead>(
                     false
                 }
             };
+            complete = true;
             all_equal &= equal;
+        }
+        if !complete {
+            all_equal = false;
+            let value = json!({ "epoch": epoch.0, "equal": false, "error": "no copy is complete" });
+            bar.suspend(|| {
+                output.answer(&value, || format!("epoch {epoch}: no copy of its files is complete"))
+            });
         }
         bar.inc(1);
     }
@@ -130,6 +158,38 @@ async fn audit_all<L: LedgerRead>(
         format!("{} epochs, {} copies of their files: {verdict}", epochs.len(), sources.len())
     });
     Ok(if all_equal { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Whether a copy lacks the epoch's own leaves.
+async fn is_incomplete(source: &Sources, epoch: Epoch) -> bool {
+    matches!(source.epoch_file(epoch, EpochFile::Result).await, Err(SourceError::Missing { .. }))
+}
+
+/// Compares every batch file of every validator with the hash that is its name; `false` when one was changed.
+fn check_files(folder: &Folder, output: Output) -> Result<bool> {
+    let mut sound = true;
+    for index in 0..VALIDATORS {
+        let files = folder.validator(index).join("archive").join("files");
+        let Ok(entries) = std::fs::read_dir(&files) else { continue };
+        for entry in entries {
+            let path = entry.wrap_err_with(|| format!("reading {}", files.display()))?.path();
+            let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
+            let Some(expected) = name.and_then(|name| name.parse::<Digest>().ok()) else {
+                continue;
+            };
+            let content =
+                std::fs::read(&path).wrap_err_with(|| format!("reading {}", path.display()))?;
+            let found = Digest::of(&[&content]);
+            if found != expected {
+                sound = false;
+                let value = json!({ "file": path, "equal": false, "found": found });
+                output.answer(&value, || {
+                    format!("{} was changed: its content is {found}", path.display())
+                });
+            }
+        }
+    }
+    Ok(sound)
 }
 
 fn tell(report: &AuditReport, copy: usize, output: Output) {
