@@ -110,7 +110,6 @@ async fn audit_all<L: LedgerRead>(
                     continue;
                 }
                 Ok(report) => {
-                    complete = true;
                     let equal = report.equal;
                     if !told || !equal {
                         bar.suspend(|| tell(&report, copy, output));
