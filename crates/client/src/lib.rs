@@ -12,6 +12,7 @@ mod dev_keys;
 mod error;
 mod key_file;
 mod ledger_client;
+pub mod light;
 mod read;
 mod retry;
 mod reverted;
