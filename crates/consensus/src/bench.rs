@@ -219,7 +219,7 @@ fn all(state: &Memory) -> Writes {
 }
 
 /// Seals, applies and persists a block's writes; the root after them.
-async fn grow(
+pub(crate) async fn grow(
     tree: &SharedTree<runtime::Context>,
     writes: &Writes,
 ) -> Result<B256, commonware_storage::qmdb::Error<commonware_storage::mmr::Family>> {

@@ -3,6 +3,7 @@
 //! One binary for all, because each binary compiles the whole engine.
 
 pub(crate) mod fixture;
+mod light;
 mod power_cut;
 mod simulated;
 mod sockets;

@@ -32,7 +32,7 @@ pub use object::{ProofObject, check_object};
 pub use proof::{Evidence, LightProof, Path, Side};
 pub use slots::{BatchSlots, batch_slots, commitment_count_slot, included_in, reward_root_slot};
 pub use state::{Entry, check_state};
-pub use trie::{trie_key, trie_value};
+pub use trie::{trie_key, trie_nodes, trie_value};
 
 /// Most ancestors between the proven block and the certified one: blocks without a certificate of their own come in
 /// short runs, and each costs about 620 bytes.

@@ -54,18 +54,10 @@ impl Entry {
         let (key, value) = match self {
             Self::Account { address, nonce, balance, code_hash } => (
                 sha256(&[b"cairn/state/account/v1", address.as_slice()]),
-                sha256(&[
-                    &nonce.to_be_bytes(),
-                    &balance.to_be_bytes::<32>(),
-                    code_hash.as_slice(),
-                ]),
+                sha256(&[&nonce.to_be_bytes(), &balance.to_be_bytes::<32>(), code_hash.as_slice()]),
             ),
             Self::Slot { address, slot, value } => (
-                sha256(&[
-                    b"cairn/state/slot/v1",
-                    address.as_slice(),
-                    &slot.to_be_bytes::<32>(),
-                ]),
+                sha256(&[b"cairn/state/slot/v1", address.as_slice(), &slot.to_be_bytes::<32>()]),
                 sha256(&[&value.to_be_bytes::<32>()]),
             ),
         };

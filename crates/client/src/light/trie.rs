@@ -2,6 +2,7 @@
 
 use alloy_primitives::{B256, keccak256};
 use alloy_rlp::{Encodable as _, Header as RlpHeader};
+use alloy_trie::{HashBuilder, Nibbles, proof::ProofRetainer};
 
 use super::LightError;
 
@@ -22,6 +23,28 @@ pub fn trie_key(index: u32) -> Vec<u8> {
 /// `Trie` when the nodes do not lead from the root to a value.
 pub fn trie_value(root: &B256, key: &[u8], nodes: &[&[u8]]) -> Result<Vec<u8>, LightError> {
     walk(root, key, nodes).ok_or(LightError::Trie)
+}
+
+/// The nodes that lead from the root of the trie over `items` to number `index`; empty when there is no such item.
+#[must_use]
+pub fn trie_nodes<T: AsRef<[u8]>>(items: &[T], index: u32) -> Vec<Vec<u8>> {
+    let mut keyed: Vec<(Nibbles, &[u8])> = (0_u32..)
+        .zip(items)
+        .map(|(at, item)| (Nibbles::unpack(trie_key(at)), item.as_ref()))
+        .collect();
+    keyed.sort_unstable_by_key(|(key, _)| *key);
+    let target = Nibbles::unpack(trie_key(index));
+    if keyed.iter().all(|(key, _)| *key != target) {
+        return Vec::new();
+    }
+    let retainer = ProofRetainer::new(vec![target]);
+    let mut trie = HashBuilder::default().with_proof_retainer(retainer);
+    for (key, item) in keyed {
+        trie.add_leaf(key, item);
+    }
+    trie.root();
+    let nodes = trie.take_proof_nodes().matching_nodes_sorted(&target);
+    nodes.into_iter().map(|(_, node)| node.to_vec()).collect()
 }
 
 fn walk(root: &B256, key: &[u8], nodes: &[&[u8]]) -> Option<Vec<u8>> {
