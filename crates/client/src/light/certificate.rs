@@ -143,8 +143,8 @@ pub(super) fn header(rlp: &[u8]) -> Result<Header, LightError> {
     let header = Header::decode(&mut rest).map_err(|_| malformed)?;
     let mut again = Vec::with_capacity(rlp.len());
     header.encode(&mut again);
-    let time = <[u8; 8]>::try_from(header.extra_data.as_ref()).map(u64::from_be_bytes);
-    if again != rlp || time.map(|ms| ms / 1_000) != Ok(header.timestamp) {
+    let time = <[u8; 8]>::try_from(header.extra_data.as_ref()).ok().map(u64::from_be_bytes);
+    if again != rlp || time.map(|ms| ms / 1_000) != Some(header.timestamp) {
         return Err(malformed);
     }
     Ok(header)

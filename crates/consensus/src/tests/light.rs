@@ -59,8 +59,9 @@ fn on_a_tree<T: Send + 'static, F: Future<Output = T>>(
         .with_storage_directory(folder.path().to_path_buf());
     runtime::Runner::new(settings).start(|context| async move {
         let config = tree::config("light", CacheRef::new(NZU16!(4096), NZUsize!(64)));
-        let tree: Tree =
-            DatabaseSet::<runtime::Context>::init(context.child("tree"), config, None).await;
+        let tree =
+            <Tree as DatabaseSet<runtime::Context>>::init(context.child("tree"), config, None)
+                .await;
         work(tree).await
     })
 }
