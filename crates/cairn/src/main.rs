@@ -2,6 +2,7 @@
 
 mod cli;
 mod commands;
+mod host;
 mod network;
 mod output;
 mod session;
@@ -12,14 +13,22 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use eyre::Result;
 
-use crate::cli::{Cli, Command};
+use crate::cli::{Cli, Command, NodeCommand, ValidatorCommand};
 
 /// What is logged when `CAIRN_LOG` says nothing.
 const LOG_FILTER: &str = "error,cairn=warn";
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    if let Err(error) = cairn_kit::telemetry::init(LOG_FILTER, cairn_kit::telemetry::Format::Text) {
+    // Roles on a host of their own log as their settings say.
+    let own_log = matches!(
+        cli.command,
+        Command::Validator(ValidatorCommand::Run(_)) | Command::Node(NodeCommand::Run(_))
+    );
+    if !own_log
+        && let Err(error) =
+            cairn_kit::telemetry::init(LOG_FILTER, cairn_kit::telemetry::Format::Text)
+    {
         eprintln!("error: CAIRN_LOG: {error}");
         return ExitCode::from(2);
     }
@@ -49,6 +58,9 @@ async fn run(command: &Command) -> Result<ExitCode> {
         Command::Query(args) => commands::query(args).await?,
         Command::Audit(args) => return commands::audit(args).await,
         Command::CheckState(args) => return commands::check_state(args),
+        Command::Genesis(command) => commands::genesis(command)?,
+        Command::Validator(command) => return commands::validator(command).await,
+        Command::Node(command) => commands::node(command).await?,
         Command::Bench(args) => commands::bench(args)?,
     }
     Ok(ExitCode::SUCCESS)

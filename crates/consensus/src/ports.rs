@@ -38,6 +38,11 @@ pub trait Disk: State + Clone + Send + Sync + 'static {
     /// # Errors
     /// When the store cannot be read.
     fn writes_of(&self, digest: [u8; 32]) -> Result<Option<(Header, Writes)>, StateError>;
+    /// The consensus digest of a committed block, kept as long as its net writes.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn digest_at(&self, height: u64) -> Result<Option<[u8; 32]>, StateError>;
     /// Commits a finalised block durably (fsync) in one transaction. Committing the current head again is a no-op.
     ///
     /// # Errors

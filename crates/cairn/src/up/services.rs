@@ -7,11 +7,8 @@ use cairn_agent::{
     Device, DeviceConfig, Fleet, LedgerAnchors, Spool,
     deliver::{Courier, HttpCourier, MqttCourier},
 };
-use cairn_client::{BlockTag, ClientError, LedgerClient, NewDevice, Reads as _, Role, Sender};
-use cairn_evidence::{
-    ingest::{Ingest, IngestConfig},
-    verifier::{self, Sources, Verifier},
-};
+use cairn_client::{BlockTag, LedgerClient, NewDevice, Reads as _, Role, Sender};
+use cairn_evidence::ingest::{Ingest, IngestConfig};
 use cairn_gateway::{GatewayConfig, QueryLimits};
 use cairn_kit::{NetworkClock, Shutdown, Tasks, http::Listener};
 use cairn_node::{
@@ -73,18 +70,8 @@ pub async fn start(
             archives.iter().enumerate().filter(|(i, _)| *i != index).map(|(_, url)| url.clone());
         let mut peers: Vec<String> = peers.collect();
         peers.push(format!("http://{ingest_addr}"));
-        let client = LedgerClient::new(&rpc[index])?;
         let wallet = founded.keys.wallet(Role::Validator, &validator_label(index));
-        let verifier = Verifier::new(
-            client.clone(),
-            Sender::new(client, wallet),
-            Sources::node(node.archive().clone(), peers)?,
-            verifier::Network { genesis: genesis.clone(), hash: network.hash, sector: SECTOR },
-        );
-        node.tasks().spawn("node.verifier", |stop| async move {
-            verifier.run(stop).await;
-            Ok::<(), ClientError>(())
-        });
+        node.verify(&network, SECTOR, wallet, peers)?;
         tasks.spawn(&validator_label(index), |stop| async move {
             let run = node.run();
             tokio::pin!(run);

@@ -367,6 +367,10 @@ impl cairn_consensus::Disk for RedbDisk {
         Ok(self.snapshot().writes_of(digest)?)
     }
 
+    fn digest_at(&self, height: u64) -> Result<Option<[u8; 32]>, StateError> {
+        Ok(self.snapshot().digest_at(height)?)
+    }
+
     fn commit(&self, block: FinalBlock) -> Result<(), StateError> {
         Ok(self.write(&block)?)
     }
