@@ -33,10 +33,11 @@ pub struct Network {
 }
 
 impl Network {
-    /// Where each ingest serves its files.
+    /// Where each ingest serves its files, as far as genesis says so.
     #[must_use]
     pub fn ingest_urls(&self) -> BTreeMap<Address, String> {
-        self.genesis.ingests.iter().map(|ingest| (ingest.operator, ingest.url.clone())).collect()
+        let told = self.genesis.ingests.iter().filter(|ingest| !ingest.url.is_empty());
+        told.map(|ingest| (ingest.operator, ingest.url.clone())).collect()
     }
 }
 
