@@ -63,12 +63,8 @@ impl Settler {
     ) -> Result<(), VerifierError> {
         let Some(archive) = around.sources.archive() else { return Ok(()) };
         let (mut work, mut trouble) = (0, Ok(()));
-        // At most once around what is missing.
-        for _ in 0..self.missing.len() {
-            if work == EPOCHS_PER_TURN {
-                break;
-            }
-            let Some(epoch) = self.missing.pop_front() else { break };
+        // One of what is missing, so that new epochs have their turn too.
+        if let Some(epoch) = self.missing.pop_front() {
             work += 1;
             if let Err(error) = self.complete(around, archive, past, epoch).await {
                 self.missing.push_back(epoch);
