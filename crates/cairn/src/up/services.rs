@@ -80,7 +80,8 @@ pub async fn start(
             Sender::new(client, wallet),
             Sources::node(node.archive().clone(), peers)?,
             verifier::Network { genesis: genesis.clone(), hash: network.hash, sector: SECTOR },
-        );
+        )
+        .with_metrics(node.metrics());
         node.tasks().spawn("node.verifier", |stop| async move {
             verifier.run(stop).await;
             Ok::<(), ClientError>(())
