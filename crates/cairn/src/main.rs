@@ -2,6 +2,7 @@
 
 mod cli;
 mod commands;
+mod dev;
 mod network;
 mod output;
 mod session;
@@ -39,6 +40,7 @@ fn main() -> ExitCode {
 
 async fn run(command: &Command) -> Result<ExitCode> {
     match command {
+        Command::Up(args) if args.dev => dev::dev(args).await?,
         Command::Up(args) => up::up(args).await?,
         Command::Status(args) => commands::status(args).await?,
         Command::Devices(command) => commands::devices(command).await?,

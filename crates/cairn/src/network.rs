@@ -341,9 +341,9 @@ pub fn write_keys(folder: &Folder, keys: &DevKeys, stations: &[Station]) -> Resu
     Ok(())
 }
 
-/// Genesis of the ledger's benchmark: a network without a fleet whose wallets hold stones.
-pub fn bench_genesis(keys: &DevKeys, wallets: &[Wallet]) -> Result<Genesis> {
-    let founding = Founding { stations: &[], start_ms: 0, epoch_seconds: 20, keys };
+/// Genesis of a network without a fleet whose wallets hold all stones: benchmarks, development chains.
+pub fn funded_genesis(keys: &DevKeys, wallets: &[Wallet], start_ms: u64) -> Result<Genesis> {
+    let founding = Founding { stations: &[], start_ms, epoch_seconds: 20, keys };
     let mut genesis = founding.genesis()?;
     let founder = genesis.accounts.last_mut().ok_or_else(|| eyre!("genesis has no founder"))?;
     let share = founder.stones / (wallets.len() as u64 + 1);

@@ -147,7 +147,7 @@ fn ledger() -> Result<Vec<Figure>> {
     let keys = DevKeys::new("bench");
     let wallets: Vec<Wallet> =
         (0..LEDGER_BLOCK_TXS).map(|n| keys.wallet(Role::Consumer, &n.to_string())).collect();
-    let genesis = crate::network::bench_genesis(&keys, &wallets)?;
+    let genesis = crate::network::funded_genesis(&keys, &wallets, 0)?;
     let ledger = Ledger::new(Arc::new(genesis), Digest::of(&[b"bench"]));
     let mut state = Memory::default();
     state.apply(&ledger.genesis_writes()?);

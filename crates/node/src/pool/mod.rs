@@ -161,6 +161,12 @@ impl TxPool {
         self.queue().counts()
     }
 
+    /// Forgets everything that waits: a development chain went back to a state that it was not meant for. The journal keeps
+    /// it until it is trimmed; such a chain does not promise what a node promises.
+    pub(crate) fn clear(&self) {
+        *self.queue() = Queue::default();
+    }
+
     fn insert(&self, raw: &[u8], local: bool) -> Result<B256, Rejection> {
         let inserted = self.admit(raw, local);
         match &inserted {

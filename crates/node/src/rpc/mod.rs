@@ -14,7 +14,7 @@
 mod blocks;
 mod cairn;
 mod call;
-mod errors;
+pub(crate) mod errors;
 mod eth;
 mod filters;
 #[cfg(test)]
@@ -28,7 +28,7 @@ use cairn_kit::{NetworkClock, Shutdown};
 use cairn_ledger::{Ledger, time_of};
 use cairn_primitives::Genesis;
 use jsonrpsee::{
-    RpcModule,
+    Methods, RpcModule,
     core::RpcResult,
     server::{BatchRequestConfig, Server, ServerConfig, ServerHandle},
 };
@@ -204,6 +204,18 @@ impl RpcServer {
     /// # Errors
     /// When the address cannot be bound.
     pub async fn start(parts: RpcParts, config: RpcConfig) -> Result<Self, RpcError> {
+        Self::start_with(parts, config, Methods::new()).await
+    }
+
+    /// Starts to serve; methods of `more` stand for those of the same name.
+    ///
+    /// # Errors
+    /// When the address cannot be bound.
+    pub(crate) async fn start_with(
+        parts: RpcParts,
+        config: RpcConfig,
+        more: Methods,
+    ) -> Result<Self, RpcError> {
         let limits = ServerConfig::builder()
             .max_request_body_size(config.request_bytes_max)
             .max_response_body_size(config.response_bytes_max)
@@ -219,7 +231,12 @@ impl RpcServer {
             .await
             .map_err(bind)?;
         let addr = server.local_addr().map_err(bind)?;
-        let handle = server.start(methods(Rpc::new(parts, config)));
+        let mut methods = methods(Rpc::new(parts, config));
+        for name in more.method_names() {
+            methods.remove_method(name);
+        }
+        methods.merge(more).expect("methods of the same name are gone");
+        let handle = server.start(methods);
         Ok(Self { addr, handle })
     }
 
@@ -241,7 +258,7 @@ impl RpcServer {
 /// Every method of this node.
 fn methods(rpc: Rpc) -> RpcModule<()> {
     let mut module = RpcModule::new(());
-    let parts: [jsonrpsee::Methods; 5] = [
+    let parts: [Methods; 5] = [
         eth::EthApiServer::into_rpc(rpc.clone()).into(),
         blocks::BlocksApiServer::into_rpc(rpc.clone()).into(),
         call::CallApiServer::into_rpc(rpc.clone()).into(),
