@@ -1,11 +1,15 @@
 //! JSON-RPC for wallets, libraries and tools, and the `cairn` namespace (docs/spec/rpc.md).
 //!
 //! ```text
-//!   HTTP/WebSocket ─ limits, CORS ─ jsonrpsee ─┬─ eth      chain, accounts, fees, sending
-//!                                              ├─ blocks   blocks, transactions, receipts, raw bytes
-//!                                              ├─ call     eth_call, estimates, access lists
-//!                                              ├─ filters  logs and filters
-//!                                              └─ cairn    status, genesis, certificates
+//!   HTTP/WebSocket ─ limits, CORS ─ jsonrpsee ─┬─ eth            chain, accounts, fees
+//!                                              ├─ blocks         blocks, transactions, receipts, raw bytes
+//!                                              ├─ call           eth_call, estimates, access lists
+//!                                              ├─ trace          tracers, within the bounds of guard
+//!                                              ├─ simulate       blocks of calls
+//!                                              ├─ sending        transactions, the pool
+//!                                              ├─ filters        logs and filters
+//!                                              ├─ subscriptions  the same, pushed over WebSocket
+//!                                              └─ cairn          status, genesis, certificates
 //! ```
 //!
 //! Invariants: a request reads one snapshot, so its answer is of one block; what takes long runs on blocking threads, of
@@ -17,8 +21,13 @@ mod call;
 mod errors;
 mod eth;
 mod filters;
+mod guard;
+mod sending;
+mod simulate;
+mod subscriptions;
 #[cfg(test)]
 mod tests;
+mod trace;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -37,11 +46,13 @@ use tower_http::cors::{Any, CorsLayer};
 
 use errors::{Answer, INTERNAL, LIMIT, error};
 use filters::Filters;
+use subscriptions::HexIds;
 
 use crate::{disk::RedbDisk, pool::TxPool};
 
 pub(crate) use filters::logs_of;
 pub use filters::{FILTERS_MAX, LOG_BLOCKS_MAX, LOGS_MAX};
+pub use subscriptions::{SUBSCRIPTIONS_MAX, SUBSCRIPTIONS_PER_CONNECTION};
 
 /// Name and version, as `web3_clientVersion` tells.
 pub const CLIENT: &str = concat!("cairn/", env!("CARGO_PKG_VERSION"));
@@ -96,6 +107,8 @@ pub(crate) struct Node {
     pub(crate) config: RpcConfig,
     filters: Filters,
     calls: Arc<Semaphore>,
+    /// Places for subscriptions of all clients together.
+    subscribers: Arc<Semaphore>,
 }
 
 impl Node {
@@ -132,6 +145,7 @@ impl Rpc {
     fn new(parts: RpcParts, config: RpcConfig) -> Self {
         let RpcParts { ledger, genesis, genesis_text, disk, pool, clock, archive } = parts;
         let calls = Arc::new(Semaphore::new(config.calls_max));
+        let subscribers = Arc::new(Semaphore::new(SUBSCRIPTIONS_MAX));
         let filters = Filters::default();
         Self(Arc::new(Node {
             ledger,
@@ -144,6 +158,7 @@ impl Rpc {
             config,
             filters,
             calls,
+            subscribers,
         }))
     }
 
@@ -209,6 +224,8 @@ impl RpcServer {
             .max_response_body_size(config.response_bytes_max)
             .max_connections(config.connections_max)
             .set_batch_request_config(BatchRequestConfig::Limit(config.batch_max))
+            .max_subscriptions_per_connection(SUBSCRIPTIONS_PER_CONNECTION)
+            .set_id_provider(HexIds::default())
             .build();
         let cors = CorsLayer::new().allow_origin(Any).allow_methods(Any).allow_headers(Any);
         let bind = |source| RpcError::Bind { addr: config.listen, source };
@@ -241,11 +258,15 @@ impl RpcServer {
 /// Every method of this node.
 fn methods(rpc: Rpc) -> RpcModule<()> {
     let mut module = RpcModule::new(());
-    let parts: [jsonrpsee::Methods; 5] = [
+    let parts: [jsonrpsee::Methods; 9] = [
         eth::EthApiServer::into_rpc(rpc.clone()).into(),
         blocks::BlocksApiServer::into_rpc(rpc.clone()).into(),
         call::CallApiServer::into_rpc(rpc.clone()).into(),
+        trace::TraceApiServer::into_rpc(rpc.clone()).into(),
+        simulate::SimulateApiServer::into_rpc(rpc.clone()).into(),
+        sending::SendingApiServer::into_rpc(rpc.clone()).into(),
         filters::FiltersApiServer::into_rpc(rpc.clone()).into(),
+        subscriptions::module(rpc.clone()).into(),
         cairn::CairnApiServer::into_rpc(rpc).into(),
     ];
     for part in parts {
