@@ -230,7 +230,7 @@ impl CallApiServer for Rpc {
         overrides: Option<StateOverride>,
         block_overrides: Option<BlockOverrides>,
     ) -> RpcResult<Bytes> {
-        self.heavy(move |node| {
+        self.compute(move |node| {
             let snapshot = node.disk.snapshot();
             let (state, mut env) = place(node, &snapshot, block)?;
             if let Some(overrides) = &block_overrides {
@@ -250,7 +250,7 @@ impl CallApiServer for Rpc {
         block: Option<BlockId>,
         overrides: Option<StateOverride>,
     ) -> RpcResult<U64> {
-        self.heavy(move |node| {
+        self.compute(move |node| {
             let snapshot = node.disk.snapshot();
             let (state, env) = place(node, &snapshot, block)?;
             let gas = node.ledger.estimate_gas(&state, &env, &capped(node, request), overrides)?;
@@ -265,6 +265,6 @@ impl CallApiServer for Rpc {
         block: Option<BlockId>,
         overrides: Option<StateOverride>,
     ) -> RpcResult<AccessListResult> {
-        self.heavy(move |node| access_list(node, request, block, overrides.as_ref())).await
+        self.compute(move |node| access_list(node, request, block, overrides.as_ref())).await
     }
 }

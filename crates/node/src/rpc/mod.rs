@@ -13,7 +13,7 @@
 //! ```
 //!
 //! Invariants: a request reads one snapshot, so its answer is of one block; what takes long runs on blocking threads, of
-//! which at most `calls_max` at once, under a gas cap and a deadline; every error has geth's code and words.
+//! which a bounded number at once, under a gas cap and a deadline; every error has geth's code and words.
 
 mod blocks;
 mod cairn;
@@ -23,6 +23,7 @@ mod eth;
 mod filters;
 mod guard;
 mod sending;
+mod serve;
 mod simulate;
 mod subscriptions;
 #[cfg(test)]
@@ -39,19 +40,18 @@ use cairn_primitives::Genesis;
 use jsonrpsee::{
     RpcModule,
     core::RpcResult,
-    server::{BatchRequestConfig, Server, ServerConfig, ServerHandle},
+    server::{ServerHandle, stop_channel},
 };
-use tokio::sync::Semaphore;
-use tower_http::cors::{Any, CorsLayer};
+use tokio::{net::TcpListener, sync::Semaphore, task::JoinHandle};
 
 use errors::{Answer, INTERNAL, LIMIT, error};
 use filters::Filters;
-use subscriptions::HexIds;
 
 use crate::{disk::RedbDisk, pool::TxPool};
 
 pub(crate) use filters::logs_of;
 pub use filters::{FILTERS_MAX, LOG_BLOCKS_MAX, LOGS_MAX};
+pub use serve::Patience;
 pub use subscriptions::{SUBSCRIPTIONS_MAX, SUBSCRIPTIONS_PER_CONNECTION};
 
 /// Name and version, as `web3_clientVersion` tells.
@@ -72,16 +72,20 @@ pub struct RpcConfig {
     pub connections_max: u32,
     /// Most gas of one `eth_call`.
     pub call_gas_max: u64,
-    /// Most heavy requests at once.
+    /// Most requests at once that run the EVM.
     pub calls_max: usize,
+    /// Most requests at once that read much from the disk.
+    pub reads_max: usize,
     /// Longest time a heavy request may wait and run.
     pub deadline: Duration,
+    /// How slow a connection may be.
+    pub patience: Patience,
 }
 
 impl RpcConfig {
     /// The usual bounds, listening at `listen`.
     #[must_use]
-    pub const fn at(listen: SocketAddr) -> Self {
+    pub fn at(listen: SocketAddr) -> Self {
         Self {
             listen,
             request_bytes_max: 2 << 20,
@@ -89,8 +93,10 @@ impl RpcConfig {
             batch_max: 256,
             connections_max: 512,
             call_gas_max: 50_000_000,
-            calls_max: 32,
+            calls_max: 8,
+            reads_max: 32,
             deadline: Duration::from_secs(10),
+            patience: Patience::default(),
         }
     }
 }
@@ -107,6 +113,7 @@ pub(crate) struct Node {
     pub(crate) config: RpcConfig,
     filters: Filters,
     calls: Arc<Semaphore>,
+    reads: Arc<Semaphore>,
     /// Places for subscriptions of all clients together.
     subscribers: Arc<Semaphore>,
 }
@@ -145,6 +152,7 @@ impl Rpc {
     fn new(parts: RpcParts, config: RpcConfig) -> Self {
         let RpcParts { ledger, genesis, genesis_text, disk, pool, clock, archive } = parts;
         let calls = Arc::new(Semaphore::new(config.calls_max));
+        let reads = Arc::new(Semaphore::new(config.reads_max));
         let subscribers = Arc::new(Semaphore::new(SUBSCRIPTIONS_MAX));
         let filters = Filters::default();
         Self(Arc::new(Node {
@@ -158,6 +166,7 @@ impl Rpc {
             config,
             filters,
             calls,
+            reads,
             subscribers,
         }))
     }
@@ -166,15 +175,33 @@ impl Rpc {
         &self.0
     }
 
-    /// Runs `work` on a blocking thread. The permit goes with the work: a client that leaves does not free its place early.
+    /// Runs what reads much on a blocking thread.
     async fn heavy<T, F>(&self, work: F) -> RpcResult<T>
     where
         T: Send + 'static,
         F: FnOnce(&Node) -> Answer<T> + Send + 'static,
     {
-        let node = Arc::clone(&self.0);
+        self.within(&self.0.reads, work).await
+    }
+
+    /// Runs what needs the EVM on a blocking thread. It has places of its own, so that calls do not keep reads waiting.
+    async fn compute<T, F>(&self, work: F) -> RpcResult<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Node) -> Answer<T> + Send + 'static,
+    {
+        self.within(&self.0.calls, work).await
+    }
+
+    /// The permit goes with the work: a client that leaves does not free its place early.
+    async fn within<T, F>(&self, places: &Arc<Semaphore>, work: F) -> RpcResult<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Node) -> Answer<T> + Send + 'static,
+    {
+        let (node, places) = (Arc::clone(&self.0), Arc::clone(places));
         let task = async move {
-            let permit = Arc::clone(&node.calls).acquire_owned().await;
+            let permit = places.acquire_owned().await;
             tokio::task::spawn_blocking(move || {
                 let _permit = permit;
                 work(&node)
@@ -211,6 +238,7 @@ pub enum RpcError {
 pub struct RpcServer {
     addr: SocketAddr,
     handle: ServerHandle,
+    serving: JoinHandle<()>,
 }
 
 impl RpcServer {
@@ -219,25 +247,13 @@ impl RpcServer {
     /// # Errors
     /// When the address cannot be bound.
     pub async fn start(parts: RpcParts, config: RpcConfig) -> Result<Self, RpcError> {
-        let limits = ServerConfig::builder()
-            .max_request_body_size(config.request_bytes_max)
-            .max_response_body_size(config.response_bytes_max)
-            .max_connections(config.connections_max)
-            .set_batch_request_config(BatchRequestConfig::Limit(config.batch_max))
-            .max_subscriptions_per_connection(SUBSCRIPTIONS_PER_CONNECTION)
-            .set_id_provider(HexIds::default())
-            .build();
-        let cors = CorsLayer::new().allow_origin(Any).allow_methods(Any).allow_headers(Any);
         let bind = |source| RpcError::Bind { addr: config.listen, source };
-        let server = Server::builder()
-            .set_config(limits)
-            .set_http_middleware(tower::ServiceBuilder::new().layer(cors))
-            .build(config.listen)
-            .await
-            .map_err(bind)?;
-        let addr = server.local_addr().map_err(bind)?;
-        let handle = server.start(methods(Rpc::new(parts, config)));
-        Ok(Self { addr, handle })
+        let listener = TcpListener::bind(config.listen).await.map_err(bind)?;
+        let addr = listener.local_addr().map_err(bind)?;
+        let (stop, handle) = stop_channel();
+        let methods = methods(Rpc::new(parts, config)).into();
+        let serving = tokio::spawn(serve::serve(listener, config, methods, stop));
+        Ok(Self { addr, handle, serving })
     }
 
     /// Where it listens.
@@ -249,9 +265,10 @@ impl RpcServer {
     /// Serves until stopping is requested; requests under way are answered.
     pub async fn until(self, shutdown: Shutdown) {
         shutdown.requested().await;
-        if self.handle.stop().is_ok() {
-            self.handle.stopped().await;
-        }
+        // Neither fails but when it stopped already.
+        let _ = self.handle.stop();
+        let _ = self.serving.await;
+        self.handle.stopped().await;
     }
 }
 

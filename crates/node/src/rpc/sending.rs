@@ -268,7 +268,7 @@ impl SendingApiServer for Rpc {
         })
     }
     async fn fill_transaction(&self, request: TransactionRequest) -> RpcResult<Filled> {
-        self.heavy(move |node| fill(node, request)).await
+        self.compute(move |node| fill(node, request)).await
     }
     async fn pool_status(&self) -> RpcResult<PoolStatus> {
         let (pending, queued) = self.node().pool.counts();

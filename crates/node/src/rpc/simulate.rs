@@ -322,6 +322,6 @@ impl SimulateApiServer for Rpc {
         payload: SimulatePayload,
         block: Option<BlockId>,
     ) -> RpcResult<Vec<SimulatedBlock>> {
-        self.heavy(move |node| simulate(node, payload, block)).await
+        self.compute(move |node| simulate(node, payload, block)).await
     }
 }

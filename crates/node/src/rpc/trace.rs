@@ -257,7 +257,7 @@ impl TraceApiServer for Rpc {
         hash: B256,
         options: Option<GethDebugTracingOptions>,
     ) -> RpcResult<GethTrace> {
-        self.heavy(move |node| trace_transaction(node, hash, options.unwrap_or_default())).await
+        self.compute(move |node| trace_transaction(node, hash, options.unwrap_or_default())).await
     }
     async fn trace_call(
         &self,
@@ -265,7 +265,8 @@ impl TraceApiServer for Rpc {
         block: Option<BlockId>,
         options: Option<GethDebugTracingCallOptions>,
     ) -> RpcResult<GethTrace> {
-        self.heavy(move |node| trace_call(node, request, block, options.unwrap_or_default())).await
+        self.compute(move |node| trace_call(node, request, block, options.unwrap_or_default()))
+            .await
     }
     async fn trace_block_by_number(
         &self,
@@ -273,7 +274,7 @@ impl TraceApiServer for Rpc {
         options: Option<GethDebugTracingOptions>,
     ) -> RpcResult<Vec<Traced>> {
         let options = options.unwrap_or_default();
-        self.heavy(move |node| trace_block(node, block.into(), options)).await
+        self.compute(move |node| trace_block(node, block.into(), options)).await
     }
     async fn trace_block_by_hash(
         &self,
@@ -281,6 +282,6 @@ impl TraceApiServer for Rpc {
         options: Option<GethDebugTracingOptions>,
     ) -> RpcResult<Vec<Traced>> {
         let options = options.unwrap_or_default();
-        self.heavy(move |node| trace_block(node, hash.into(), options)).await
+        self.compute(move |node| trace_block(node, hash.into(), options)).await
     }
 }
