@@ -66,7 +66,7 @@ impl Env {
         keccak256(preimage)
     }
 
-    fn to_evm(&self, chain_id: u64) -> EvmEnv {
+    pub(crate) fn to_evm(&self, chain_id: u64) -> EvmEnv {
         let mut cfg = CfgEnv::new_with_spec(SPEC).with_chain_id(chain_id);
         cfg.tx_gas_limit_cap = Some(TX_GAS_MAX);
         let block = BlockEnv {

@@ -45,6 +45,8 @@ pub use rejection::Rejection;
 
 /// Blocks in a row on which a system transaction may fail before it leaves the pool.
 const STRIKES_MAX: u8 = 4;
+/// Hashes that a slow listener to accepted transactions may be behind; older ones it misses, and is told so.
+const ACCEPTED_KEPT: usize = 4_096;
 /// Local transactions that a slow gossip may be behind; older ones it misses, and they wait for this node's own block.
 const INSERTED_KEPT: usize = 4_096;
 
@@ -63,6 +65,7 @@ struct Inner {
     queue: Mutex<Queue>,
     journal: Journal,
     inserted: broadcast::Sender<Bytes>,
+    accepted: broadcast::Sender<B256>,
     counts: Counts,
 }
 
@@ -99,8 +102,18 @@ impl TxPool {
             queued: metrics.gauge("cairn_pool_transactions", "Transactions in the pool."),
         };
         let (inserted, _) = broadcast::channel(INSERTED_KEPT);
+        let (accepted, _) = broadcast::channel(ACCEPTED_KEPT);
         let queue = Mutex::default();
-        let pool = Self(Arc::new(Inner { ledger, disk, clock, queue, journal, inserted, counts }));
+        let pool = Self(Arc::new(Inner {
+            ledger,
+            disk,
+            clock,
+            queue,
+            journal,
+            inserted,
+            accepted,
+            counts,
+        }));
         for raw in &kept {
             // Most are executed by now and refused for their nonce.
             let _ = pool.insert(raw, true);
@@ -126,7 +139,24 @@ impl TxPool {
         }
         // Nobody listens before the gossip starts; it asks for `local` then.
         let _ = self.0.inserted.send(Bytes::copy_from_slice(raw));
+        let _ = self.0.accepted.send(hash);
         Ok(hash)
+    }
+
+    /// Hashes of all transactions as they come, local and gossiped, for subscribers.
+    #[must_use]
+    pub fn on_accept(&self) -> broadcast::Receiver<B256> {
+        self.0.accepted.subscribe()
+    }
+
+    /// All waiting transactions, or those of one sender, each with whether it is executable now or behind a gap.
+    #[must_use]
+    pub fn content(&self, sender: Option<Address>) -> Vec<(bool, Recovered<TxEnvelope>)> {
+        let queue = self.queue();
+        let of = queue.waiting().filter(|(_, queued)| {
+            sender.is_none_or(|sender| queued.transaction.signer() == sender)
+        });
+        of.map(|(runs_now, queued)| (runs_now, queued.transaction.clone())).collect()
     }
 
     /// Raw local transactions as they come, for the gossip.
@@ -315,8 +345,10 @@ impl cairn_consensus::Pool for TxPool {
     }
 
     fn gossiped(&self, raw: &[u8]) {
-        if let Err(reason) = self.insert(raw, false) {
-            tracing::trace!(%reason, "gossiped transaction refused");
+        match self.insert(raw, false) {
+            // Nobody may be subscribed.
+            Ok(hash) => drop(self.0.accepted.send(hash)),
+            Err(reason) => tracing::trace!(%reason, "gossiped transaction refused"),
         }
     }
 

@@ -159,6 +159,14 @@ impl Queue {
         self.senders.values().flat_map(|s| s.queued.values())
     }
 
+    /// All transactions, each with whether it is executable now or held behind a gap.
+    pub fn waiting(&self) -> impl Iterator<Item = (bool, &Queued)> {
+        self.senders.values().flat_map(|sender| {
+            let gap = sender.gap();
+            sender.queued.iter().map(move |(nonce, queued)| (*nonce < gap, queued))
+        })
+    }
+
     /// Adds a transaction whose sender's next ledger nonce is `next`.
     ///
     /// # Errors
