@@ -10,7 +10,7 @@ use alloy_consensus::{
     Header, SignableTransaction as _, TxEip1559, TxEnvelope, transaction::Recovered,
 };
 use alloy_eips::eip2718::Encodable2718 as _;
-use alloy_primitives::{Address, B256, Signature, TxKind, U256, eip191_hash_message};
+use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, U256, eip191_hash_message};
 use alloy_rpc_types_eth::TransactionRequest;
 use cairn_client::{Wallet, WalletError};
 use cairn_consensus::{Disk as _, FinalBlock, Pool as _};
@@ -19,7 +19,7 @@ use cairn_ledger::{
     time_of,
 };
 use cairn_primitives::TimeMs;
-use tokio::sync::watch;
+use tokio::sync::{broadcast, watch};
 
 use crate::{
     disk::{DiskError, RedbDisk},
@@ -156,6 +156,20 @@ impl DevChain {
     pub fn mine(&self) -> Result<u64, DevError> {
         let mut inner = self.lock();
         Ok(self.block(&mut inner, Vec::new(), Writes::default())?.number)
+    }
+
+    /// Makes a block if something waits for one and blocks are not to wait; the height.
+    pub(super) fn mine_waiting(&self) -> Result<u64, DevError> {
+        let mut inner = self.lock();
+        if !inner.automine || self.pool.is_empty() {
+            return Ok(self.head()?.number);
+        }
+        Ok(self.block(&mut inner, Vec::new(), Writes::default())?.number)
+    }
+
+    /// Tells of each transaction that comes into the pool.
+    pub(super) fn inserted(&self) -> broadcast::Receiver<Bytes> {
+        self.pool.on_insert()
     }
 
     /// Makes `count` blocks, each `interval_s` seconds after the one before.

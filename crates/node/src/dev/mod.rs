@@ -22,6 +22,7 @@ use cairn_client::Wallet;
 use cairn_consensus::{Disk as _, FinalBlock};
 use cairn_kit::{NetworkClock, Shutdown, metrics::Metrics};
 use cairn_ledger::StateError;
+use tokio::sync::broadcast::error::RecvError;
 
 pub use accounts::wallets;
 pub use chain::{DevChain, DevError};
@@ -118,32 +119,46 @@ impl DevNode {
         &self.chain
     }
 
-    /// Serves until stopping is requested; blocks come by themselves while an interval is set.
+    /// Serves until stopping is requested. Blocks come by themselves while an interval is set, and after transactions that came
+    /// another way than `eth_sendRawTransaction`.
     pub async fn run(self, shutdown: Shutdown) {
-        let mut interval = self.chain.interval();
-        let chain = self.chain.clone();
-        let mining = async move {
-            loop {
-                let every_ms = *interval.borrow_and_update();
-                if every_ms == 0 {
-                    if interval.changed().await.is_err() {
-                        return;
-                    }
-                    continue;
-                }
-                tokio::select! {
-                    () = tokio::time::sleep(Duration::from_millis(every_ms)) => {
-                        let chain = chain.clone();
-                        let mined = tokio::task::spawn_blocking(move || chain.mine()).await;
-                        if let Ok(Err(error)) = mined {
-                            tracing::error!(error = &error as &dyn std::error::Error, "no block");
-                        }
-                    }
-                    changed = interval.changed() => if changed.is_err() { return },
-                }
-            }
-        };
         let stop = shutdown.clone();
+        let mining = async {
+            tokio::join!(every_interval(self.chain.clone()), after_each(self.chain.clone()));
+        };
         tokio::join!(self.rpc.until(shutdown), stop.until(mining));
+    }
+}
+
+/// Makes a block each time the interval is over, while there is one.
+async fn every_interval(chain: DevChain) {
+    let mut interval = chain.interval();
+    loop {
+        let every_ms = *interval.borrow_and_update();
+        let pause = async {
+            if every_ms == 0 {
+                std::future::pending::<()>().await;
+            }
+            tokio::time::sleep(Duration::from_millis(every_ms)).await;
+        };
+        tokio::select! {
+            () = pause => mine(chain.clone(), DevChain::mine).await,
+            changed = interval.changed() => if changed.is_err() { return },
+        }
+    }
+}
+
+/// Makes a block of what is still waiting after it came into the pool.
+async fn after_each(chain: DevChain) {
+    let mut inserted = chain.inserted();
+    while !matches!(inserted.recv().await, Err(RecvError::Closed)) {
+        mine(chain.clone(), DevChain::mine_waiting).await;
+    }
+}
+
+async fn mine(chain: DevChain, how: fn(&DevChain) -> Result<u64, DevError>) {
+    let mined = tokio::task::spawn_blocking(move || how(&chain)).await;
+    if let Ok(Err(error)) = mined {
+        tracing::error!(error = &error as &dyn std::error::Error, "no block");
     }
 }
