@@ -4,7 +4,7 @@
 //! Every block keeps what it replaced, within the window of kept diffs; undoing them from the head down gives the exact
 //! tables of that height.
 
-use redb::WriteTransaction;
+use redb::{ReadableDatabase as _, WriteTransaction};
 
 use super::{
     DiskError, RedbDisk, Store,
