@@ -163,6 +163,8 @@ pub(crate) fn prices() -> revm::context_interface::cfg::GasParams {
 }
 
 #[cfg(test)]
+mod cost;
+#[cfg(test)]
 mod examples;
 #[cfg(test)]
 mod scenario;

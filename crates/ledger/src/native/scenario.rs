@@ -350,10 +350,16 @@ pub fn device_key(seed: u8) -> SecretKey {
 }
 
 fn register(chain: &mut Chain, seed: u8, owner: Address) -> FixedBytes<16> {
+    let sent = chain.send(owner, REGISTRY, stones(100), &registration(seed, owner));
+    sent.events::<IRegistry::DeviceRegistered>()[0].id
+}
+
+/// The registration of the device with this seed by `owner`.
+pub fn registration(seed: u8, owner: Address) -> IRegistry::registerCall {
     let public = device_key(seed).public();
     let position = Position { lat_e7: 406_895_000, lon_e7: -741_745_000, elevation_dm: 20 };
     let message = registration_message(7_777, owner, S, &public, position);
-    let call = IRegistry::registerCall {
+    IRegistry::registerCall {
         r: IRegistry::Registration {
             sector: S,
             keyType: public.key_type() as u8,
@@ -363,9 +369,7 @@ fn register(chain: &mut Chain, seed: u8, owner: Address) -> FixedBytes<16> {
             elevationDm: position.elevation_dm,
         },
         proof: device_key(seed).sign(&message).expect("signs").0.to_vec().into(),
-    };
-    let sent = chain.send(owner, REGISTRY, stones(100), &call);
-    sent.events::<IRegistry::DeviceRegistered>()[0].id
+    }
 }
 
 /// A receipt over these shares, signed.
