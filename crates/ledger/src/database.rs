@@ -105,7 +105,10 @@ impl Database for BlockDb<'_> {
         if let Some(code) = self.codes.get(&hash) {
             return Ok(code.clone());
         }
-        let code = Bytecode::new_legacy(self.base.code(hash)?);
+        // A delegation (EIP-7702), or anything else. Overrides of a call may hold bytes that are neither.
+        let bytes = self.base.code(hash)?;
+        let code = Bytecode::new_raw_checked(bytes.clone())
+            .unwrap_or_else(|_| Bytecode::new_legacy(bytes));
         self.codes.insert(hash, code.clone());
         Ok(code)
     }

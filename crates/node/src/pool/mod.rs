@@ -221,7 +221,11 @@ impl TxPool {
             }
             self.follows(&transaction, admitted.next_nonce)?;
         }
-        let queued = Queued::new(transaction, admitted.kind == Kind::System, local);
+        if admitted.delegated && !runs_now {
+            return Err(Rejection::DelegatedLimit { next: admitted.next_nonce });
+        }
+        let mut queued = Queued::new(transaction, admitted.kind == Kind::System, local);
+        queued.delegated = admitted.delegated;
         let mut queue = self.queue();
         let dropped = queue.insert(queued, admitted.next_nonce)?;
         self.count(&queue, dropped.len());
@@ -304,6 +308,9 @@ impl TxPool {
             };
             let Some((hash, system, transaction)) = first else { continue };
             let valid = self.check(&snapshot, &transaction);
+            if valid.as_ref().is_ok_and(|admitted| admitted.delegated) {
+                dropped += self.queue().delegate(*sender).len();
+            }
             let reason = match valid {
                 Err(reason) => Some(reason),
                 // It may be ahead of this node's head: it gets a few blocks.
@@ -320,6 +327,13 @@ impl TxPool {
         }
         dropped
     }
+}
+
+/// The accounts whose nonce a transaction moved: its sender's, and those that permitted it to set their code (EIP-7702).
+fn touched(transaction: &Recovered<TxEnvelope>) -> Vec<Address> {
+    let authorities = transaction.authorization_list().unwrap_or_default();
+    let authorities = authorities.iter().filter_map(|one| one.recover_authority().ok());
+    std::iter::once(transaction.signer()).chain(authorities).collect()
 }
 
 fn failed(error: &dyn std::error::Error) -> Rejection {
@@ -356,7 +370,7 @@ impl cairn_consensus::Pool for TxPool {
         let snapshot = self.0.disk.snapshot();
         let on_disk = |hash: B256| {
             let position = snapshot.position(hash).ok()??;
-            snapshot.transaction(position).ok()?.map(|transaction| transaction.signer())
+            snapshot.transaction(position).ok()?
         };
         let senders = {
             let mut queue = self.queue();
@@ -364,14 +378,16 @@ impl cairn_consensus::Pool for TxPool {
             let mut senders: Vec<Address> = transactions
                 .iter()
                 .filter_map(|hash| {
-                    queue.remove(*hash).map(|q| q.transaction.signer()).or_else(|| on_disk(*hash))
+                    queue.remove(*hash).map(|q| q.transaction).or_else(|| on_disk(*hash))
                 })
+                .flat_map(|transaction| touched(&transaction))
                 .collect();
-            // What a system transaction wanted may have been decided by others' meanwhile.
+            // What a system transaction wanted may have been decided by others' meanwhile, and a delegated account's balance
+            // may have been moved by others.
             senders.extend(
                 queue
                     .all()
-                    .filter(|queued| queued.system)
+                    .filter(|queued| queued.system || queued.delegated)
                     .map(|queued| queued.transaction.signer()),
             );
             senders.sort_unstable();
