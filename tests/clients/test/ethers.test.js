@@ -11,6 +11,8 @@ const wallet = new NonceManager(new Wallet(key, provider))
 const contract = ({ address, abi }, runner = wallet) => new Contract(address, abi, runner)
 const mint = (value) => contract(credits).mint({ value: parseEther(value) })
 after(async () => {
+  // What is under way on the socket comes back first: the end of a subscription is nobody's to wait for.
+  await socket.send('eth_blockNumber', [])
   provider.destroy()
   await socket.destroy()
 })

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { encodeFunctionData, parseEther } from 'viem'
+import { encodeFunctionData, parseEther, toFunctionSelector } from 'viem'
 import { account, client, credits, mined, stranger, wallet } from '../lib/network.js'
 
 const ask = (method, ...params) => client.request({ method, params })
@@ -36,7 +36,7 @@ test('simulated blocks and calls', async () => {
   assert.equal(blocks[1].number, blocks[0].number + 1n)
   assert.equal(blocks[0].calls[0].status, 'success')
   assert.equal(blocks[0].calls[0].logs.length, 1)
-  assert.deepEqual([blocks[1].calls[0].status, blocks[1].calls[0].error?.cause?.name], ['failure', 'ContractFunctionRevertedError'])
+  assert.deepEqual([blocks[1].calls[0].status, blocks[1].calls[0].data], ['failure', toFunctionSelector('AccountBound()')])
   const { results } = await client.simulateCalls({ account: account.address, calls: [{ to: poor, value: 1n }] })
   assert.equal(results[0].status, 'success')
 })
