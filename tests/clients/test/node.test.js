@@ -30,7 +30,7 @@ test('simulated blocks and calls', async () => {
     blocks: [
       { stateOverrides: [{ address: poor, balance: parseEther('1') }],
         calls: [{ account: poor, to: account.address, value: parseEther('1') }] },
-      { calls: [{ ...credits, account: account.address, functionName: 'transfer', args: [poor, 1n] }] },
+      { calls: [{ to: credits.address, abi: credits.abi, account: account.address, functionName: 'transfer', args: [poor, 1n] }] },
     ],
   })
   assert.equal(blocks[1].number, blocks[0].number + 1n)
