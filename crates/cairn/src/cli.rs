@@ -284,6 +284,8 @@ pub struct BenchArgs {
 pub enum BenchName {
     /// Readings from bytes to sealed file, beside raw Ed25519 verification of the same batches.
     Evidence,
+    /// What native calls charge, beside the gas that their CPU time buys elsewhere.
+    Gas,
     /// Transactions from bytes to receipts, beside raw sender recovery of the same transactions.
     Ledger,
     /// One epoch of 100,000 devices scored.
