@@ -12,27 +12,40 @@ if ! cmp --quiet python/requirements.txt .venv/requirements.txt; then
 fi
 
 data=$(mktemp -d)
-network=
+running=()
 stop() {
-  if [[ -n "$network" ]]; then
-    kill -INT "$network" 2>/dev/null || true
-    wait "$network" 2>/dev/null || true
-  fi
+  for process in "${running[@]}"; do
+    kill -INT "$process" 2>/dev/null || true
+    wait "$process" 2>/dev/null || true
+  done
   rm -rf "$data"
 }
 trap stop EXIT
 
-if [[ -z "${CAIRN_RPC:-}" ]]; then
-  ${CAIRN:-cargo run --release --quiet --} up --dir "$data/network" --rpc-port 0 >"$data/log" 2>&1 &
-  network=$!
-  # The file with the endpoints is written when everything runs.
-  until [[ -f "$data/network/network.json" ]]; do
-    if ! kill -0 "$network" 2>/dev/null; then
-      cat "$data/log"
+# Waits until the process has written the file; shows its log if it ends before.
+wait_for() {
+  until [[ -s "$2" ]]; do
+    if ! kill -0 "$1" 2>/dev/null; then
+      cat "$3"
       exit 1
     fi
     sleep 1
   done
+}
+
+# A development chain, for the suite that a contract author would write.
+${CAIRN:-cargo run --release --quiet --} up --dev --dir "$data/dev" --rpc-port 0 --json >"$data/ready" 2>"$data/dev.log" &
+running+=($!)
+wait_for "$!" "$data/ready" "$data/dev.log"
+CAIRN_DEV_RPC=$(node -p 'JSON.parse(require("fs").readFileSync(process.argv[1])).rpc' "$data/ready")
+export CAIRN_DEV_RPC
+npm run dev
+
+if [[ -z "${CAIRN_RPC:-}" ]]; then
+  ${CAIRN:-cargo run --release --quiet --} up --dir "$data/network" --rpc-port 0 >"$data/log" 2>&1 &
+  running+=($!)
+  # The file with the endpoints is written when everything runs.
+  wait_for "$!" "$data/network/network.json" "$data/log"
   CAIRN_RPC=$(node -p 'JSON.parse(require("fs").readFileSync(process.argv[1])).rpc[0]' "$data/network/network.json")
   # The founder has stones and sends nothing by itself.
   export CAIRN_RPC CAIRN_KEY_FILE="$data/network/keys/founder.key"
