@@ -191,11 +191,7 @@ impl Scenario {
     /// Runs it: the hash of the whole trace, or what went wrong.
     fn run(&self) -> Result<String, String> {
         let network = self.network.clone();
-        let exit = Recovered {
-            network: network.clone(),
-            quiet: self.quiet,
-            target: Arc::new(AtomicU64::new(u64::MAX)),
-        };
+        let exit = Recovered { quiet: self.quiet, target: Arc::new(AtomicU64::new(u64::MAX)) };
         let plan = PlanBuilder::new(network.clone())
             .link(self.link.clone())
             .seed(self.seed)
@@ -227,7 +223,6 @@ fn relink(nodes: &[PublicKey], from: usize, to: usize, link: &Link) -> Action<Pu
 /// Reached when every honest validator has [`MORE_BLOCKS`] more than the highest had when the last fault ended.
 #[derive(Clone)]
 struct Recovered {
-    network: Network,
     quiet: Duration,
     target: Arc<AtomicU64>,
 }
@@ -246,7 +241,7 @@ impl ExitCondition<PublicKey, Node> for Recovered {
         target_count: usize,
     ) -> Pin<Box<dyn Future<Output = Result<bool, String>> + Send + 'a>> {
         Box::pin(async move {
-            if self.network.elapsed() <= self.quiet {
+            if nodes.iter().all(|node| node.elapsed() <= self.quiet) {
                 return Ok(false);
             }
             let mut heights = Vec::with_capacity(nodes.len());

@@ -87,8 +87,6 @@ pub struct Network {
     pub restore: Option<(usize, u64)>,
     /// How often each validator has started.
     pub starts: Arc<Mutex<BTreeMap<usize, u32>>>,
-    /// Virtual time, once a validator runs.
-    clock: Arc<Mutex<Option<deterministic::Context>>>,
 }
 
 impl Network {
@@ -104,16 +102,7 @@ impl Network {
             skew: None,
             restore: None,
             starts: Arc::default(),
-            clock: Arc::default(),
         }
-    }
-
-    /// Virtual time since the start.
-    pub fn elapsed(&self) -> Duration {
-        let clock = self.clock.lock().unwrap();
-        clock
-            .as_ref()
-            .map_or(Duration::ZERO, |clock| clock.current().duration_since(UNIX_EPOCH).unwrap())
     }
 }
 
@@ -123,6 +112,14 @@ pub struct Node {
     /// None of a validator that keeps no chain.
     marshal: Option<Marshal>,
     disk: MemoryDisk,
+    clock: Arc<deterministic::Context>,
+}
+
+impl Node {
+    /// Virtual time since the start.
+    pub fn elapsed(&self) -> Duration {
+        self.clock.current().duration_since(UNIX_EPOCH).unwrap()
+    }
 }
 
 impl ProcessedHeight for Node {
@@ -155,11 +152,12 @@ impl EngineDefinition for Network {
             self.identity.genesis.validators.iter().map(|v| v.consensus_key).collect();
         let set = validator_set(&seats).unwrap();
         let scheme = Scheme::signer(&namespace(&self.identity.hash), set, key).unwrap();
-        self.clock.lock().unwrap().get_or_insert_with(|| init.context.child("clock"));
+        // It goes with the validator's state: a context must not outlive its runtime.
+        let clock = Arc::new(init.context.child("clock"));
         if self.two_faced == Some(init.index) {
             let votes = init.channels.into_iter().next().expect("votes are the first channel");
             let handle = TwoFaced { scheme }.start(init.context.child("two_faced"), votes);
-            return (handle, Node { marshal: None, disk: self.disks[init.index].clone() });
+            return (handle, Node { marshal: None, disk: self.disks[init.index].clone(), clock });
         }
         let pool = MemoryPool::default();
         for nonce in 0..TRANSFERS {
@@ -204,7 +202,7 @@ impl EngineDefinition for Network {
                 MonitorReporter::new(me, monitor, state)
             })
             .await;
-        (running.engine, Node { marshal: Some(running.marshal), disk })
+        (running.engine, Node { marshal: Some(running.marshal), disk, clock })
     }
 
     fn start(engine: Handle<()>) -> Handle<()> {
