@@ -27,7 +27,10 @@ impl GasRow {
     /// Gas charged per gas that the CPU time is worth, in thousandths: below 1,000 a call is too cheap.
     #[must_use]
     pub const fn charged_permille(&self) -> u64 {
-        if self.worth_gas == 0 { u64::MAX } else { self.gas * 1_000 / self.worth_gas }
+        match (self.gas * 1_000).checked_div(self.worth_gas) {
+            Some(permille) => permille,
+            None => u64::MAX,
+        }
     }
 }
 

@@ -345,7 +345,7 @@ mod tests {
         let entry = waiting[0].entries[0].clone();
         let full = Closed { epoch: Epoch(5), entries: vec![entry; BATCHES_MAX] };
         assert_eq!(fitting(&[closed(4, &mut station, 1), full.clone()]), 1);
-        assert_eq!(fitting(&[full.clone()]), 1);
+        assert_eq!(fitting(std::slice::from_ref(&full)), 1);
         assert_eq!(fitting(&[full, closed(6, &mut station, 1)]), 1);
     }
 }

@@ -81,7 +81,7 @@ pub enum VerifierError {
         epoch: Epoch,
         /// Why.
         #[source]
-        source: GatherError,
+        source: Box<GatherError>,
     },
     /// The inputs contradict themselves.
     #[error(transparent)]
@@ -89,6 +89,13 @@ pub enum VerifierError {
     /// The archive cannot be written.
     #[error(transparent)]
     Archive(#[from] ArchiveError),
+}
+
+impl VerifierError {
+    /// Something that `epoch` needs is not there.
+    fn gather(epoch: Epoch, source: GatherError) -> Self {
+        Self::Gather { epoch, source: Box::new(source) }
+    }
 }
 
 /// Phases of `IBatches.Status`.
@@ -209,7 +216,7 @@ impl<L: LedgerRead, D: Desk> Verifier<L, D> {
         if let Some(source) = missing
             && !self.is_late(epoch).await?
         {
-            return Err(VerifierError::Gather { epoch, source });
+            return Err(VerifierError::gather(epoch, source));
         }
         if commitments.is_empty() {
             // Nothing to hold: the set freezes by itself when the windows are over, or at once when all say so.
@@ -250,7 +257,7 @@ impl<L: LedgerRead, D: Desk> Verifier<L, D> {
         if status.phase != FROZEN || self.voted.contains(&(epoch, status.round)) {
             return Ok(());
         }
-        let gather = |source| VerifierError::Gather { epoch, source };
+        let gather = |source| VerifierError::gather(epoch, source);
         let inputs = inputs(&self.ledger, &self.network, epoch).await.map_err(gather)?;
         let outcome = match &self.computed {
             Some((at, commitments, outcome))
@@ -269,7 +276,7 @@ impl<L: LedgerRead, D: Desk> Verifier<L, D> {
 
     async fn compute(&mut self, inputs: Inputs) -> Result<Outcome, VerifierError> {
         let epoch = inputs.epoch;
-        let gather = |source| VerifierError::Gather { epoch, source };
+        let gather = |source| VerifierError::gather(epoch, source);
         let Self { ledger, sources, network, past, .. } = &mut *self;
         let mut after =
             past.before(&*ledger, sources, network, epoch).await.map_err(gather)?.clone();

@@ -97,7 +97,7 @@ impl Settler {
         past: &mut Past,
         epoch: Epoch,
     ) -> Result<(), VerifierError> {
-        let gather = |source| VerifierError::Gather { epoch, source };
+        let gather = |source| VerifierError::gather(epoch, source);
         let voted = final_result(around, epoch).await?;
         let inputs = inputs(around.ledger, around.network, epoch).await.map_err(gather)?;
         if !self.differing.contains(&epoch) {
@@ -142,14 +142,12 @@ async fn final_result<L: LedgerRead>(
     epoch: Epoch,
 ) -> Result<Outcome, VerifierError> {
     let result = around.ledger.result(epoch, around.network.sector, BlockTag::Latest).await?;
-    Outcome::of_ledger(&result).ok_or(VerifierError::Gather {
+    let too_many = || GatherError::File {
         epoch,
-        source: GatherError::File {
-            epoch,
-            file: "the ledger's result",
-            reason: "more stones than there can be".to_owned(),
-        },
-    })
+        file: "the ledger's result",
+        reason: "more stones than there can be".to_owned(),
+    };
+    Outcome::of_ledger(&result).ok_or_else(|| VerifierError::gather(epoch, too_many()))
 }
 
 /// Recomputes an epoch and writes its folder if the result is the final one; else keeps it beside, and says `false`.
@@ -161,7 +159,7 @@ async fn recomputed<L: LedgerRead>(
     voted: &Outcome,
 ) -> Result<bool, VerifierError> {
     let epoch = inputs.epoch;
-    let gather = |source| VerifierError::Gather { epoch, source };
+    let gather = |source| VerifierError::gather(epoch, source);
     let Around { ledger, sources, network, .. } = around;
     let envelopes = included(sources, network, inputs).await.map_err(gather)?;
     let mut after = past.before(*ledger, sources, network, epoch).await.map_err(gather)?.clone();
@@ -222,21 +220,21 @@ async fn final_leaves(
         equal.then_some(()).ok_or(GatherError::Root { file, epoch, expected, found })
     };
     let found = sources
-        .from_peers(epoch, EpochFile::Verdicts, |file| {
+        .ask_peers(epoch, EpochFile::Verdicts, |file| {
             let leaves = verdicts(epoch, file)?;
             let hashes = leaves.iter().map(VerdictLeaf::hash).collect();
             check(EpochFile::Verdicts, voted.verdict_root, root(hashes)).map(|()| leaves)
         })
         .await?;
     let scores = sources
-        .from_peers(epoch, EpochFile::Scores, |file| {
+        .ask_peers(epoch, EpochFile::Scores, |file| {
             let leaves = leaves(epoch, EpochFile::Scores, file, ScoreLeaf::from_bytes)?;
             let hashes = leaves.iter().map(ScoreLeaf::hash).collect();
             check(EpochFile::Scores, voted.score_root, root(hashes)).map(|()| leaves)
         })
         .await?;
     let rewards = sources
-        .from_peers(epoch, EpochFile::Rewards, |file| {
+        .ask_peers(epoch, EpochFile::Rewards, |file| {
             let leaves = leaves(epoch, EpochFile::Rewards, file, Reward::decode)?;
             let tree = reward_tree(&leaves);
             check(EpochFile::Rewards, voted.reward_root, tree.root()).map(|()| leaves)

@@ -154,7 +154,7 @@ impl Sources {
     ///
     /// # Errors
     /// What was wrong with the last one, or that no peer has any.
-    pub(crate) async fn from_peers<T>(
+    pub(crate) async fn ask_peers<T>(
         &self,
         epoch: Epoch,
         file: EpochFile,

@@ -116,7 +116,7 @@ impl Reference {
         flaw: u8,
     ) -> Result<(), Refusal> {
         let count = devices.len() as u128;
-        if stones % count != 0 {
+        if !stones.is_multiple_of(count) {
             return Err(OUT_OF_RANGE);
         }
         let mut next = self.clone();

@@ -113,7 +113,7 @@ where
 
     fn step(&mut self, interp: &mut Interpreter, context: &mut CTX) {
         self.budget.steps = self.budget.steps.wrapping_add(1);
-        if self.budget.steps % STEPS_PER_LOOK == 0 {
+        if self.budget.steps.is_multiple_of(STEPS_PER_LOOK) {
             self.budget.look();
         }
         if self.keeps.steps {
