@@ -341,7 +341,7 @@ pub fn write_keys(folder: &Folder, keys: &DevKeys, stations: &[Station]) -> Resu
     Ok(())
 }
 
-/// Genesis of a network without a fleet whose wallets hold all stones: benchmarks, development chains.
+/// Genesis of a network without a fleet whose wallets hold all stones: that of a development chain.
 pub fn funded_genesis(keys: &DevKeys, wallets: &[Wallet], start_ms: u64) -> Result<Genesis> {
     let founding = Founding { stations: &[], start_ms, epoch_seconds: 20, keys };
     let mut genesis = founding.genesis()?;
