@@ -36,8 +36,7 @@ impl Rates {
     fn add(&mut self, leaves: &[Vec<ScoreLeaf>], bad: usize, reason: Rejection) {
         for (length, ratios) in LENGTHS.into_iter().zip(&mut self.ratios) {
             let mean = |leaves: &[ScoreLeaf]| summary(&leaves[..length]).mean;
-            let honest: Vec<u64> =
-                others(leaves, bad).map(|leaves| mean(leaves)).collect();
+            let honest: Vec<u64> = others(leaves, bad).map(|leaves| mean(leaves)).collect();
             let count = u64::try_from(honest.len()).expect("few");
             ratios.push(mean(&leaves[bad]) * 1_000 * count / honest.iter().sum::<u64>().max(1));
         }
@@ -62,7 +61,12 @@ impl Rates {
         }
         format!(
             "{} | named {}/{}, never {:>2} | wronged {:>3}/{}",
-            cells.join(" | "), self.named, self.refused, self.silent, self.wronged, self.honest
+            cells.join(" | "),
+            self.named,
+            self.refused,
+            self.silent,
+            self.wronged,
+            self.honest
         )
     }
 }
@@ -84,7 +88,9 @@ fn main() {
     println!("{} runs each; per length: median, ninth decile, (runs at 300 or more)", starts.len());
     for (size, fleet) in &fleets {
         for cheat in Cheat::all() {
-            if !format!("{cheat:?}").contains(&only) { continue; }
+            if !format!("{cheat:?}").contains(&only) {
+                continue;
+            }
             let mut rates = Rates::default();
             for (n, start) in starts.iter().enumerate() {
                 // Not the first: nobody registered before it, so it cannot be a copy.
@@ -95,7 +101,9 @@ fn main() {
             println!("{size} {:<22} {}", format!("{cheat:?}"), rates.line());
         }
     }
-    println!("honest: hours refused per mille by season and device; runs of 24/72 h that keep 95 % or less");
+    println!(
+        "honest: hours refused per mille by season and device; runs of 24/72 h that keep 95 % or less"
+    );
     for (size, fleet) in &fleets {
         honest(*size, fleet, last, &starts);
     }
@@ -126,6 +134,9 @@ fn honest(size: usize, fleet: &[Station], last: u64, starts: &[u64]) {
     }
     println!(
         "{size}: {by_season} mean score {}; first day {}; runs wronged {}/{} of {runs}",
-        mean / (4 * size as u64), day_mean / runs as u64, wronged[0], wronged[1]
+        mean / (4 * size as u64),
+        day_mean / runs as u64,
+        wronged[0],
+        wronged[1]
     );
 }

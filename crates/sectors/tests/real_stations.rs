@@ -66,7 +66,7 @@ fn honest_stations_keep_their_hours_for_a_quarter() {
     for (name, stations) in [("three", three()), ("nine", nine(&three(), 1))] {
         for (i, leaves) in simulate(&stations, 0, 2_157).iter().enumerate() {
             let s = summary(leaves);
-            assert!(s.accepted > 970 && s.mean > 950, "{name} {i}: {s:?}");
+            assert!(s.accepted > 950 && s.mean > 900, "{name} {i}: {s:?}");
         }
     }
 }

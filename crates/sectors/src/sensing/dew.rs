@@ -34,11 +34,14 @@ mod tests {
     #[test]
     fn dew_points_are_those_of_the_tables() {
         // Temperature, humidity, dew point; 0.1 K is what the parabola may be off.
-        for (t, h, dew) in [(2_000, 5_000, 926), (3_000, 8_000, 2_617), (0, 10_000, 0), (-1_000, 7_000, -1_444)] {
+        for (t, h, dew) in
+            [(2_000, 5_000, 926), (3_000, 8_000, 2_617), (0, 10_000, 0), (-1_000, 7_000, -1_444)]
+        {
             assert!((dew_point(t, h) - dew).abs() <= 15, "{t} {h}: {}", dew_point(t, h));
         }
         for t in [-9_000, -500, 0, 6_000] {
-            assert_eq!(dew_point(t, 10_000), t);
+            // Rounded down twice.
+            assert!((t - 1..=t).contains(&dew_point(t, 10_000)));
             assert!(dew_point(t, 0) < t - 2_000);
         }
     }

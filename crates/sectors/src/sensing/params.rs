@@ -117,14 +117,7 @@ pub const LEVEL_P: usize = 2;
 pub const LEVEL_DEW: usize = 3;
 /// What a neighbour may differ by: temperature, humidity, pressure, dew point.
 pub const TOLERANCES: [Tolerance; 4] = [
-    Tolerance {
-        base: 100,
-        per_km: 7,
-        per_km_max: 100,
-        per_far_km: 5,
-        per_1000_dm: 50,
-        scale: 200,
-    },
+    Tolerance { base: 100, per_km: 7, per_km_max: 100, per_far_km: 5, per_1000_dm: 50, scale: 200 },
     Tolerance {
         base: 1_500,
         per_km: 100,
@@ -141,14 +134,7 @@ pub const TOLERANCES: [Tolerance; 4] = [
         per_1000_dm: 1_300,
         scale: 400,
     },
-    Tolerance {
-        base: 100,
-        per_km: 4,
-        per_km_max: 50,
-        per_far_km: 5,
-        per_1000_dm: 50,
-        scale: 200,
-    },
+    Tolerance { base: 100, per_km: 4, per_km_max: 50, per_far_km: 5, per_1000_dm: 50, scale: 200 },
 ];
 /// Ages of which the dew point is known: those of the longest offset window.
 pub const DEW_WINDOW: usize = 24;

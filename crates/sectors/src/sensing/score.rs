@@ -13,15 +13,12 @@ use cairn_primitives::{DeviceId, Epoch, EpochSchedule, Position, Sector, TimeMs}
 
 use super::{
     History, IRRADIANCE, Reading, Sample,
-    compare::{
-        Neighbour, alike, excess, field_number, frozen_field, frozen_whole, heat,
-        offset,
-    },
+    compare::{Neighbour, alike, excess, field_number, frozen_field, frozen_whole, heat, offset},
     neighbours::{Index, Near, Point},
     params::{
-        BOUNDS, DIURNAL_MIN, DIURNAL_WINDOW, GATE_NEIGHBOURS, JUMP, LOCATION_FULL_M,
-        LEVEL_DEW, LEVEL_T, LOCATION_ZERO_M, N_ALONE, N_ONE, NO_FIELD, N_UNPROVEN, FOLLOW_TOTAL, FOLLOW_WORST, SHAPE_FIELDS, SOLAR_MIN, SOLAR_RATIO,
-        SOLAR_WINDOW, T, TOLERANCES,
+        BOUNDS, DIURNAL_MIN, DIURNAL_WINDOW, FOLLOW_TOTAL, FOLLOW_WORST, GATE_NEIGHBOURS, JUMP,
+        LEVEL_DEW, LEVEL_T, LOCATION_FULL_M, LOCATION_ZERO_M, N_ALONE, N_ONE, N_UNPROVEN, NO_FIELD,
+        SHAPE_FIELDS, SOLAR_MIN, SOLAR_RATIO, SOLAR_WINDOW, T, TOLERANCES,
     },
     shape::{Follow, Pace, follow, pace, shifted},
     solar::clear_sky,

@@ -198,4 +198,3 @@ fn log2_milli(x: i64) -> i64 {
     let whole = x.ilog2();
     i64::from(whole) * 1_000 + (((x - (1 << whole)) * 1_000) >> whole)
 }
-

@@ -227,7 +227,9 @@ impl Cheat {
         let mut out = fleet.to_vec();
         let own = &fleet[bad];
         out[bad] = match self {
-            Self::Copy => Station { position: own.position, ..fleet[bad.saturating_sub(1)].clone() },
+            Self::Copy => {
+                Station { position: own.position, ..fleet[bad.saturating_sub(1)].clone() }
+            }
             Self::NoisyCopy => {
                 let copy = fleet[bad.saturating_sub(1)].with_noise(start, &[3, 20, 5, 0, 3, 0, 0]);
                 Station { position: own.position, ..copy }
