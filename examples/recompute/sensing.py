@@ -537,13 +537,10 @@ def factor_neighbour(device, neighbours):
         worst = min(worst, max(0, 1000 - abs(value) * 1000 // s))
         most = max(most, n)
     if most == 0:
-        factor = 700
-    elif most == 1:
-        factor = clamp(worst, 700, 850)
-    else:
-        factor = min(worst, proven(follow(device, neighbours)))
-    own = sum(cost is not None for cost in device.pace.values())
-    return factor if own >= 2 else min(factor, N_UNPROVEN)
+        return 700
+    if most == 1:
+        return clamp(worst, 700, 850)
+    return min(worst, proven(follow(device, neighbours)))
 
 
 def proven(followed):

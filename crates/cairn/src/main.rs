@@ -2,6 +2,7 @@
 
 mod cli;
 mod commands;
+mod dev;
 mod network;
 mod output;
 mod session;
@@ -39,6 +40,7 @@ fn main() -> ExitCode {
 
 async fn run(command: &Command) -> Result<ExitCode> {
     match command {
+        Command::Up(args) if args.dev => dev::dev(args).await?,
         Command::Up(args) => up::up(args).await?,
         Command::Status(args) => commands::status(args).await?,
         Command::Devices(command) => commands::devices(command).await?,
@@ -49,7 +51,8 @@ async fn run(command: &Command) -> Result<ExitCode> {
         Command::Query(args) => commands::query(args).await?,
         Command::Audit(args) => return commands::audit(args).await,
         Command::CheckState(args) => return commands::check_state(args),
-        Command::Bench(args) => commands::bench(args)?,
+        // A benchmark may start a runtime of its own, which is not allowed inside one.
+        Command::Bench(args) => tokio::task::block_in_place(|| commands::bench(args))?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -5,6 +5,12 @@
 //! much more this one does. Linux only: CPU time is read from `/proc`, summed over all threads of the process, so that
 //! nothing else may run in it.
 
+mod gas;
+mod workloads;
+
+pub use gas::{GasRow, gas_table};
+pub use workloads::{Prepared, RECOVERIES, Workload, prepare};
+
 use std::{
     fs, io,
     path::Path,
@@ -249,6 +255,28 @@ mod tests {
 
     use super::*;
     use crate::tests::fixture::{identity, transfer};
+
+    /// Each kind runs, signed, through everything; nothing fails inside (a failed call is cheap and would measure nothing).
+    #[test]
+    fn every_workload_succeeds() {
+        for workload in Workload::ALL {
+            let Prepared { ledger, state, parent, blocks } = prepare(workload, 2, 5);
+            let env = ledger.next_env(&parent, cairn_ledger::time_of(&parent), Address::ZERO);
+            let raw: Vec<Bytes> = blocks[0].iter().map(|raw| Bytes::copy_from_slice(raw)).collect();
+            let executed = ledger.verify(&state, &env, recover(&raw).unwrap()).unwrap();
+            assert!(
+                executed.receipts.iter().all(alloy_consensus::TxReceipt::status),
+                "{workload:?}"
+            );
+            let folder = tempfile::tempdir().unwrap();
+            let measured = measure(&ledger, state, parent, &blocks, folder.path()).unwrap();
+            assert_eq!((measured.blocks, measured.transactions), (2, 10), "{workload:?}");
+        }
+        let rows = gas_table(2, 5).unwrap();
+        assert_eq!(rows.len(), Workload::ALL.len() - 1);
+        let recover = rows.iter().find(|row| row.workload == Workload::Recover).unwrap();
+        assert!(recover.gas > RECOVERIES * 3_000 && recover.gas < RECOVERIES * 3_400);
+    }
 
     #[test]
     fn every_part_of_a_block_costs_something() {

@@ -3,12 +3,13 @@
 //! ```text
 //!   disk   the finalised ledger in one file      pool   transactions on their way
 //!   rpc    JSON-RPC for wallets and tools        validator   all of it with consensus, as one role
-//!   offline   the ledger of a stopped node
+//!   offline   the ledger of a stopped node       dev         a chain without consensus, for contract authors
 //! ```
 //! Architecture invariant: what the ledger is, `ledger` decides; what is final, `consensus` decides; a node keeps and shows it.
 
 #[cfg(test)]
 mod chain;
+pub mod dev;
 pub mod disk;
 pub mod offline;
 pub mod pool;

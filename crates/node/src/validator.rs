@@ -14,6 +14,7 @@ use std::{
     io,
     net::SocketAddr,
     path::{Path, PathBuf},
+    pin::Pin,
     sync::Arc,
     time::Duration,
 };
@@ -273,8 +274,8 @@ impl ValidatorNode {
             hash: network.hash,
             ledger: ledger.clone(),
         };
-        let consensus = run_validator(
-            &identity,
+        let consensus = begin(
+            identity,
             ValidatorConfig {
                 secret: keys.consensus,
                 storage: config.folder.join("consensus"),
@@ -284,7 +285,7 @@ impl ValidatorNode {
             },
             disk.clone(),
             pool.clone(),
-            Arc::new(clock.clone()),
+            clock.clone(),
         )
         .await?;
         let rpc = RpcServer::start(
@@ -372,6 +373,18 @@ impl ValidatorNode {
     pub async fn run(self) -> Result<(), TasksError> {
         self.tasks.run().await
     }
+}
+
+/// Starts consensus. A plain function with a boxed future, because an `async fn` is compiled again in every program that awaits it,
+/// and this one holds the whole engine: minutes of compiling, which only this crate spends.
+fn begin(
+    identity: NetworkIdentity,
+    config: ValidatorConfig,
+    disk: RedbDisk,
+    pool: TxPool,
+    clock: NetworkClock,
+) -> Pin<Box<dyn Future<Output = Result<ValidatorHandle, ValidatorError>> + Send>> {
+    Box::pin(async move { run_validator(&identity, config, disk, pool, Arc::new(clock)).await })
 }
 
 /// Fails when consensus ends by itself; stops it last, because it was started first.

@@ -119,7 +119,8 @@ fn honest(size: usize, fleet: &[Station], last: u64, starts: &[u64]) {
             let s = summary(leaves);
             mean += s.mean;
             let refused = s.rejections.values().sum::<usize>();
-            format!("{:.1}", refused as f64 * 1_000. / s.delivered as f64)
+            let tenths = refused * 10_000 / s.delivered;
+            format!("{}.{}", tenths / 10, tenths % 10)
         });
         by_season += &format!("{}; ", refused.collect::<Vec<_>>().join(" "));
     }

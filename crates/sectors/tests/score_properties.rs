@@ -65,8 +65,7 @@ fn with(field: usize, value: i32) -> Values {
 
 #[test]
 fn own_gates_in_precedence_order() {
-    // Without hours of its own a device has at most `N_UNPROVEN`.
-    check(&[FAIR], None, None, 200);
+    check(&[FAIR], None, None, 700);
     check(&[], None, Some(Rejection::Silent), 0);
     for (field, value, bound) in
         [(0, 6_001, 6_000), (1, -1, 0), (2, 46_100, 11_500), (4, 0, 50_000), (6, 16_001, 16_000)]
@@ -78,7 +77,7 @@ fn own_gates_in_precedence_order() {
             (field, value.into(), bound)
         );
     }
-    check(&[with(0, 2_500)], Some(FAIR), None, 200);
+    check(&[with(0, 2_500)], Some(FAIR), None, 700);
     check(&[with(0, 2_501)], Some(FAIR), Some(Rejection::Jump), 0);
     check(&[with(4, 99_799)], Some(FAIR), Some(Rejection::Jump), 0);
     check(&[[None; 7]], None, None, 0);

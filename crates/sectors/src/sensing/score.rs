@@ -18,7 +18,7 @@ use super::{
     params::{
         BOUNDS, DIURNAL_MIN, DIURNAL_WINDOW, FOLLOW_TOTAL, FOLLOW_WORST, GATE_NEIGHBOURS, JUMP,
         LEVEL_DEW, LEVEL_T, LOCATION_FULL_M, LOCATION_ZERO_M, N_ALONE, N_ONE, N_UNPROVEN, NO_FIELD,
-        SHAPE_FIELDS, SOLAR_MIN, SOLAR_RATIO, SOLAR_WINDOW, T, TOLERANCES,
+        SOLAR_MIN, SOLAR_RATIO, SOLAR_WINDOW, T, TOLERANCES,
     },
     shape::{Follow, Pace, follow, pace, shifted},
     solar::clear_sky,
@@ -358,14 +358,11 @@ fn agreement(own: &Station<'_>, near: &[Neighbour<'_>]) -> i64 {
         worst = worst.min((1_000 - excess.abs() * 1_000 / scale).max(0));
         most = most.max(n);
     }
-    let alone = match most {
+    match most {
         0 => N_ALONE,
         1 => worst.clamp(N_ALONE, N_ONE),
         _ => worst.min(follow(&own.tracks, near).map_or(N_UNPROVEN, proven)),
-    };
-    // Without hours of its own nobody could tell, neighbours or not.
-    let own_fields = own.pace.iter().flatten().count();
-    if own_fields < SHAPE_FIELDS { alone.min(N_UNPROVEN) } else { alone }
+    }
 }
 
 /// The most that N can be, by how well the device follows its neighbours.

@@ -71,7 +71,7 @@ fn costs(
 }
 
 /// How fast each field changes: the cost of a device's own values against those of `FOLLOW_LAG` epochs before.
-pub(super) fn pace(own: &Tracks) -> [Option<i64>; TRACKS] {
+pub(super) fn pace(own: &Tracks) -> Pace {
     let mut out = [None; TRACKS];
     for (track, cost) in out.iter_mut().enumerate().filter(|(track, _)| SHAPE_SCALE[*track] > 0) {
         let values = &own.fields[track];
