@@ -12,7 +12,7 @@ pub use gas::{GasRow, gas_table};
 pub use workloads::{Prepared, RECOVERIES, Workload, prepare};
 
 use std::{
-    fs, io,
+    io,
     path::Path,
     time::{Duration, Instant},
 };
@@ -24,6 +24,7 @@ use alloy_consensus::{
 };
 use alloy_primitives::{Address, B256, Signature};
 use bytes::Bytes;
+use cairn_kit::cpu;
 use cairn_ledger::{BlockError, Ledger, Memory, Writes};
 use commonware_glue::stateful::db::DatabaseSet;
 use commonware_runtime::{Runner as _, Supervisor as _, buffer::paged::CacheRef, tokio as runtime};
@@ -119,39 +120,18 @@ struct Stopwatch {
 
 impl Stopwatch {
     fn start() -> Result<Self, BenchError> {
-        Ok(Self { cpu: cpu_of_process()?, wall: Instant::now() })
+        Ok(Self { cpu: cpu::of_process().map_err(BenchError::Cpu)?, wall: Instant::now() })
     }
 
     fn stop(self) -> Result<Spent, BenchError> {
         let wall = self.wall.elapsed();
         // A thread that ended meanwhile takes its time along.
-        Ok(Spent { cpu: cpu_of_process()?.saturating_sub(self.cpu), wall })
+        Ok(Spent {
+            cpu: cpu::of_process().map_err(BenchError::Cpu)?.saturating_sub(self.cpu),
+            wall,
+        })
     }
 }
-
-/// Nanoseconds on a CPU of every living thread: the first number of its `schedstat`.
-fn cpu_of_process() -> Result<Duration, BenchError> {
-    // The kernel books the time of a running thread only when it looks at it: at a tick, or when it gives way.
-    std::thread::yield_now();
-    let mut nanos = 0_u64;
-    for task in fs::read_dir("/proc/self/task").map_err(BenchError::Cpu)? {
-        let path = task.map_err(BenchError::Cpu)?.path().join("schedstat");
-        match fs::read_to_string(&path) {
-            Ok(text) => {
-                let first = text.split(' ').next().and_then(|number| number.parse::<u64>().ok());
-                nanos = nanos.saturating_add(first.unwrap_or_default());
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            // The thread ended between the listing and the read.
-            Err(error) if error.raw_os_error() == Some(ESRCH) => {}
-            Err(error) => return Err(BenchError::Cpu(error)),
-        }
-    }
-    Ok(Duration::from_nanos(nanos))
-}
-
-/// "No such process".
-const ESRCH: i32 = 3;
 
 /// Verifies `blocks` of raw transactions one after the other on `state`, whose last block is `parent`, as a validator
 /// does; the state tree lives in `folder`, which should be empty.
