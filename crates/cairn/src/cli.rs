@@ -20,7 +20,7 @@ pub struct Cli {
 pub enum Command {
     /// Start a whole network on this machine: validators, ingest, devices, gateway and a paying consumer.
     #[command(
-        after_help = "Example:\n  cairn up\n  cairn up --replay my-stations.csv --epoch-seconds 5 --until epoch:24 --json"
+        after_help = "Example:\n  cairn up\n  cairn up --replay my-stations.csv --epoch-seconds 5 --until epoch:24 --json\n  cairn up --dev"
     )]
     Up(UpArgs),
     /// Show the network: height, epoch, validators, supply, what was earned and what was subsidised.
@@ -87,6 +87,9 @@ pub struct UpArgs {
     /// Stop with exit code 0 once reached: `first-reward` or `epoch:N`.
     #[arg(long, value_name = "first-reward|epoch:N", value_parser = parse_until)]
     pub until: Option<Until>,
+    /// A chain for contract authors instead: a block for each transaction, time travel, ten funded accounts; no devices.
+    #[arg(long, conflicts_with_all = ["replay", "until"])]
+    pub dev: bool,
     /// Seed of every key and of the instruments' noise; equal seeds give equal networks.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
@@ -432,6 +435,8 @@ pub struct BenchArgs {
 pub enum BenchName {
     /// Readings from bytes to sealed file, beside raw Ed25519 verification of the same batches.
     Evidence,
+    /// What native calls charge, beside the gas that their CPU time buys elsewhere.
+    Gas,
     /// Transactions from bytes to receipts, beside raw sender recovery of the same transactions.
     Ledger,
     /// One epoch of 100,000 devices scored.

@@ -2,6 +2,7 @@
 
 mod cli;
 mod commands;
+mod dev;
 mod host;
 mod network;
 mod output;
@@ -48,6 +49,7 @@ fn main() -> ExitCode {
 
 async fn run(command: &Command) -> Result<ExitCode> {
     match command {
+        Command::Up(args) if args.dev => dev::dev(args).await?,
         Command::Up(args) => up::up(args).await?,
         Command::Status(args) => commands::status(args).await?,
         Command::Devices(command) => commands::devices(command).await?,
@@ -61,7 +63,8 @@ async fn run(command: &Command) -> Result<ExitCode> {
         Command::Genesis(command) => commands::genesis(command)?,
         Command::Validator(command) => return commands::validator(command).await,
         Command::Node(command) => commands::node(command).await?,
-        Command::Bench(args) => commands::bench(args)?,
+        // A benchmark may start a runtime of its own, which is not allowed inside one.
+        Command::Bench(args) => tokio::task::block_in_place(|| commands::bench(args))?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -4,5 +4,6 @@
 
 pub(crate) mod fixture;
 mod power_cut;
+mod scenario;
 mod simulated;
 mod sockets;

@@ -5,13 +5,14 @@
 //!   rpc    JSON-RPC for wallets and tools        validator   all of it with consensus, as one role
 //!   follower   the same without a vote: blocks and their certificates from other nodes' feeds
 //!   feed   final blocks for followers      report   what an operator asks a node      mirror   files of final epochs
-//!   offline   the ledger of a stopped node
+//!   offline   the ledger of a stopped node       dev         a chain without consensus, for contract authors
 //! ```
 //! Architecture invariant: what the ledger is, `ledger` decides; what is final, `consensus` decides; a node keeps and shows it.
 
 #[cfg(test)]
 mod chain;
 mod config;
+pub mod dev;
 pub mod disk;
 pub mod feed;
 pub mod follower;

@@ -108,7 +108,8 @@ pub struct GenesisIngest {
     pub operator: Address,
     /// Ed25519 key that signs receipts.
     pub receipt_key: B256,
-    /// Where its files are served, e.g. `http://127.0.0.1:8600`.
+    /// Where its files are served, e.g. `http://127.0.0.1:8600`. Empty: nodes learn it from their settings, and genesis is
+    /// the same whatever port the ingest gets.
     pub url: String,
 }
 

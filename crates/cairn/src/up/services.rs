@@ -53,7 +53,7 @@ pub async fn start(
     let genesis = &founded.genesis;
     let network = Network::new(genesis.clone(), &founded.text);
     narrator.step("validators");
-    let ingest_addr = ingest_address(genesis)?;
+    let ingest_addr = ingest_address(founded)?;
     let mut peers = Vec::new();
     for validator in &genesis.validators {
         peers.push((validator.consensus_key, free_address()?));
@@ -139,21 +139,27 @@ pub async fn start(
     Ok(Services { endpoints, fleet, client })
 }
 
-/// The address in genesis; another process that took it in the meantime is named.
-fn ingest_address(genesis: &Genesis) -> Result<SocketAddr> {
-    let url = genesis.ingests.first().map(|ingest| ingest.url.as_str()).unwrap_or_default();
-    let address = url.strip_prefix("http://").unwrap_or(url);
-    address.parse().wrap_err_with(|| format!("the ingest's url in genesis is `{url}`"))
+/// The ingest's address of the last run, which devices elsewhere may have been told; a free one if somebody took it.
+fn ingest_address(founded: &Founded) -> Result<SocketAddr> {
+    match last_address(founded, |endpoints| &endpoints.ingest) {
+        Some(address) if Listener::bind(address).is_ok() => Ok(address),
+        _ => free_address(),
+    }
 }
 
 /// The address of the last run, so that its offer and the leases under it stay good; a free one if somebody took it.
 fn gateway_listener(founded: &Founded) -> Result<Listener> {
-    let last = founded.folder.read_endpoints().ok();
-    let last = last.as_ref().and_then(|endpoints| endpoints.gateway.strip_prefix("http://"));
-    if let Some(listener) = last.and_then(|text| Listener::bind(text.parse().ok()?).ok()) {
+    let last = last_address(founded, |endpoints| &endpoints.gateway);
+    if let Some(listener) = last.and_then(|address| Listener::bind(address).ok()) {
         return Ok(listener);
     }
     Ok(Listener::bind(SocketAddr::from(([127, 0, 0, 1], 0)))?)
+}
+
+/// Where a service listened in the last run on this folder.
+fn last_address(founded: &Founded, url: impl Fn(&Endpoints) -> &String) -> Option<SocketAddr> {
+    let endpoints = founded.folder.read_endpoints().ok()?;
+    url(&endpoints).strip_prefix("http://")?.parse().ok()
 }
 
 async fn start_validator(

@@ -7,11 +7,12 @@
 //! ```
 //!
 //! Invariants: a block is on disk entirely or not at all; heights have no gap; only the child of the head is accepted, so
-//! there are no forks and nothing is ever undone. Tables and byte forms: `tables.rs`, docs/spec/storage-layout.md.
+//! there are no forks and nothing is ever undone (but by a development chain: `rewind.rs`). Tables and byte forms: `tables.rs`, docs/spec/storage-layout.md.
 
 mod cache;
 mod commit;
 mod history;
+mod rewind;
 mod snapshot;
 mod tables;
 #[cfg(test)]
@@ -302,6 +303,17 @@ impl RedbDisk {
         }
         self.0.heights.send_replace(block.header.number);
         Ok(())
+    }
+
+    /// Shows another state of the tables than the next block's.
+    fn replace(&self, snapshot: Snapshot) {
+        let height = snapshot.height();
+        {
+            let mut cache = self.cache();
+            cache.clear();
+            *self.0.snapshot.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(snapshot);
+        }
+        self.0.heights.send_replace(height);
     }
 }
 
