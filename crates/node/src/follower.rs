@@ -27,7 +27,7 @@ use tokio::sync::broadcast::error::RecvError;
 use crate::{
     config::Network,
     disk::{DiskConfig, RedbDisk},
-    feed, mirror,
+    feed,
     pool::TxPool,
     report::{self, Report},
     rpc::{RpcConfig, RpcError, RpcParts, RpcServer},
@@ -154,7 +154,7 @@ impl FollowerNode {
             let Some(sources) = stop.until(sources(archive, upstream, archives)).await else {
                 return Ok(());
             };
-            mirror::run(client, sources?, network, stop).await;
+            verifier::mirror(client, sources?, network, &metrics, stop).await;
             Ok::<(), verifier::SourceError>(())
         });
         Ok(Self { endpoints, disk, readiness, tasks })

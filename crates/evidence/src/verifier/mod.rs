@@ -10,6 +10,7 @@
 
 mod gather;
 mod metrics;
+mod mirror;
 mod past;
 mod record;
 mod settle;
@@ -32,6 +33,7 @@ pub(crate) use gather::blocking;
 pub(crate) use gather::verdicts;
 pub use gather::{GatherError, Network, envelopes, included, inputs};
 pub use metrics::VerifierMetrics;
+pub use mirror::mirror;
 pub use past::{Past, WINDOW_EPOCHS};
 pub(crate) use record::content as record_content;
 pub use record::write_epoch;
@@ -98,6 +100,22 @@ impl VerifierError {
     }
 }
 
+/// The last trouble that was logged: the same one is told once, not at every look.
+#[derive(Debug, Default)]
+struct Told(String);
+
+impl Told {
+    fn tell(&mut self, result: Result<(), VerifierError>) {
+        let Err(error) = result else { return self.0.clear() };
+        let text = format!("{error:?}");
+        if text != self.0 {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(error, "verification is tried again");
+        }
+        self.0 = text;
+    }
+}
+
 /// Phases of `IBatches.Status`.
 const ATTESTING: u8 = 2;
 const FROZEN: u8 = 3;
@@ -130,21 +148,10 @@ impl<L: LedgerRead, D: Desk> Verifier<L, D> {
 
     /// Verifies until `shutdown`.
     pub async fn run(mut self, shutdown: Shutdown) {
-        let mut last = String::new();
+        let mut told = Told::default();
         while !shutdown.is_requested() {
             match shutdown.until(self.turn()).await {
-                Some(Err(error)) => {
-                    // The same trouble is told once, not at every look.
-                    let text = format!("{error:?}");
-                    if text != last {
-                        tracing::warn!(
-                            error = &error as &dyn std::error::Error,
-                            "verification is tried again"
-                        );
-                    }
-                    last = text;
-                }
-                Some(Ok(())) => last.clear(),
+                Some(result) => told.tell(result),
                 None => return,
             }
             shutdown.until(tokio::time::sleep(POLL)).await;

@@ -1,11 +1,7 @@
 //! `cairn validator run`: consensus, verifier, archive and JSON-RPC of one validator, until a signal.
 
-use cairn_evidence::verifier::{self, Sources};
 use cairn_kit::Shutdown;
-use cairn_node::{
-    mirror,
-    validator::{Network, NodeConfig, NodeKeys, ValidatorNode},
-};
+use cairn_node::validator::{Network, NodeConfig, NodeKeys, ValidatorNode};
 use cairn_primitives::GenesisValidator;
 use eyre::{Result, WrapErr as _, bail, eyre};
 use serde_json::json;
@@ -42,9 +38,9 @@ pub async fn run(args: &RunArgs) -> Result<()> {
     let Some(clock) = start_clock(&network.genesis, &life, &shutdown).await else { return Ok(()) };
     let mut node = ValidatorNode::start(config, &network, &keys, clock, shutdown.clone()).await?;
     let mut peers = settings.archive.peers.clone();
-    peers.extend(network.genesis.ingests.iter().map(|ingest| ingest.url.clone()));
-    node.verify(&network, SECTOR, keys.operator.clone(), peers.clone())?;
-    keep_archive(&mut node, &network, peers)?;
+    let ingests = network.genesis.ingests.iter().map(|ingest| ingest.url.clone());
+    peers.extend(ingests.filter(|url| !url.is_empty()));
+    node.verify(&network, SECTOR, keys.operator.clone(), peers)?;
 
     let endpoints = node.endpoints();
     let effective = settings.shown()?;
@@ -85,20 +81,4 @@ fn seat(network: &Network, keys: &NodeKeys) -> Result<GenesisValidator> {
         );
     }
     Ok(seat.clone())
-}
-
-/// Completes the archive with the epochs that became final while this validator was away.
-fn keep_archive(node: &mut ValidatorNode, network: &Network, peers: Vec<String>) -> Result<()> {
-    let client = cairn_client::LedgerClient::new(node.endpoints().rpc_url())?;
-    let sources = Sources::node(node.archive().clone(), peers)?;
-    let network = verifier::Network {
-        genesis: (*network.genesis).clone(),
-        hash: network.hash,
-        sector: SECTOR,
-    };
-    node.tasks().spawn("node.mirror", |stop| async move {
-        mirror::run(client, sources, network, stop).await;
-        Ok::<(), std::convert::Infallible>(())
-    });
-    Ok(())
 }
