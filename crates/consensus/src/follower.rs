@@ -11,7 +11,7 @@
 //! Crash safety: the disk commits first, the tree follows, one block at a time. At a start the tree is level with the disk
 //! or one block behind, and that block's net writes are on the disk.
 
-use std::{path::PathBuf, thread};
+use std::{path::PathBuf, sync::Arc, thread};
 
 use alloy_consensus::{Header, proofs::calculate_transaction_root};
 use alloy_primitives::B256;
@@ -157,16 +157,16 @@ impl FollowerHandle {
 ///
 /// # Errors
 /// When the disk is of another network, or the tree does not belong to it.
-pub async fn run_follower<D: Disk, P: Pool>(
+pub async fn run_follower(
     identity: &NetworkIdentity,
     storage: PathBuf,
-    disk: D,
-    pool: P,
+    disk: Arc<dyn Disk>,
+    pool: Arc<dyn Pool>,
 ) -> Result<FollowerHandle, FollowerError> {
     let validators: Vec<B256> =
         identity.genesis.validators.iter().map(|v| v.consensus_key).collect();
     validator_set(&validators).map_err(|_| FollowerError::BadKey)?;
-    let Beginning { writes: genesis_writes, .. } = begin(identity, &disk)?;
+    let Beginning { writes: genesis_writes, .. } = begin(identity, &*disk)?;
     let follower = Follower { identity: identity.clone(), validators, disk, pool, genesis_writes };
     let (append_sender, appends) = mpsc::channel(1);
     let (stop_sender, stop) = mpsc::channel(1);
@@ -194,17 +194,17 @@ pub async fn run_follower<D: Disk, P: Pool>(
 }
 
 /// What moves into the thread.
-struct Follower<D, P> {
+struct Follower {
     identity: NetworkIdentity,
     validators: Vec<B256>,
-    disk: D,
-    pool: P,
+    disk: Arc<dyn Disk>,
+    pool: Arc<dyn Pool>,
     genesis_writes: Writes,
 }
 
 type Db = SharedTree<runtime::Context>;
 
-impl<D: Disk, P: Pool> Follower<D, P> {
+impl Follower {
     fn run(
         self,
         storage: PathBuf,
@@ -348,7 +348,7 @@ impl<D: Disk, P: Pool> Follower<D, P> {
                 |reason: &str| FollowerError::Diverged { height, reason: reason.to_owned() };
             let ledger = &self.identity.ledger;
             let env = ledger.next_env(&parent, time_of(&header), header.beneficiary);
-            let executed = match ledger.verify(&self.disk, &env, transactions) {
+            let executed = match ledger.verify(&*self.disk, &env, transactions) {
                 Ok(executed) => executed,
                 Err(BlockError::State(error)) => return Err(error.into()),
                 Err(error) => return Err(diverged(&error.to_string())),

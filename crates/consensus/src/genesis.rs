@@ -50,9 +50,9 @@ pub(crate) struct Beginning {
 }
 
 /// Commits block 0 to an empty disk; of another one checks that it is this network's.
-pub(crate) fn begin<D: Disk>(
+pub(crate) fn begin(
     identity: &NetworkIdentity,
-    disk: &D,
+    disk: &dyn Disk,
 ) -> Result<Beginning, GenesisBlockError> {
     let genesis = genesis_block(identity);
     let writes = identity.ledger.genesis_writes()?;
@@ -82,14 +82,14 @@ pub(crate) fn begin<D: Disk>(
 }
 
 /// The chain of `identity` on `disk`, with block 0 committed.
-pub(crate) fn chain<D: Disk, P: Pool>(
+pub(crate) fn chain(
     identity: &NetworkIdentity,
-    disk: D,
-    pool: P,
+    disk: Arc<dyn Disk>,
+    pool: Arc<dyn Pool>,
     time: Arc<dyn NetworkTime>,
     height: watch::Sender<u64>,
-) -> Result<Chain<D, P>, GenesisBlockError> {
-    let Beginning { genesis, writes: genesis_writes, head } = begin(identity, &disk)?;
+) -> Result<Chain, GenesisBlockError> {
+    let Beginning { genesis, writes: genesis_writes, head } = begin(identity, &*disk)?;
     height.send_replace(head);
     let mut operators = BTreeMap::new();
     for validator in &identity.genesis.validators {

@@ -26,7 +26,7 @@ pub struct FinalBlock {
 }
 
 /// The finalised state on disk. Reads (`State`) are at the last committed block.
-pub trait Disk: State + Clone + Send + Sync + 'static {
+pub trait Disk: State + Send + Sync + 'static {
     /// The header of the last committed block; `None` before genesis is written.
     ///
     /// # Errors
@@ -51,7 +51,7 @@ pub trait Disk: State + Clone + Send + Sync + 'static {
 }
 
 /// Transactions waiting for a block.
-pub trait Pool: Clone + Send + Sync + 'static {
+pub trait Pool: Send + Sync + 'static {
     /// Candidates in the order in which they should be tried, sender nonces ascending; they stay in the pool until final.
     fn candidates(&self, base_fee: u64, limit: usize) -> Vec<Recovered<TxEnvelope>>;
     /// Whether there is nothing to propose.

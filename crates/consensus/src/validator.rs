@@ -181,11 +181,11 @@ impl ValidatorHandle {
 ///
 /// # Errors
 /// When the settings do not fit genesis, or the disk belongs to another network.
-pub async fn run_validator<D: Disk, P: Pool>(
+pub async fn run_validator(
     identity: &NetworkIdentity,
     config: ValidatorConfig,
-    disk: D,
-    pool: P,
+    disk: Arc<dyn Disk>,
+    pool: Arc<dyn Pool>,
     time: Arc<dyn NetworkTime>,
 ) -> Result<ValidatorHandle, ValidatorError> {
     let genesis = &identity.genesis;
@@ -242,7 +242,7 @@ pub async fn run_validator<D: Disk, P: Pool>(
 }
 
 /// What moves into the validator's thread.
-struct Thread<D, P> {
+struct Thread {
     storage: PathBuf,
     place: Place,
     key: ed25519::PrivateKey,
@@ -251,10 +251,10 @@ struct Thread<D, P> {
     namespace: Vec<u8>,
     set: Set<ed25519::PublicKey>,
     genesis: Arc<Genesis>,
-    chain: Arc<Chain<D, P>>,
+    chain: Arc<Chain>,
 }
 
-impl<D: Disk, P: Pool> Thread<D, P> {
+impl Thread {
     /// Runs until it is stopped (`false`) or a part fails (`true`).
     fn run(
         self,
@@ -316,12 +316,12 @@ impl<D: Disk, P: Pool> Thread<D, P> {
 }
 
 /// Answers the handle's questions until the handle is gone.
-async fn answer<D: Disk, P: Pool>(
+async fn answer(
     context: runtime::Context,
     mut requests: mpsc::Receiver<Request>,
     marshal: Marshal,
     tree: SharedTree<runtime::Context>,
-    chain: Arc<Chain<D, P>>,
+    chain: Arc<Chain>,
 ) {
     while let Some(request) = requests.recv().await {
         match request {

@@ -167,10 +167,10 @@ pub(crate) fn build(
     ledger: &Ledger,
     state: &dyn State,
     env: &Env,
-    candidates: impl IntoIterator<Item = Recovered<TxEnvelope>>,
+    candidates: Vec<Recovered<TxEnvelope>>,
 ) -> Result<Executed, StateError> {
     let mut dropped = Vec::new();
-    let executed = run(ledger, state, env, candidates, |_, hash, error| {
+    let executed = run(ledger, state, env, candidates, &mut |_, hash, error| {
         dropped.push((hash, error));
         Ok(())
     });
@@ -186,9 +186,9 @@ pub(crate) fn verify(
     ledger: &Ledger,
     state: &dyn State,
     env: &Env,
-    transactions: impl IntoIterator<Item = Recovered<TxEnvelope>>,
+    transactions: Vec<Recovered<TxEnvelope>>,
 ) -> Result<Executed, BlockError> {
-    run(ledger, state, env, transactions, |index, _, error| {
+    run(ledger, state, env, transactions, &mut |index, _, error| {
         Err(BlockError::Transaction { index, error })
     })
 }
@@ -198,8 +198,8 @@ fn run(
     ledger: &Ledger,
     state: &dyn State,
     env: &Env,
-    candidates: impl IntoIterator<Item = Recovered<TxEnvelope>>,
-    mut refused: impl FnMut(usize, B256, TxError) -> Result<(), BlockError>,
+    candidates: Vec<Recovered<TxEnvelope>>,
+    refused: &mut dyn FnMut(usize, B256, TxError) -> Result<(), BlockError>,
 ) -> Result<Executed, BlockError> {
     let db = BlockDb::new(state, (env.number.saturating_sub(1), env.parent_hash));
     let precompiles = native::precompiles(SPEC, &ledger.facts(env));

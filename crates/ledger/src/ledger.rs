@@ -200,7 +200,7 @@ impl Ledger {
         env: &Env,
         candidates: impl IntoIterator<Item = Recovered<TxEnvelope>>,
     ) -> Result<Executed, StateError> {
-        block::build(self, state, env, candidates)
+        block::build(self, state, env, candidates.into_iter().collect())
     }
 
     /// Executes exactly these transactions.
@@ -213,7 +213,7 @@ impl Ledger {
         env: &Env,
         transactions: impl IntoIterator<Item = Recovered<TxEnvelope>>,
     ) -> Result<Executed, BlockError> {
-        block::verify(self, state, env, transactions)
+        block::verify(self, state, env, transactions.into_iter().collect())
     }
 
     /// Whether a transaction may wait in the pool for a block like `env`. Fees below the base fee, nonces ahead of the

@@ -7,10 +7,10 @@
 //! ```
 //! It asks its upstream nodes in turn. None of them can make it believe a block; a lazy one only makes it ask the next.
 
-use std::{net::SocketAddr, path::PathBuf, pin::Pin, sync::Arc, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use cairn_client::{Backoff, ClientError, LedgerClient};
-use cairn_consensus::{FollowError, FollowerError, FollowerHandle, NetworkIdentity, run_follower};
+use cairn_consensus::{FollowError, FollowerHandle, run_follower};
 use cairn_evidence::{
     archive::{self, Archive},
     verifier::{self, Sources},
@@ -102,8 +102,13 @@ impl FollowerNode {
         for url in &config.upstream {
             upstream.push(LedgerClient::new(url)?);
         }
-        let follower =
-            begin(network.identity(), folder.join("follower"), disk.clone(), pool.clone()).await?;
+        let follower = run_follower(
+            &network.identity(),
+            folder.join("follower"),
+            Arc::new(disk.clone()),
+            Arc::new(pool.clone()),
+        )
+        .await?;
         let url = config.http_url.unwrap_or_else(|| format!("http://{}", listener.addr()));
         let parts = RpcParts {
             ledger,
@@ -187,16 +192,6 @@ impl FollowerNode {
     pub async fn run(self) -> Result<(), TasksError> {
         self.tasks.run().await
     }
-}
-
-/// Starts following. Boxed in a plain function for the same reason as a validator's: the engine is compiled in this crate only.
-fn begin(
-    identity: NetworkIdentity,
-    storage: PathBuf,
-    disk: RedbDisk,
-    pool: TxPool,
-) -> Pin<Box<dyn Future<Output = Result<FollowerHandle, FollowerError>> + Send>> {
-    Box::pin(async move { run_follower(&identity, storage, disk, pool).await })
 }
 
 /// This node's archive, filled from those that the upstream nodes name and the ones of the settings.

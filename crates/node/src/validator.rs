@@ -14,16 +14,13 @@ use std::{
     io,
     net::{Ipv6Addr, SocketAddr},
     path::PathBuf,
-    pin::Pin,
     sync::Arc,
     time::Duration,
 };
 
 use alloy_primitives::Bytes;
 use cairn_client::{ClientError, KeyFileError, LedgerClient, Sender, Wallet};
-use cairn_consensus::{
-    NetworkIdentity, ValidatorConfig, ValidatorError, ValidatorHandle, run_validator,
-};
+use cairn_consensus::{ValidatorConfig, ValidatorError, ValidatorHandle, run_validator};
 use cairn_evidence::{
     archive::{self, Archive},
     verifier::{self, SourceError, Sources, Verifier},
@@ -178,8 +175,8 @@ impl ValidatorNode {
         let archive = Archive::new(config.folder.join("archive"));
         let listener = Listener::bind(config.http)?;
 
-        let consensus = begin(
-            network.identity(),
+        let consensus = run_validator(
+            &network.identity(),
             ValidatorConfig {
                 secret: keys.consensus,
                 storage: config.folder.join("consensus"),
@@ -188,9 +185,9 @@ impl ValidatorNode {
                 bootstrap: config.bootstrap,
                 reach: config.reach,
             },
-            disk.clone(),
-            pool.clone(),
-            clock.clone(),
+            Arc::new(disk.clone()),
+            Arc::new(pool.clone()),
+            Arc::new(clock.clone()),
         )
         .await?;
         let rpc = RpcServer::start(
@@ -313,18 +310,6 @@ impl ValidatorNode {
     pub async fn run(self) -> Result<(), TasksError> {
         self.tasks.run().await
     }
-}
-
-/// Starts consensus. A plain function with a boxed future, because an `async fn` is compiled again in every program that awaits it,
-/// and this one holds the whole engine: minutes of compiling, which only this crate spends.
-fn begin(
-    identity: NetworkIdentity,
-    config: ValidatorConfig,
-    disk: RedbDisk,
-    pool: TxPool,
-    clock: NetworkClock,
-) -> Pin<Box<dyn Future<Output = Result<ValidatorHandle, ValidatorError>> + Send>> {
-    Box::pin(async move { run_validator(&identity, config, disk, pool, Arc::new(clock)).await })
 }
 
 /// Fails when consensus ends by itself; stops it last, because it was started first.

@@ -179,7 +179,9 @@ impl EngineDefinition for Network {
         let skew_ms = self.skew.filter(|(i, _)| *i == init.index).map_or(0, |(_, ms)| ms);
         let time = Arc::new(VirtualTime { clock: init.context.child("time"), skew_ms });
         let (height, _) = watch::channel(0);
-        let chain = Arc::new(chain(&self.identity, disk.clone(), pool, time, height).unwrap());
+        let chain = Arc::new(
+            chain(&self.identity, Arc::new(disk.clone()), Arc::new(pool), time, height).unwrap(),
+        );
         let parts = Parts {
             scheme,
             me: me.clone(),

@@ -67,8 +67,8 @@ async fn start(identity: &NetworkIdentity, seat: &Seat, clock: &NetworkClock) ->
     run_validator(
         identity,
         seat.config.clone(),
-        seat.disk.clone(),
-        seat.pool.clone(),
+        Arc::new(seat.disk.clone()),
+        Arc::new(seat.pool.clone()),
         Arc::new(clock.clone()),
     )
     .await
@@ -191,8 +191,10 @@ async fn four_validators_on_loopback_lose_one_and_get_it_back() {
 /// A node without a vote gets to the same state from blocks and certificates alone, and believes nothing else.
 async fn follow(identity: &NetworkIdentity, chain: &MemoryDisk, top: u64, folder: &Path) {
     let (disk, storage) = (MemoryDisk::default(), folder.join("follower"));
-    let follower =
-        run_follower(identity, storage.clone(), disk.clone(), MemoryPool::default()).await.unwrap();
+    let start = |storage| {
+        run_follower(identity, storage, Arc::new(disk.clone()), Arc::new(MemoryPool::default()))
+    };
+    let follower = start(storage.clone()).await.unwrap();
     let run = |heights: std::ops::RangeInclusive<u64>| -> Vec<FollowedBlock> {
         heights
             .map(|height| {
@@ -231,8 +233,7 @@ async fn follow(identity: &NetworkIdentity, chain: &MemoryDisk, top: u64, folder
     // A crash after the disk's commit and before the tree's: the next start brings the tree level.
     let ahead = chain.block(half + 1).unwrap();
     Disk::commit(&disk, ahead).unwrap();
-    let follower =
-        run_follower(identity, storage, disk.clone(), MemoryPool::default()).await.unwrap();
+    let follower = start(storage).await.unwrap();
     assert_eq!(follower.append(run(half + 2..=top)).await.unwrap(), top);
     assert_eq!(disk.balance(PAYEE), chain.balance(PAYEE));
     for height in (1..=top).filter(proven) {
