@@ -19,9 +19,10 @@ lint:
 fmt:
     cargo fmt --all
 
-# Seeded runs of the whole path in one process.
+# Seeded runs: the whole path in one process, and networks of validators that crash, part, lie and recover.
 sim:
     cargo test --release -p cairn-sim
+    cargo xtask sim --seeds 30
 
 # Renew golden files; read the diff before you commit it.
 bless:

@@ -55,6 +55,9 @@ interface IRegistry {
     /// Registers a device owned by the caller; the value sent is its bond, at least `bondRequired(sector)`.
     /// `proof`: signature by the device's key over `registrationMessage` (docs/spec/registry.md).
     function register(Registration calldata r, bytes calldata proof) external payable returns (bytes16 id);
+    /// Registers up to 128 devices of one sector and key type, all owned by the caller, or none: `publicKeys` and `proofs` are
+    /// concatenated (32 or 33 bytes a key, 64 bytes a proof). Each device gets an equal part of the value sent as its bond.
+    function registerMany(uint8 sector, uint8 keyType, bytes calldata publicKeys, int32[] calldata latE7, int32[] calldata lonE7, int32[] calldata elevationDm, bytes calldata proofs) external payable returns (bytes16[] memory ids);
     /// Ends the device's service after the current epoch. The bond returns with `withdrawBond` after the dispute window.
     function leave(bytes16 id) external;
     function withdrawBond(bytes16 id) external;

@@ -38,6 +38,18 @@ interface IRewards {
         uint256 subsidyStones;
     }
 
+    /// One value of a batch that was accepted: row `row`, field `field` of its schema, as the device signed it.
+    /// `value` is the schema's scaled integer (weather: temperature in 1/100 °C); `measured` is false where the device sent none.
+    struct Reading {
+        bytes16 device;
+        uint16 stream;
+        uint16 schema;
+        uint64 seq;
+        uint64 timeMs;
+        bool measured;
+        int32 value;
+    }
+
     event Voted(uint64 indexed epoch, uint8 indexed sector, address indexed validator, uint32 round, bytes32 resultHash);
     event EpochFinal(uint64 indexed epoch, uint8 indexed sector, bytes32 verdictRoot, bytes32 scoreRoot, bytes32 rewardRoot, uint256 earnedStones, uint256 subsidyStones, uint32 votes);
     /// A validator voted for another result than the final one.
@@ -56,6 +68,8 @@ interface IRewards {
     error PoolExceeded(string part, uint256 asked, uint256 pool);
     error EpochNotFinal(uint64 epoch);
     error BadProof(uint64 epoch, bytes16 device);
+    /// The bytes are no envelope: `code` is the rejection that says why (docs/spec/rejections.md).
+    error BadEnvelope(uint16 code);
     error AlreadyClaimed(uint64 epoch, bytes16 device);
     /// Nothing of this reward is unlocked yet: earned from epoch `earnedFrom` (2^64 - 1 while the reserve still owes it),
     /// subsidy from epoch `subsidyFrom`.
@@ -77,6 +91,12 @@ interface IRewards {
     function result(uint64 epoch, uint8 sector) external view returns (Result memory);
     /// bit 0: earned part paid, bit 1: subsidy paid or forfeited, bit 2: subsidy forfeited.
     function claimed(uint64 epoch, bytes16 device) external view returns (uint8);
+    /// A value of an accepted batch. `envelope` is what the device signed; `proof` leads from its verdict leaf to the verdict root
+    /// of the final epoch, which has `count` leaves. Reverts with BadProof for a batch that was not accepted in that epoch.
+    function reading(uint64 epoch, uint8 sector, bytes calldata envelope, uint32 row, uint8 field, uint32 index, uint32 count, bytes32[] calldata proof) external view returns (Reading memory);
+    /// Whether `leaf` is a leaf of a final epoch's tree: 1 = verdicts, 2 = scores, 3 = rewards. (For 3, `count` must be the
+    /// result's `devices`; for the others it comes from the prover, and only that the leaf is in the tree is proven, not its index.)
+    function isLeaf(uint64 epoch, uint8 sector, uint8 tree, bytes calldata leaf, uint32 index, uint32 count, bytes32[] calldata proof) external view returns (bool);
     /// Epochs from which the parts of a reward of `epoch` may be claimed.
     function unlocks(uint64 epoch) external view returns (uint64 earnedFrom, uint64 subsidyFrom);
 }

@@ -2,8 +2,8 @@
 
     recompute.py (--dir DIR | --rpc URL) --epoch N [--archive URL ...] [--json]
 
-The independent second implementation, written from docs/spec/ alone. Exit 0 only if the roots, the sums and the batch files are
-those of the ledger; else 1, naming the first difference.
+The independent second implementation, written from docs/spec/ alone. Exit 0 only if the roots and the sums are those of the ledger
+and every batch file is what its name says; else 1, naming the first difference.
 """
 
 import argparse
@@ -172,6 +172,13 @@ def share(inputs, score_of):
     return rewards.split(pool, economy, listed, earned)
 
 
+def check_files(network):
+    """With a folder, every batch file in it is looked at, needed or not: a changed byte anywhere is a difference."""
+    changed = network.archive.changed()
+    if changed:
+        raise Different("%s was changed: its content is 0x%s" % changed)
+
+
 def compare(network, epoch, found, result):
     """Raises `Different` at the first leaf, root or sum that is not the ledger's."""
     final = network.result(epoch)
@@ -218,6 +225,7 @@ def main():
         report |= {name: show(value) if isinstance(value, bytes) else value for name, value in result.items()}
         report |= {kind: len(found[kind]) for kind in found}
         compare(network, options.epoch, found, result)
+        check_files(network)
         report["ok"] = True
     except (Different, OSError, RuntimeError, KeyError, ValueError) as error:
         report["difference"] = str(error) if not isinstance(error, KeyError) else f"{error} is missing"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The second implementation against the golden vectors and against an epoch of a network of this build; then one byte of a
-# batch file is changed, and it must fail. CAIRN names the program; without it cargo builds and runs it.
+# The second implementation against the golden vectors, against a made-up network and against an epoch of a network of this build;
+# then one byte of a batch file is changed, and it must fail. CAIRN names the program; without it cargo builds and runs it.
 set -euo pipefail
 cd "$(dirname "$0")"
 data=$(mktemp -d)
@@ -10,6 +10,7 @@ python="$data/venv/bin/python"
 "$python" -m pip install --quiet --disable-pip-version-check -r requirements.txt
 
 "$python" test_vectors.py
+"$python" test_network.py
 ${CAIRN:-cargo run --release --quiet --} up --dir "$data/network" --rpc-port 0 --epoch-seconds 2 --until epoch:4 --json | tail -n 1
 "$python" recompute.py --dir "$data/network" --epoch 3
 
@@ -21,12 +22,9 @@ content = bytearray(open(path, "rb").read())
 content[len(content) // 2] ^= 1
 open(path, "wb").write(content)
 CHANGE
-failed=0
-for epoch in 0 1 2 3; do
-  "$python" recompute.py --dir "$data/network" --epoch "$epoch" >/dev/null || failed=1
-done
-if [[ $failed -eq 0 ]]; then
-  echo "a changed byte in $victim passed every recomputation"
+# Whatever epoch the file belongs to, the folder is not what the ledger says any more.
+if "$python" recompute.py --dir "$data/network" --epoch 0 >/dev/null; then
+  echo "a changed byte in $victim passed the recomputation"
   exit 1
 fi
 echo "one epoch recomputed bit for bit; a changed byte was found"

@@ -21,17 +21,22 @@ T, H, W, P = range(4)
 AGES = 48
 NO_FIELD = 255
 
+DEW = 4
 # Section 6: track, base, per km, its max, per km beyond 40, per 1000 dm, scale.
 LEVELS = [
-    (T, 100, 10, 150, 5, 50, 200),
+    (T, 100, 7, 100, 5, 50, 200),
     (H, 1500, 100, 1500, 20, 500, 2000),
     (P, 300, 5, 100, 3, 1300, 400),
+    (DEW, 100, 4, 50, 5, 50, None),
 ]
+LEVEL_T, LEVEL_DEW = 0, 3
 COPY_STEPS = [(8, 500), (6, 350), (4, 100)]
 COPY_REFERENCE = {T: 11, H: 110, W: 22, P: 22}
 SHAPE_SCALE = {T: 100, H: 800, P: 30}
 SHIFT_STEPS = [(8, 6, 4, 2200), (12, 8, 6, 1700), (24, 16, 8, 1250), (48, 32, 12, 800)]
-FROZEN_RANGE = {T: 200, H: 1500, W: 400, P: 200}
+# Section 7: samples, then the range of a neighbour by track T, H, W, P; the longest run first.
+FROZEN_STEPS = [(12, (120, 800, 300, 100)), (6, (150, 1000, 400, 120)), (4, (200, 1500, 400, 200))]
+N_UNPROVEN = 200
 
 
 def sign(n):
@@ -110,6 +115,19 @@ def sample_of(readings):
     return sample
 
 
+def log2_q16(x):
+    h = x.bit_length() - 1
+    f = ((x - (1 << h)) << 16) >> h
+    b = (f * (65_536 - f)) >> 16
+    return (h << 16) + f + ((b * 22_558) >> 16)
+
+
+def dew_point(temperature, humidity):
+    y = log2_q16(max(humidity, 100)) - log2_q16(10_000)
+    y += 1_665_945 * temperature // (24_312 + temperature)
+    return 24_312 * y // (1_665_945 - y)
+
+
 class Device:
     """A registered, active device with what it delivered, and its state during scoring."""
 
@@ -129,6 +147,10 @@ class Device:
         self.tracks = [
             [None if sample is None else sample[field] for sample in self.samples] for field in TRACKS
         ]
+        known = [t is not None and h is not None for t, h in zip(self.tracks[T], self.tracks[H])]
+        dew = [dew_point(self.tracks[T][a], self.tracks[H][a]) if known[a] and a < 24 else None for a in range(AGES)]
+        self.tracks.append(dew)
+        self.pace = {track: pace(self.tracks[track], scale) for track, scale in SHAPE_SCALE.items()}
         self.vector = unit_vector(self.position)
 
     def run(self, track):
@@ -275,7 +297,7 @@ def excess(device, neighbours, age, level):
         if own is None or theirs is None:
             continue
         rise = device.position[2] - other.position[2]
-        expected = (-65 * rise) // 1000 if level == 0 else 0
+        expected = (-65 * rise) // 1000 if level == LEVEL_T else 0
         d = own - theirs - expected
         limit = tolerance(device, other, level)
         pairs.append((sign(d) * max(0, abs(d) - limit), 1_000_000_000 // limit**2))
@@ -305,6 +327,35 @@ def excess(device, neighbours, age, level):
     return result, lower_median([abs(d - middle) for d in differences]), n
 
 
+def beyond(value, limit):
+    return sign(value) * max(0, abs(value) - limit)
+
+
+def heat(device, neighbours, age):
+    """(heat, MAD of temperature, n) at one age."""
+    warm, mad, n = excess(device, neighbours, age, LEVEL_T)
+    moist, _, with_dew = excess(device, neighbours, age, LEVEL_DEW)
+    if with_dew == 0:
+        both = beyond(warm, 50)
+    else:
+        both = sign(warm) * min(abs(warm), abs(moist)) if sign(warm) == sign(moist) else 0
+    alone = beyond(moist, 300)
+    return alone if abs(alone) > abs(both) else both, mad, n
+
+
+def variance(differences, scale, needed):
+    n = len(differences)
+    if n < needed or n == 0:
+        return None
+    square = n * sum(d * d for d in differences) - sum(differences) ** 2
+    return square * 1000 // (n * n * scale**2)
+
+
+def pace(values, scale):
+    pairs = [(values[age], values[age + 2]) for age in range(24)]
+    return variance([a - b for a, b in pairs if a is not None and b is not None], scale, 3)
+
+
 def shape_cost(device, other, track, lag, window, needed):
     differences = []
     for x in range(window - abs(lag)):
@@ -312,14 +363,7 @@ def shape_cost(device, other, track, lag, window, needed):
         a, b = device.tracks[track][mine], other.tracks[track][theirs]
         if a is not None and b is not None:
             differences.append(a - b)
-    n = len(differences)
-    if n < needed or n == 0:
-        return None
-    square = n * sum(d * d for d in differences) - sum(differences) ** 2
-    return square * 1000 // (n * n * SHAPE_SCALE[track] ** 2)
-
-
-# Section 7.
+    return variance(differences, SHAPE_SCALE[track], needed)
 
 
 def logarithm(x):
@@ -327,37 +371,77 @@ def logarithm(x):
     return 1000 * h + (((x - (1 << h)) * 1000) >> h)
 
 
+def nearness(device, other):
+    k = (1_000_000_000 // tolerance(device, other, LEVEL_T) ** 2) // 100
+    return k * k + 1
+
+
+def in_favour(gains):
+    """The first gain, from the largest down, at which half of the weight is reached."""
+    running = 0
+    for gain, weight in sorted(gains, reverse=True):
+        running += weight
+        if 2 * running >= sum(w for _, w in gains):
+            return gain
+
+
+def follow(device, neighbours):
+    """(total, worst), or None."""
+    totals, by_track = [], {track: [] for track in SHAPE_SCALE}
+    for other in neighbours:
+        gains = []
+        for track in SHAPE_SCALE:
+            cost = shape_cost(device, other, track, 0, 24, 3)
+            if cost is None or other.pace[track] is None:
+                continue
+            gain = logarithm(other.pace[track] + 100) - logarithm(cost + 100)
+            by_track[track].append((gain, nearness(device, other)))
+            gains.append(gain)
+        if len(gains) >= 2:
+            totals.append((sum(gains), nearness(device, other)))
+    if not totals:
+        return None
+    return in_favour(totals), min(in_favour(gains) for gains in by_track.values() if gains)
+
+
+# Section 7.
+
+
 def frozen_field(device, neighbours, least):
     for track in range(4):
         run = device.run(track)
-        if len(run) < 6:
+        step = next((step for step in FROZEN_STEPS if len(run) >= step[0]), None)
+        if step is None:
             continue
+        needed, limits = step
         ranges = []
         for other in neighbours:
             values = [other.tracks[track][age] for age in run if other.tracks[track][age] is not None]
-            if len(values) >= 6:
+            if len(values) >= needed:
                 ranges.append(max(values) - min(values))
-        limit = FROZEN_RANGE[track]
+        limit = limits[track]
         if len(ranges) >= least and 2 * sum(r >= limit for r in ranges) > len(ranges):
             return FROZEN, (TRACKS[track], len(run), limit, None)
     return None
 
 
 def time_shifted(device, neighbours, least):
+    followed = follow(device, neighbours)
+    if followed is None or followed[0] >= 1500:
+        return None
     for window, needed, overlap, gain_needed in SHIFT_STEPS:
         comparable = []
         for other in neighbours:
             zero = {t: shape_cost(device, other, t, 0, window, needed) for t in SHAPE_SCALE}
             zero = {t: cost for t, cost in zero.items() if cost is not None}
             if len(zero) >= 2:
-                k = (1_000_000_000 // tolerance(device, other, 0) ** 2) // 100
-                comparable.append((other, zero, k * k + 1))
+                comparable.append((other, zero, nearness(device, other)))
         if not comparable or len(comparable) < least:
             continue
         best = None
         for lag in (s * n for n in range(1, 13) for s in (1, -1)):
             top = bottom = votes = 0
-            for other, zero, nearness in comparable:
+            for other, zero, weight in comparable:
                 g = f = 0
                 for track, cost in zero.items():
                     moved = shape_cost(device, other, track, lag, window, overlap)
@@ -366,8 +450,8 @@ def time_shifted(device, neighbours, least):
                         f += 1
                 if f < 2:
                     continue
-                top += nearness * g
-                bottom += nearness * f
+                top += weight * g
+                bottom += weight * f
                 votes += g >= 300 * f
             if bottom > 0 and (best is None or top // bottom > best[0]):
                 best = (top // bottom, lag, votes)
@@ -386,17 +470,17 @@ def neighbour_offset(device, neighbours, least):
     for age in range(24):
         if device.tracks[T][age] is None:
             continue
-        value, _, n = excess(device, neighbours, age, 0)
+        value, _, n = heat(device, neighbours, age)
         if n >= least:
             found.append((age, value))
     long = len(found) >= 18
-    window, needed, share, limit = (24, 18, 600, 10) if long else (8, 6, 750, 40)
+    window, needed, share = (24, 18, 600) if long else (8, 6, 750)
     values = [value for age, value in found if age < window]
     if not values or len(values) < needed:
         return None
-    c = max(sum(v >= limit for v in values), sum(v <= -limit for v in values))
+    c = max(sum(v > 0 for v in values), sum(v < 0 for v in values))
     if c * 1000 >= share * len(values):
-        return NEIGHBOUR_OFFSET, (TEMPERATURE, lower_median(values), limit, None)
+        return NEIGHBOUR_OFFSET, (TEMPERATURE, lower_median(values), 1, None)
     return None
 
 
@@ -444,24 +528,29 @@ def factor_neighbour(device, neighbours):
     if device.sample is None:
         return 0
     worst, most = 1000, 0
-    for level, (track, *_, scale) in enumerate(LEVELS):
+    for level, (track, *_, scale) in enumerate(LEVELS[:LEVEL_DEW]):
         if device.tracks[track][0] is None:
             continue
-        value, mad, n = excess(device, neighbours, 0, level)
+        compare = heat if level == LEVEL_T else lambda *args: excess(*args, level)
+        value, mad, n = compare(device, neighbours, 0)
         s = scale + (1483 * mad // 1000 if n > 2 else 0)
         worst = min(worst, max(0, 1000 - abs(value) * 1000 // s))
         most = max(most, n)
-    means = []
-    for other in neighbours:
-        costs = [shape_cost(device, other, track, 0, 24, 8) for track in SHAPE_SCALE]
-        costs = [cost for cost in costs if cost is not None]
-        if len(costs) >= 2:
-            means.append(sum(costs) // len(costs))
-    if len(means) >= 2:
-        worst = min(worst, clamp((8000 - lower_median(means)) * 1000 // 5500, 0, 1000))
     if most == 0:
         return 700
-    return clamp(worst, 700, 850) if most == 1 else worst
+    if most == 1:
+        return clamp(worst, 700, 850)
+    return min(worst, proven(follow(device, neighbours)))
+
+
+def proven(followed):
+    if followed is None:
+        return N_UNPROVEN
+    between = lambda low, high, gain: clamp(
+        N_UNPROVEN + (gain - low) * (1000 - N_UNPROVEN) // (high - low), N_UNPROVEN, 1000
+    )
+    total, worst = followed
+    return min(between(500, 2000, total), between(-1500, 0, worst))
 
 
 def is_sheltered(device, neighbours):

@@ -1,5 +1,6 @@
 """Where public files come from: the archives in a network's folder, or the validators' HTTP servers."""
 
+import hashlib
 import json
 import pathlib
 import urllib.error
@@ -29,6 +30,14 @@ class Folder:
                 return (archive / path).read_bytes()
         return None
 
+    def changed(self):
+        """The first batch file of any archive whose content is not its name, and its content's hash; else None."""
+        for archive in self.archives:
+            for path in sorted((archive / "files").iterdir()):
+                if len(path.name) == 64 and (found := hashlib.sha256(path.read_bytes()).hexdigest()) != path.name:
+                    return str(path), found
+        return None
+
     def copies(self, path):
         """The file in every archive that has it."""
         return [(str(a / path), (a / path).read_bytes()) for a in self.archives if (a / path).is_file()]
@@ -53,6 +62,9 @@ class Http:
                     return response.read()
             except (urllib.error.URLError, TimeoutError):
                 continue
+        return None
+
+    def changed(self):
         return None
 
     def copies(self, path):

@@ -1,4 +1,4 @@
-"""A made-up network folder: recompute accepts it, and refuses it when one byte of any file is changed.
+"""A made-up network folder: recompute accepts it, and refuses it when one byte of any file is changed, needed or not.
 
 It proves the plumbing, not the rules: the roots in it come from this program. The rules are proved by `test_vectors.py` and by
 running `recompute.py` on a real network.
@@ -164,6 +164,13 @@ def main():
             assert code == 1 and report["difference"], path
             print("ok    ", report["difference"][:150])
             path.write_bytes(content)
+        # A file that the audited epoch does not need: the folder as a whole is what is vouched for.
+        last = json.loads((archive / f"epochs/{epochs - 1}/inputs.json").read_text())["commitments"][0]["digest"]
+        path = archive / "files" / last.removeprefix("0x")
+        path.write_bytes(path.read_bytes() + b"x")
+        code, report = run(folder, 0)
+        assert code == 1 and path.name in report["difference"], report
+        print("ok    ", report["difference"][:150])
     return 0
 
 

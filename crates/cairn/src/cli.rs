@@ -20,7 +20,7 @@ pub struct Cli {
 pub enum Command {
     /// Start a whole network on this machine: validators, ingest, devices, gateway and a paying consumer.
     #[command(
-        after_help = "Example:\n  cairn up\n  cairn up --replay my-stations.csv --epoch-seconds 5 --until epoch:24 --json"
+        after_help = "Example:\n  cairn up\n  cairn up --replay my-stations.csv --epoch-seconds 5 --until epoch:24 --json\n  cairn up --dev"
     )]
     Up(UpArgs),
     /// Show the network: height, epoch, validators, supply, what was earned and what was subsidised.
@@ -58,6 +58,15 @@ pub enum Command {
     /// Check the invariants of the ledger on disk: money conserved, escrow covered, rewards funded.
     #[command(name = "check-state", after_help = "Example:\n  cairn check-state --dir cairn-data")]
     CheckState(CheckStateArgs),
+    /// Found a network on many hosts, or look at what one was founded with.
+    #[command(subcommand)]
+    Genesis(GenesisCommand),
+    /// A validator on a host of its own.
+    #[command(subcommand)]
+    Validator(ValidatorCommand),
+    /// A node without a vote: JSON-RPC and archive, or an ingest for devices' evidence.
+    #[command(subcommand)]
+    Node(NodeCommand),
     /// Measure, each figure beside the ceiling of the same run.
     #[command(after_help = "Example:\n  cairn bench evidence\n  cairn bench ledger --json")]
     Bench(BenchArgs),
@@ -78,6 +87,9 @@ pub struct UpArgs {
     /// Stop with exit code 0 once reached: `first-reward` or `epoch:N`.
     #[arg(long, value_name = "first-reward|epoch:N", value_parser = parse_until)]
     pub until: Option<Until>,
+    /// A chain for contract authors instead: a block for each transaction, time travel, ten funded accounts; no devices.
+    #[arg(long, conflicts_with_all = ["replay", "until"])]
+    pub dev: bool,
     /// Seed of every key and of the instruments' noise; equal seeds give equal networks.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
@@ -265,6 +277,148 @@ pub struct CheckStateArgs {
     pub json: bool,
 }
 
+/// `genesis …`
+#[derive(Subcommand)]
+pub enum GenesisCommand {
+    /// Print a commented example of what a network is founded from.
+    #[command(after_help = "Example:\n  cairn genesis example > network.toml")]
+    Example {
+        /// JSON instead of TOML.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Make genesis.toml, the same on every node for ever, from the founder's file.
+    #[command(after_help = "Example:\n  cairn genesis new --from network.toml --out my-network")]
+    New {
+        /// The founder's file; `cairn genesis example` prints one.
+        #[arg(long, value_name = "FILE.toml")]
+        from: PathBuf,
+        /// Folder for genesis.toml, which must not be there yet.
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+        /// JSON instead of text.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show a genesis and check it.
+    #[command(after_help = "Example:\n  cairn genesis show my-network/genesis.toml --json")]
+    Show(GenesisFile),
+    /// Print the hash that names the network, after checking the file.
+    #[command(after_help = "Example:\n  cairn genesis hash my-network/genesis.toml")]
+    Hash(GenesisFile),
+}
+
+/// A genesis file.
+#[derive(Args)]
+pub struct GenesisFile {
+    /// The file.
+    #[arg(value_name = "genesis.toml")]
+    pub genesis: PathBuf,
+    /// JSON instead of text.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `validator …`
+#[derive(Subcommand)]
+pub enum ValidatorCommand {
+    /// Make keys and settings; print what the founder needs.
+    #[command(after_help = "Example:\n  cairn validator init --dir validator --name alice")]
+    Init(ValidatorInitArgs),
+    /// Run it: consensus, verification, archive and JSON-RPC, until Ctrl-C or SIGTERM.
+    #[command(
+        after_help = "Example:\n  cairn validator run --dir validator --genesis genesis.toml\n  CAIRN__RPC__LISTEN=127.0.0.1:9545 cairn validator run --dir validator --json"
+    )]
+    Run(RunArgs),
+    /// Show height, sync, peers and duties; exits 1 when it does not follow or has too few peers.
+    #[command(after_help = "Example:\n  cairn validator status --dir validator --json")]
+    Status(StatusArgs),
+}
+
+/// Flags of `validator init`.
+#[derive(Args)]
+pub struct ValidatorInitArgs {
+    /// Folder of the validator.
+    #[arg(long)]
+    pub dir: PathBuf,
+    /// Name for people in genesis.
+    #[arg(long, default_value = "validator")]
+    pub name: String,
+    /// Bond that the founder's lines ask for, in whole stones.
+    #[arg(long, default_value_t = 100_000)]
+    pub bond_stones: u64,
+    /// JSON instead of text.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Flags of `validator run` and `node run`.
+#[derive(Args)]
+pub struct RunArgs {
+    /// Folder of the node, with node.toml in it.
+    #[arg(long)]
+    pub dir: PathBuf,
+    /// The network's genesis; genesis.toml in the folder by default.
+    #[arg(long, value_name = "FILE")]
+    pub genesis: Option<PathBuf>,
+    /// One JSON object a line instead of text.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Flags of `validator status`.
+#[derive(Args)]
+pub struct StatusArgs {
+    /// Folder of the node on this machine; its settings name the JSON-RPC.
+    #[arg(long, default_value = ".")]
+    pub dir: PathBuf,
+    /// JSON-RPC of the node, instead of the folder's.
+    #[arg(long, value_name = "URL")]
+    pub rpc: Option<String>,
+    /// JSON instead of text.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `node …`
+#[derive(Subcommand)]
+pub enum NodeCommand {
+    /// Make settings, and for an ingest its keys; print what the founder needs.
+    #[command(
+        after_help = "Example:\n  cairn node init --dir rpc\n  cairn node init --dir ingest --role ingest --url http://203.0.113.7:8600 --json"
+    )]
+    Init(NodeInitArgs),
+    /// Run it until Ctrl-C or SIGTERM: it follows, checks and executes every block. With [ingest] in node.toml it takes evidence.
+    #[command(after_help = "Example:\n  cairn node run --dir rpc --genesis genesis.toml --json")]
+    Run(RunArgs),
+}
+
+/// Flags of `node init`.
+#[derive(Args)]
+pub struct NodeInitArgs {
+    /// Folder of the node.
+    #[arg(long)]
+    pub dir: PathBuf,
+    /// What it is for.
+    #[arg(long, value_enum, default_value_t = NodeRole::Rpc)]
+    pub role: NodeRole,
+    /// Where an ingest is reached, as genesis will say.
+    #[arg(long, default_value = "http://203.0.113.7:8600")]
+    pub url: String,
+    /// JSON instead of text.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Nodes without a vote.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum NodeRole {
+    /// JSON-RPC and archive.
+    Rpc,
+    /// Takes devices' evidence, too.
+    Ingest,
+}
+
 /// Flags of `bench`.
 #[derive(Args)]
 pub struct BenchArgs {
@@ -281,6 +435,8 @@ pub struct BenchArgs {
 pub enum BenchName {
     /// Readings from bytes to sealed file, beside raw Ed25519 verification of the same batches.
     Evidence,
+    /// What native calls charge, beside the gas that their CPU time buys elsewhere.
+    Gas,
     /// Transactions from bytes to receipts, beside raw sender recovery of the same transactions.
     Ledger,
     /// One epoch of 100,000 devices scored.

@@ -2,6 +2,8 @@
 
 mod cli;
 mod commands;
+mod dev;
+mod host;
 mod network;
 mod output;
 mod session;
@@ -12,14 +14,22 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use eyre::Result;
 
-use crate::cli::{Cli, Command};
+use crate::cli::{Cli, Command, NodeCommand, ValidatorCommand};
 
 /// What is logged when `CAIRN_LOG` says nothing.
 const LOG_FILTER: &str = "error,cairn=warn";
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    if let Err(error) = cairn_kit::telemetry::init(LOG_FILTER, cairn_kit::telemetry::Format::Text) {
+    // Roles on a host of their own log as their settings say.
+    let own_log = matches!(
+        cli.command,
+        Command::Validator(ValidatorCommand::Run(_)) | Command::Node(NodeCommand::Run(_))
+    );
+    if !own_log
+        && let Err(error) =
+            cairn_kit::telemetry::init(LOG_FILTER, cairn_kit::telemetry::Format::Text)
+    {
         eprintln!("error: CAIRN_LOG: {error}");
         return ExitCode::from(2);
     }
@@ -39,6 +49,7 @@ fn main() -> ExitCode {
 
 async fn run(command: &Command) -> Result<ExitCode> {
     match command {
+        Command::Up(args) if args.dev => dev::dev(args).await?,
         Command::Up(args) => up::up(args).await?,
         Command::Status(args) => commands::status(args).await?,
         Command::Devices(command) => commands::devices(command).await?,
@@ -49,7 +60,11 @@ async fn run(command: &Command) -> Result<ExitCode> {
         Command::Query(args) => commands::query(args).await?,
         Command::Audit(args) => return commands::audit(args).await,
         Command::CheckState(args) => return commands::check_state(args),
-        Command::Bench(args) => commands::bench(args)?,
+        Command::Genesis(command) => commands::genesis(command)?,
+        Command::Validator(command) => return commands::validator(command).await,
+        Command::Node(command) => commands::node(command).await?,
+        // A benchmark may start a runtime of its own, which is not allowed inside one.
+        Command::Bench(args) => tokio::task::block_in_place(|| commands::bench(args))?,
     }
     Ok(ExitCode::SUCCESS)
 }

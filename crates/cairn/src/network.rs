@@ -12,7 +12,6 @@
 use std::{
     collections::BTreeMap,
     fs,
-    net::SocketAddr,
     path::{Path, PathBuf},
 };
 
@@ -201,8 +200,6 @@ pub struct Founding<'a> {
     pub epoch_seconds: u64,
     /// The keys.
     pub keys: &'a DevKeys,
-    /// Where the ingest will be reached.
-    pub ingest: SocketAddr,
 }
 
 /// Label of a validator.
@@ -294,7 +291,8 @@ impl Founding<'_> {
                 receipt_key: B256::from_slice(
                     keys.ed25519(Role::Ingest, "ingest").public().as_bytes(),
                 ),
-                url: format!("http://{}", self.ingest),
+                // In network.json: a free port in genesis would give two runs of one file different networks.
+                url: String::new(),
             }],
             accounts,
         };
@@ -343,10 +341,9 @@ pub fn write_keys(folder: &Folder, keys: &DevKeys, stations: &[Station]) -> Resu
     Ok(())
 }
 
-/// Genesis of the ledger's benchmark: a network without a fleet whose wallets hold stones.
-pub fn bench_genesis(keys: &DevKeys, wallets: &[Wallet]) -> Result<Genesis> {
-    let ingest = SocketAddr::from(([127, 0, 0, 1], 1));
-    let founding = Founding { stations: &[], start_ms: 0, epoch_seconds: 20, keys, ingest };
+/// Genesis of a network without a fleet whose wallets hold all stones: that of a development chain.
+pub fn funded_genesis(keys: &DevKeys, wallets: &[Wallet], start_ms: u64) -> Result<Genesis> {
+    let founding = Founding { stations: &[], start_ms, epoch_seconds: 20, keys };
     let mut genesis = founding.genesis()?;
     let founder = genesis.accounts.last_mut().ok_or_else(|| eyre!("genesis has no founder"))?;
     let share = founder.stones / (wallets.len() as u64 + 1);

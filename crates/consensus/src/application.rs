@@ -49,10 +49,10 @@ use crate::{
 pub(crate) type Marshal = marshal::core::Mailbox<Scheme, Standard<Block>>;
 
 /// What every part of the application shares.
-pub(crate) struct Chain<D, P> {
+pub(crate) struct Chain {
     pub(crate) ledger: Ledger,
-    pub(crate) disk: D,
-    pub(crate) pool: P,
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) pool: Arc<dyn Pool>,
     pub(crate) time: Arc<dyn NetworkTime>,
     /// Network milliseconds in a wall millisecond.
     pub(crate) time_scale: u64,
@@ -66,10 +66,12 @@ pub(crate) struct Chain<D, P> {
 }
 
 /// The application that the engine drives.
-pub(crate) struct App<D, P> {
-    pub(crate) chain: Arc<Chain<D, P>>,
+#[derive(Clone)]
+pub(crate) struct App {
+    pub(crate) chain: Arc<Chain>,
     pub(crate) marshal: Marshal,
     /// Testing the others: a leader that lies about the state root of its own blocks.
+    #[cfg_attr(not(test), expect(dead_code, reason = "only a simulation's liar looks at it"))]
     pub(crate) conduct: Conduct,
 }
 
@@ -84,17 +86,7 @@ pub(crate) enum Conduct {
     MintsForItself,
 }
 
-impl<D, P> Clone for App<D, P> {
-    fn clone(&self) -> Self {
-        Self {
-            chain: Arc::clone(&self.chain),
-            marshal: self.marshal.clone(),
-            conduct: self.conduct,
-        }
-    }
-}
-
-impl<D: Disk, P: Pool> Chain<D, P> {
+impl Chain {
     fn operator(&self, leader: &ed25519::PublicKey) -> Option<Address> {
         self.operators.get(leader).copied()
     }
@@ -188,7 +180,7 @@ pub(crate) fn recover(raw: &[Bytes]) -> Option<Vec<Recovered<TxEnvelope>>> {
     raw.iter().map(one).collect()
 }
 
-impl<D: Disk, P: Pool> App<D, P> {
+impl App {
     /// The proof of finality of a block that marshal delivered; `None` when only a later block has a certificate.
     pub(crate) async fn proof(&self, block: &Block) -> Option<FinalityProof> {
         proof(&self.marshal, block).await
@@ -280,18 +272,16 @@ pub(crate) async fn proof(marshal: &Marshal, block: &Block) -> Option<FinalityPr
     })
 }
 
-impl<E, D, P> Application<E> for App<D, P>
+impl<E> Application<E> for App
 where
     E: Clock + Spawner + StorageContext,
-    D: Disk,
-    P: Pool,
 {
     type SigningScheme = Scheme;
     type Context = BlockContext;
     type Block = Block;
     type Databases = SharedTree<E>;
     type Captured = ();
-    type Provider = P;
+    type Provider = Arc<dyn Pool>;
     type Input = ();
 
     fn sync_targets(block: &Block) -> <Self::Databases as DatabaseSet<E>>::SyncTargets {
@@ -307,7 +297,7 @@ where
         (_, context): (E, BlockContext),
         ancestry: impl Ancestry<Block>,
         batch: tree::Batch<E>,
-        input: Input<(), P>,
+        input: Input<(), Arc<dyn Pool>>,
     ) -> Option<Proposed<Self, E>> {
         let mut ancestry = Box::pin(ancestry);
         let parent = ancestry.next().await?;

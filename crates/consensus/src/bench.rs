@@ -5,8 +5,14 @@
 //! much more this one does. Linux only: CPU time is read from `/proc`, summed over all threads of the process, so that
 //! nothing else may run in it.
 
+mod gas;
+mod workloads;
+
+pub use gas::{GasRow, gas_table};
+pub use workloads::{Prepared, RECOVERIES, Workload, prepare};
+
 use std::{
-    fs, io,
+    io,
     path::Path,
     time::{Duration, Instant},
 };
@@ -18,6 +24,7 @@ use alloy_consensus::{
 };
 use alloy_primitives::{Address, B256, Signature};
 use bytes::Bytes;
+use cairn_kit::cpu;
 use cairn_ledger::{BlockError, Ledger, Memory, Writes};
 use commonware_glue::stateful::db::DatabaseSet;
 use commonware_runtime::{Runner as _, Supervisor as _, buffer::paged::CacheRef, tokio as runtime};
@@ -113,39 +120,18 @@ struct Stopwatch {
 
 impl Stopwatch {
     fn start() -> Result<Self, BenchError> {
-        Ok(Self { cpu: cpu_of_process()?, wall: Instant::now() })
+        Ok(Self { cpu: cpu::of_process().map_err(BenchError::Cpu)?, wall: Instant::now() })
     }
 
     fn stop(self) -> Result<Spent, BenchError> {
         let wall = self.wall.elapsed();
         // A thread that ended meanwhile takes its time along.
-        Ok(Spent { cpu: cpu_of_process()?.saturating_sub(self.cpu), wall })
+        Ok(Spent {
+            cpu: cpu::of_process().map_err(BenchError::Cpu)?.saturating_sub(self.cpu),
+            wall,
+        })
     }
 }
-
-/// Nanoseconds on a CPU of every living thread: the first number of its `schedstat`.
-fn cpu_of_process() -> Result<Duration, BenchError> {
-    // The kernel books the time of a running thread only when it looks at it: at a tick, or when it gives way.
-    std::thread::yield_now();
-    let mut nanos = 0_u64;
-    for task in fs::read_dir("/proc/self/task").map_err(BenchError::Cpu)? {
-        let path = task.map_err(BenchError::Cpu)?.path().join("schedstat");
-        match fs::read_to_string(&path) {
-            Ok(text) => {
-                let first = text.split(' ').next().and_then(|number| number.parse::<u64>().ok());
-                nanos = nanos.saturating_add(first.unwrap_or_default());
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            // The thread ended between the listing and the read.
-            Err(error) if error.raw_os_error() == Some(ESRCH) => {}
-            Err(error) => return Err(BenchError::Cpu(error)),
-        }
-    }
-    Ok(Duration::from_nanos(nanos))
-}
-
-/// "No such process".
-const ESRCH: i32 = 3;
 
 /// Verifies `blocks` of raw transactions one after the other on `state`, whose last block is `parent`, as a validator
 /// does; the state tree lives in `folder`, which should be empty.
@@ -249,6 +235,28 @@ mod tests {
 
     use super::*;
     use crate::tests::fixture::{identity, transfer};
+
+    /// Each kind runs, signed, through everything; nothing fails inside (a failed call is cheap and would measure nothing).
+    #[test]
+    fn every_workload_succeeds() {
+        for workload in Workload::ALL {
+            let Prepared { ledger, state, parent, blocks } = prepare(workload, 2, 5);
+            let env = ledger.next_env(&parent, cairn_ledger::time_of(&parent), Address::ZERO);
+            let raw: Vec<Bytes> = blocks[0].iter().map(|raw| Bytes::copy_from_slice(raw)).collect();
+            let executed = ledger.verify(&state, &env, recover(&raw).unwrap()).unwrap();
+            assert!(
+                executed.receipts.iter().all(alloy_consensus::TxReceipt::status),
+                "{workload:?}"
+            );
+            let folder = tempfile::tempdir().unwrap();
+            let measured = measure(&ledger, state, parent, &blocks, folder.path()).unwrap();
+            assert_eq!((measured.blocks, measured.transactions), (2, 10), "{workload:?}");
+        }
+        let rows = gas_table(2, 5).unwrap();
+        assert_eq!(rows.len(), Workload::ALL.len() - 1);
+        let recover = rows.iter().find(|row| row.workload == Workload::Recover).unwrap();
+        assert!(recover.gas > RECOVERIES * 3_000 && recover.gas < RECOVERIES * 3_400);
+    }
 
     #[test]
     fn every_part_of_a_block_costs_something() {

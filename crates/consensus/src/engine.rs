@@ -55,7 +55,6 @@ use crate::{
         FETCH_RETRY, FETCH_TIMEOUT, LEADER_GRACE, MAILBOX, PENDING_ACKS, REPAIR_MAX, SKIP_AFTER,
         STORAGE_BUFFER, SYNC_BATCH, TERM_BLOCKS, TIMEOUT_RETRY, VIEWS_KEPT,
     },
-    ports::{Disk, Pool},
     tree::{self, Tree},
 };
 
@@ -77,12 +76,12 @@ impl SchemeProvider for Terms {
 }
 
 /// What a validator is made of.
-pub(crate) struct Parts<D, P, N, B> {
+pub(crate) struct Parts<N, B> {
     pub(crate) scheme: Scheme,
     pub(crate) me: ed25519::PublicKey,
     pub(crate) peers: N,
     pub(crate) blocker: B,
-    pub(crate) chain: Arc<Chain<D, P>>,
+    pub(crate) chain: Arc<Chain>,
     pub(crate) pace: Pace,
     pub(crate) conduct: Conduct,
     /// Puts the validators of one simulation apart on their shared disk.
@@ -90,7 +89,7 @@ pub(crate) struct Parts<D, P, N, B> {
 }
 
 /// A validator that runs.
-pub(crate) struct Running<E, D: Disk, P: Pool>
+pub(crate) struct Running<E>
 where
     E: StorageContext + Spawner,
 {
@@ -99,7 +98,7 @@ where
     pub(crate) marshal: Marshal,
     pub(crate) gossip: Gossip,
     /// Gives the state tree, once it is open.
-    pub(crate) state: commonware_glue::stateful::Mailbox<E, App<D, P>>,
+    pub(crate) state: commonware_glue::stateful::Mailbox<E, App>,
 }
 
 fn archive<C>(
@@ -127,16 +126,14 @@ fn archive<C>(
 ///
 /// # Panics
 /// When the validator's own storage cannot be opened, or is of another network.
-pub(crate) async fn start<E, D, P, N, B, S, R, W>(
+pub(crate) async fn start<E, N, B, S, R, W>(
     context: E,
-    parts: Parts<D, P, N, B>,
+    parts: Parts<N, B>,
     channels: Channels<S, R>,
-    watch: impl FnOnce(commonware_glue::stateful::Mailbox<E, App<D, P>>) -> W,
-) -> Running<E, D, P>
+    watch: impl FnOnce(commonware_glue::stateful::Mailbox<E, App>) -> W,
+) -> Running<E>
 where
     E: StorageContext + Spawner + rand_core::CryptoRng,
-    D: Disk,
-    P: Pool,
     N: Provider<PublicKey = ed25519::PublicKey>,
     B: Blocker<PublicKey = ed25519::PublicKey>,
     S: Sender<PublicKey = ed25519::PublicKey>,

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use alloy_primitives::B256;
-use cairn_ledger::StateError;
+use cairn_ledger::{StateError, Writes};
 use commonware_cryptography::Digestible as _;
 use commonware_glue::stateful::db::DatabaseSet;
 use commonware_runtime::tokio::Context;
@@ -40,35 +40,57 @@ pub fn genesis_block(identity: &NetworkIdentity) -> Block {
     Block::genesis(identity.ledger.genesis_header(B256::ZERO), empty.root, empty.range)
 }
 
-/// The chain of `identity` on `disk`, with block 0 committed.
-pub(crate) fn chain<D: Disk, P: Pool>(
+/// How a chain begins on a disk.
+pub(crate) struct Beginning {
+    pub(crate) genesis: Block,
+    /// The state of block 0.
+    pub(crate) writes: Writes,
+    /// Height of the disk's last block.
+    pub(crate) head: u64,
+}
+
+/// Commits block 0 to an empty disk; of another one checks that it is this network's.
+pub(crate) fn begin(
     identity: &NetworkIdentity,
-    disk: D,
-    pool: P,
-    time: Arc<dyn NetworkTime>,
-    height: watch::Sender<u64>,
-) -> Result<Chain<D, P>, GenesisBlockError> {
+    disk: &dyn Disk,
+) -> Result<Beginning, GenesisBlockError> {
     let genesis = genesis_block(identity);
-    let genesis_writes = identity.ledger.genesis_writes()?;
-    match disk.head()? {
-        None => disk.commit(FinalBlock {
-            header: genesis.preamble.header.clone(),
-            digest: genesis.digest().0,
-            transactions: Vec::new(),
-            receipts: Vec::new(),
-            gas_used: Vec::new(),
-            writes: genesis_writes.clone(),
-            certificate: Vec::new(),
-        })?,
+    let writes = identity.ledger.genesis_writes()?;
+    let head = match disk.head()? {
+        None => {
+            disk.commit(FinalBlock {
+                header: genesis.preamble.header.clone(),
+                digest: genesis.digest().0,
+                transactions: Vec::new(),
+                receipts: Vec::new(),
+                gas_used: Vec::new(),
+                writes: writes.clone(),
+                certificate: Vec::new(),
+            })?;
+            0
+        }
         Some(head) => {
             // The EVM sees the last 256 hashes only, so a longer chain is told apart by the engine's own archive.
             let zero = if head.number == 0 { head.hash_slow() } else { disk.block_hash(0)? };
             if !zero.is_zero() && zero != genesis.hash() {
                 return Err(GenesisBlockError::OtherNetwork);
             }
-            height.send_replace(head.number);
+            head.number
         }
-    }
+    };
+    Ok(Beginning { genesis, writes, head })
+}
+
+/// The chain of `identity` on `disk`, with block 0 committed.
+pub(crate) fn chain(
+    identity: &NetworkIdentity,
+    disk: Arc<dyn Disk>,
+    pool: Arc<dyn Pool>,
+    time: Arc<dyn NetworkTime>,
+    height: watch::Sender<u64>,
+) -> Result<Chain, GenesisBlockError> {
+    let Beginning { genesis, writes: genesis_writes, head } = begin(identity, &*disk)?;
+    height.send_replace(head);
     let mut operators = BTreeMap::new();
     for validator in &identity.genesis.validators {
         let key = public_key(&validator.consensus_key.0).map_err(|_| GenesisBlockError::BadKey)?;

@@ -6,6 +6,7 @@
 
 use std::{
     collections::{BTreeSet, VecDeque},
+    sync::Arc,
     time::SystemTime,
 };
 
@@ -63,21 +64,20 @@ impl Seen {
 }
 
 /// The actor that owns the gossip channel.
-pub(crate) struct Actor<E, P, B> {
+pub(crate) struct Actor<E, B> {
     context: ContextCell<E>,
-    pool: P,
+    pool: Arc<dyn Pool>,
     blocker: B,
     own: mpsc::Receiver<Bytes>,
     seen: Seen,
 }
 
-impl<E, P, B> Actor<E, P, B>
+impl<E, B> Actor<E, B>
 where
     E: Clock + Spawner + Metrics,
-    P: Pool,
     B: Blocker<PublicKey = PublicKey>,
 {
-    pub(crate) fn new(context: E, pool: P, blocker: B) -> (Self, Gossip) {
+    pub(crate) fn new(context: E, pool: Arc<dyn Pool>, blocker: B) -> (Self, Gossip) {
         let (sender, own) = mpsc::channel(GOSSIP_QUEUE);
         (
             Self { context: ContextCell::new(context), pool, blocker, own, seen: Seen::default() },

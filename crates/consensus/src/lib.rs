@@ -12,6 +12,7 @@ pub mod bench;
 mod block;
 mod engine;
 mod finality;
+mod follower;
 mod genesis;
 mod gossip;
 mod network;
@@ -27,8 +28,9 @@ mod validator;
 
 pub use block::{BODY_BYTES_MAX, Block, Preamble, header_time};
 pub use finality::{FinalityError, FinalityProof, namespace, validator_set};
+pub use follower::{FollowError, FollowedBlock, FollowerError, FollowerHandle, run_follower};
 pub use genesis::{GenesisBlockError, genesis_block};
-pub use network::Reach;
+pub use network::{PeerAddress, PeerAddressError, Reach};
 pub use ports::{Disk, FinalBlock, NetworkTime, Pool, WRITES_KEPT};
 pub use proof::{StateKey, StateProof, StateValue};
 pub use validator::{

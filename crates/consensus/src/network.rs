@@ -1,10 +1,15 @@
 //! Peer-to-peer: authenticated, encrypted connections between the validators, one channel per protocol.
 //!
+//! Who may connect is genesis' list of keys; where they are is found out: a validator dials the peers it was told about,
+//! and they tell it, signed by each validator itself, where the others are (docs/adr/0015-hosts.md).
+//!
 //! Memory is preallocated as `quota × peers × tracked sets`, so each channel's quota is what its protocol sends, not "large".
 
 use std::{
+    fmt,
     net::SocketAddr,
     num::{NonZeroU32, NonZeroUsize},
+    str::FromStr,
     time::Duration,
 };
 
@@ -15,14 +20,14 @@ use commonware_consensus::{
 };
 use commonware_cryptography::{ChaCha20Poly1305, ed25519, sha256};
 use commonware_glue::stateful::{db::p2p as tree_sync, probe};
-use commonware_p2p::{authenticated::lookup, max_message_size};
+use commonware_p2p::{Ingress, authenticated::discovery, max_message_size};
 use commonware_runtime::Quota;
 use commonware_storage::{mmr, qmdb::any::unordered::fixed::Operation};
 use commonware_stream::{
     cups::{self, Cups},
     sake::{self, Sake},
 };
-use commonware_utils::{NZU32, NZUsize};
+use commonware_utils::{Hostname, NZU32, NZUsize};
 
 use crate::{
     block::Block,
@@ -55,7 +60,7 @@ pub enum Reach {
     /// All on this machine or behind one address: private addresses, 16 handshakes a second.
     #[default]
     Local,
-    /// On the internet: public addresses only, one handshake in five seconds from an address.
+    /// On the internet: public addresses only, one handshake in five seconds from an address, a peer is tried once a minute.
     Internet,
 }
 
@@ -102,14 +107,62 @@ pub fn message_bytes_max(validators: u32) -> u32 {
     ])
 }
 
+/// Where a peer can be reached: an address and a port, or a name and a port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PeerAddress(pub(crate) Ingress);
+
+impl From<SocketAddr> for PeerAddress {
+    fn from(address: SocketAddr) -> Self {
+        Self(Ingress::Socket(address))
+    }
+}
+
+/// Text that is no peer address.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no peer address: write IP:PORT or NAME:PORT, like 203.0.113.7:8601")]
+pub struct PeerAddressError(pub String);
+
+impl FromStr for PeerAddress {
+    type Err = PeerAddressError;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if let Ok(address) = text.parse::<SocketAddr>() {
+            return if address.port() == 0 || address.ip().is_unspecified() {
+                Err(PeerAddressError(text.to_owned()))
+            } else {
+                Ok(address.into())
+            };
+        }
+        let named = text.rsplit_once(':').and_then(|(host, port)| {
+            Some(Ingress::Dns { host: Hostname::new(host).ok()?, port: port.parse().ok()? })
+        });
+        named.filter(|named| named.port() != 0).map(Self).ok_or(PeerAddressError(text.to_owned()))
+    }
+}
+
+impl fmt::Display for PeerAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Ingress::Socket(address) => address.fmt(f),
+            Ingress::Dns { host, port } => write!(f, "{host}:{port}"),
+        }
+    }
+}
+
+/// Where one validator listens, is reached, and begins to look for the others.
+pub(crate) struct Place {
+    pub(crate) listen: SocketAddr,
+    pub(crate) dialable: PeerAddress,
+    pub(crate) bootstrap: Vec<(ed25519::PublicKey, PeerAddress)>,
+    pub(crate) reach: Reach,
+}
+
 /// The configuration of the network of one validator.
 pub(crate) fn config(
     key: ed25519::PrivateKey,
     namespace: &[u8],
-    listen: SocketAddr,
+    place: Place,
     validators: NonZeroUsize,
-    reach: Reach,
-) -> lookup::Config<Cups<Sake<ed25519::PrivateKey>, ChaCha20Poly1305>> {
+) -> discovery::Config<Cups<Sake<ed25519::PrivateKey>, ChaCha20Poly1305>> {
     let handshake = Cups::<_, ChaCha20Poly1305>::new(
         Sake {
             signer: key,
@@ -120,17 +173,54 @@ pub(crate) fn config(
         cups::Version::V1,
     );
     let bytes = message_bytes_max(u32::try_from(validators.get()).unwrap_or(u32::MAX));
-    match reach {
-        Reach::Local => {
-            lookup::Config::local(handshake, namespace, listen, validators, bytes, CHANNEL_MAILBOX)
+    let bootstrap = place.bootstrap.into_iter().map(|(key, at)| (key, at.0)).collect();
+    let preset = match place.reach {
+        Reach::Local => discovery::Config::local,
+        Reach::Internet => discovery::Config::recommended,
+    };
+    preset(
+        handshake,
+        namespace,
+        place.listen,
+        place.dialable.0,
+        bootstrap,
+        validators,
+        bytes,
+        CHANNEL_MAILBOX,
+    )
+}
+
+/// The peers connected now, from the network's own metrics: the engine has no other way to tell.
+pub(crate) fn connected(metrics: &str) -> Vec<String> {
+    let peer = |line: &str| {
+        let rest = line.strip_prefix(CONNECTED_METRIC)?.strip_prefix("{peer=\"")?;
+        Some(rest.split_once('"')?.0.to_owned())
+    };
+    metrics.lines().filter_map(peer).collect()
+}
+
+/// Name of the gauge that the network keeps for every connected peer.
+const CONNECTED_METRIC: &str = "network_tracker_connected";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn peer_addresses_are_addresses_or_names_with_a_port() {
+        for text in ["10.0.0.1:8601", "[2001:db8::1]:8601", "validator-1.example.org:8601"] {
+            assert_eq!(text.parse::<PeerAddress>().unwrap().to_string(), text);
         }
-        Reach::Internet => lookup::Config::recommended(
-            handshake,
-            namespace,
-            listen,
-            validators,
-            bytes,
-            CHANNEL_MAILBOX,
-        ),
+        for text in ["", "10.0.0.1", "10.0.0.1:0", "0.0.0.0:8601", "a b:1", "host:70000", ":1"] {
+            assert!(text.parse::<PeerAddress>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn connected_peers_are_read_from_the_metrics() {
+        let text = "# TYPE network_tracker_connected gauge\n\
+            network_tracker_connected{peer=\"aa\"} 17\nnetwork_tracker_reserved 1\n\
+            network_tracker_connected{peer=\"bb\"} 18\n";
+        assert_eq!(connected(text), ["aa", "bb"]);
     }
 }

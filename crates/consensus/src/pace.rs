@@ -3,7 +3,7 @@
 //! Unpaced simplex makes 75 empty blocks a second. A leader waits `busy`; while the pool is empty it waits on, until
 //! `idle`. It waits *before* the engine's builder is asked, because a building engine applies no final block meanwhile.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use commonware_consensus::{Application, marshal::ancestry::Ancestry};
 use commonware_cryptography::Digested;
@@ -22,17 +22,16 @@ pub struct Pace {
 
 /// An application whose proposals keep a pace.
 #[derive(Clone)]
-pub(crate) struct Paced<A, P> {
+pub(crate) struct Paced<A> {
     pub(crate) inner: A,
-    pub(crate) pool: P,
+    pub(crate) pool: Arc<dyn Pool>,
     pub(crate) pace: Pace,
 }
 
-impl<E, A, P> Application<E> for Paced<A, P>
+impl<E, A> Application<E> for Paced<A>
 where
     E: Clock,
     A: Application<E, Context: Send + Sync, Input: Send>,
-    P: Pool,
 {
     type SigningScheme = A::SigningScheme;
     type Context = A::Context;

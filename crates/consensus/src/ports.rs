@@ -26,7 +26,7 @@ pub struct FinalBlock {
 }
 
 /// The finalised state on disk. Reads (`State`) are at the last committed block.
-pub trait Disk: State + Clone + Send + Sync + 'static {
+pub trait Disk: State + Send + Sync + 'static {
     /// The header of the last committed block; `None` before genesis is written.
     ///
     /// # Errors
@@ -38,6 +38,11 @@ pub trait Disk: State + Clone + Send + Sync + 'static {
     /// # Errors
     /// When the store cannot be read.
     fn writes_of(&self, digest: [u8; 32]) -> Result<Option<(Header, Writes)>, StateError>;
+    /// The consensus digest of a committed block, kept as long as its net writes.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn digest_at(&self, height: u64) -> Result<Option<[u8; 32]>, StateError>;
     /// Commits a finalised block durably (fsync) in one transaction. Committing the current head again is a no-op.
     ///
     /// # Errors
@@ -46,7 +51,7 @@ pub trait Disk: State + Clone + Send + Sync + 'static {
 }
 
 /// Transactions waiting for a block.
-pub trait Pool: Clone + Send + Sync + 'static {
+pub trait Pool: Send + Sync + 'static {
     /// Candidates in the order in which they should be tried, sender nonces ascending; they stay in the pool until final.
     fn candidates(&self, base_fee: u64, limit: usize) -> Vec<Recovered<TxEnvelope>>;
     /// Whether there is nothing to propose.

@@ -69,12 +69,12 @@ impl Speculation {
     ///
     /// # Errors
     /// When the disk cannot be read.
-    pub fn state_after<D: Disk>(
+    pub fn state_after(
         &self,
-        disk: &D,
+        disk: &Arc<dyn Disk>,
         digest: Digest,
         height: u64,
-    ) -> Result<Option<StateAfter<D>>, StateError> {
+    ) -> Result<Option<StateAfter>, StateError> {
         let mut layers = Vec::new();
         let (mut at, mut below) = (digest, height);
         {
@@ -87,18 +87,18 @@ impl Speculation {
         }
         // Read the head after the layers: a layer missing above was dropped after its commit, so the head covers it.
         let covered = disk.head()?.is_some_and(|head| (below..=height).contains(&head.number));
-        Ok(covered.then(|| StateAfter { disk: disk.clone(), layers }))
+        Ok(covered.then(|| StateAfter { disk: Arc::clone(disk), layers }))
     }
 }
 
 /// The state after one block: layers from the newest to the oldest, above the disk.
-#[derive(Clone, Debug)]
-pub struct StateAfter<D> {
-    disk: D,
+#[derive(Clone)]
+pub struct StateAfter {
+    disk: Arc<dyn Disk>,
     layers: Vec<Arc<Layer>>,
 }
 
-impl<D: Disk> State for StateAfter<D> {
+impl State for StateAfter {
     fn account(&self, address: Address) -> Result<Option<Account>, StateError> {
         match self.layers.iter().find_map(|layer| layer.writes.accounts.get(&address)) {
             Some(account) => Ok(*account),

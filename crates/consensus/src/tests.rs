@@ -5,5 +5,6 @@
 pub(crate) mod fixture;
 mod light;
 mod power_cut;
+mod scenario;
 mod simulated;
 mod sockets;

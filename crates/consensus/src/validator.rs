@@ -13,9 +13,11 @@ use cairn_primitives::{Digest, Genesis};
 use commonware_codec::{Copying, DecodeExt as _, Encode as _};
 use commonware_consensus::{simplex::scheme::ed25519::Scheme, types::Height};
 use commonware_cryptography::{Signer as _, ed25519};
-use commonware_p2p::{Address, AddressableManager as _, authenticated::lookup};
-use commonware_runtime::{Runner as _, Spawner as _, Supervisor as _, tokio as runtime};
-use commonware_utils::{TryCollect as _, ordered::Map};
+use commonware_p2p::{Manager as _, authenticated::discovery};
+use commonware_runtime::{
+    Metrics as _, Runner as _, Spawner as _, Supervisor as _, tokio as runtime,
+};
+use commonware_utils::ordered::Set;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
@@ -25,7 +27,7 @@ use crate::{
     finality::{namespace, validator_set},
     genesis::{GenesisBlockError, chain},
     gossip::Gossip,
-    network::{self, Channels, Reach},
+    network::{self, Channels, PeerAddress, Place, Reach},
     pace::Pace,
     ports::{Disk, NetworkTime, Pool},
     proof::{StateKey, StateProof, prove},
@@ -35,11 +37,11 @@ use crate::{
 /// Requests for certificates that may wait.
 const REQUESTS: usize = 64;
 /// How long parts of a stopping validator may take to write what they hold.
-const STOP_WITHIN: Duration = Duration::from_secs(2);
+pub(crate) const STOP_WITHIN: Duration = Duration::from_secs(2);
 /// Threads of a validator's runtime.
-const WORKERS: usize = 2;
+pub(crate) const WORKERS: usize = 2;
 /// Stack of the validator's thread.
-const STACK_BYTES: usize = 8 << 20;
+pub(crate) const STACK_BYTES: usize = 8 << 20;
 
 /// A validator's settings: its own, not the network's.
 #[derive(Clone)]
@@ -50,8 +52,10 @@ pub struct ValidatorConfig {
     pub storage: PathBuf,
     /// Where it listens for peers.
     pub listen: SocketAddr,
-    /// Where every validator of genesis (itself included) can be reached, by consensus key.
-    pub peers: Vec<(B256, SocketAddr)>,
+    /// Where the others can reach it; they learn it from itself, signed.
+    pub dialable: PeerAddress,
+    /// Validators it connects to first, by consensus key; they tell where the others are. Its own key is passed over.
+    pub bootstrap: Vec<(B256, PeerAddress)>,
     /// Where the peers are.
     pub reach: Reach,
 }
@@ -61,7 +65,8 @@ impl std::fmt::Debug for ValidatorConfig {
         f.debug_struct("ValidatorConfig")
             .field("storage", &self.storage)
             .field("listen", &self.listen)
-            .field("peers", &self.peers)
+            .field("dialable", &self.dialable)
+            .field("bootstrap", &self.bootstrap)
             .field("reach", &self.reach)
             .finish_non_exhaustive()
     }
@@ -76,9 +81,9 @@ pub enum ValidatorError {
     /// A validator of genesis has a bad key.
     #[error("genesis lists a consensus key that is no ed25519 key, or twice the same")]
     BadKey,
-    /// A validator of genesis has no address.
-    #[error("validator {0} has no peer address")]
-    NoAddress(B256),
+    /// A peer to begin with is none of genesis' validators.
+    #[error("the bootstrap peer {0} is not a validator of this genesis")]
+    UnknownPeer(B256),
     /// The disk holds another network, or cannot be used.
     #[error("cannot begin from the genesis block")]
     Genesis(#[from] GenesisBlockError),
@@ -107,6 +112,8 @@ enum Request {
     Finality(u64, oneshot::Sender<Option<Vec<u8>>>),
     /// The proof of a value of the state.
     State(StateKey, oneshot::Sender<Option<StateProof>>),
+    /// The peers connected now.
+    Peers(oneshot::Sender<Vec<B256>>),
 }
 
 /// A running validator. It stops when it is told to, or when the last handle is dropped.
@@ -142,6 +149,15 @@ impl ValidatorHandle {
         receiver.await.ok().flatten()
     }
 
+    /// Consensus keys of the validators it is connected to now, itself not among them.
+    pub async fn peers(&self) -> Vec<B256> {
+        let (answer, receiver) = oneshot::channel();
+        if self.requests.send(Request::Peers(answer)).await.is_err() {
+            return Vec::new();
+        }
+        receiver.await.unwrap_or_default()
+    }
+
     /// Sends a raw transaction to every validator; returns whether it was queued.
     pub fn gossip(&self, raw: Bytes) -> bool {
         self.gossip.send(raw)
@@ -165,11 +181,11 @@ impl ValidatorHandle {
 ///
 /// # Errors
 /// When the settings do not fit genesis, or the disk belongs to another network.
-pub async fn run_validator<D: Disk, P: Pool>(
+pub async fn run_validator(
     identity: &NetworkIdentity,
     config: ValidatorConfig,
-    disk: D,
-    pool: P,
+    disk: Arc<dyn Disk>,
+    pool: Arc<dyn Pool>,
     time: Arc<dyn NetworkTime>,
 ) -> Result<ValidatorHandle, ValidatorError> {
     let genesis = &identity.genesis;
@@ -179,20 +195,18 @@ pub async fn run_validator<D: Disk, P: Pool>(
     let keys: Vec<B256> = genesis.validators.iter().map(|v| v.consensus_key).collect();
     let set = validator_set(&keys).map_err(|_| ValidatorError::BadKey)?;
     let namespace = namespace(&identity.hash);
-    let scheme = Scheme::signer(&namespace, set, key.clone())
+    let scheme = Scheme::signer(&namespace, set.clone(), key.clone())
         .ok_or_else(|| ValidatorError::NotAValidator(B256::from_slice(&me.encode())))?;
-    let mut peers = Vec::with_capacity(keys.len());
-    for bytes in &keys {
-        let (_, address) = config
-            .peers
-            .iter()
-            .find(|(key, _)| key == bytes)
-            .ok_or(ValidatorError::NoAddress(*bytes))?;
-        let key = public_key(&bytes.0).map_err(|_| ValidatorError::BadKey)?;
-        peers.push((key, Address::from(*address)));
+    let mut bootstrap = Vec::with_capacity(config.bootstrap.len());
+    for (peer, at) in &config.bootstrap {
+        if !keys.contains(peer) {
+            return Err(ValidatorError::UnknownPeer(*peer));
+        }
+        let peer = public_key(&peer.0).map_err(|_| ValidatorError::BadKey)?;
+        if peer != me {
+            bootstrap.push((peer, at.clone()));
+        }
     }
-    let peers: Map<_, Address> =
-        peers.into_iter().try_collect().map_err(|_| ValidatorError::BadKey)?;
 
     let (height, heights) = watch::channel(0);
     let chain = Arc::new(chain(identity, disk, pool, time, height)?);
@@ -201,8 +215,10 @@ pub async fn run_validator<D: Disk, P: Pool>(
     let (started, wait) = oneshot::channel();
     let (end, ended) = watch::channel(None);
 
-    let thread =
-        Thread { config, key, me, scheme, namespace, peers, genesis: Arc::clone(genesis), chain };
+    let ValidatorConfig { storage, listen, dialable, reach, .. } = config;
+    let place = Place { listen, dialable, bootstrap, reach };
+    let genesis = Arc::clone(genesis);
+    let thread = Thread { storage, place, key, me, scheme, namespace, set, genesis, chain };
     thread::Builder::new()
         .name("validator".to_owned())
         .stack_size(STACK_BYTES)
@@ -226,18 +242,19 @@ pub async fn run_validator<D: Disk, P: Pool>(
 }
 
 /// What moves into the validator's thread.
-struct Thread<D, P> {
-    config: ValidatorConfig,
+struct Thread {
+    storage: PathBuf,
+    place: Place,
     key: ed25519::PrivateKey,
     me: ed25519::PublicKey,
     scheme: Scheme,
     namespace: Vec<u8>,
-    peers: Map<ed25519::PublicKey, Address>,
+    set: Set<ed25519::PublicKey>,
     genesis: Arc<Genesis>,
-    chain: Arc<Chain<D, P>>,
+    chain: Arc<Chain>,
 }
 
-impl<D: Disk, P: Pool> Thread<D, P> {
+impl Thread {
     /// Runs until it is stopped (`false`) or a part fails (`true`).
     fn run(
         self,
@@ -247,18 +264,14 @@ impl<D: Disk, P: Pool> Thread<D, P> {
     ) -> bool {
         let settings = runtime::Config::default()
             .with_worker_threads(WORKERS)
-            .with_storage_directory(self.config.storage.clone());
+            .with_storage_directory(self.storage.clone());
         runtime::Runner::new(settings).start(|context| async move {
-            let validators = NonZeroUsize::new(self.peers.len()).unwrap_or(NonZeroUsize::MIN);
-            let network = network::config(
-                self.key.clone(),
-                &self.namespace,
-                self.config.listen,
-                validators,
-                self.config.reach,
-            );
-            let (mut network, mut oracle) = lookup::Network::new(context.child("network"), network);
-            oracle.track(0, self.peers.clone());
+            let validators = NonZeroUsize::new(self.set.len()).unwrap_or(NonZeroUsize::MIN);
+            let network =
+                network::config(self.key.clone(), &self.namespace, self.place, validators);
+            let (mut network, mut oracle) =
+                discovery::Network::new(context.child("network"), network);
+            oracle.track(0, self.set);
             let channels = network::quotas()
                 .into_iter()
                 .map(|(id, quota)| network.register(id, quota))
@@ -285,9 +298,9 @@ impl<D: Disk, P: Pool> Thread<D, P> {
             let Running { engine, marshal, gossip, state } = running;
             let _ = started.send(gossip);
             let chain = Arc::clone(&self.chain);
-            context.child("requests").spawn(move |_| async move {
+            context.child("requests").spawn(move |context| async move {
                 let tree = state.subscribe_databases().await;
-                answer(requests, marshal, tree, chain).await;
+                answer(context, requests, marshal, tree, chain).await;
             });
 
             let stopped = stop.recv();
@@ -303,11 +316,12 @@ impl<D: Disk, P: Pool> Thread<D, P> {
 }
 
 /// Answers the handle's questions until the handle is gone.
-async fn answer<D: Disk, P: Pool>(
+async fn answer(
+    context: runtime::Context,
     mut requests: mpsc::Receiver<Request>,
     marshal: Marshal,
     tree: SharedTree<runtime::Context>,
-    chain: Arc<Chain<D, P>>,
+    chain: Arc<Chain>,
 ) {
     while let Some(request) = requests.recv().await {
         match request {
@@ -325,6 +339,10 @@ async fn answer<D: Disk, P: Pool>(
             }
             Request::State(key, answer) => {
                 let _ = answer.send(prove(&tree, key).await);
+            }
+            Request::Peers(answer) => {
+                let peers = network::connected(&context.encode());
+                let _ = answer.send(peers.iter().filter_map(|peer| peer.parse().ok()).collect());
             }
         }
     }

@@ -7,6 +7,7 @@
 use std::{collections::BTreeMap, fs, io, path::Path, sync::Arc};
 
 use alloy_primitives::Address;
+use cairn_kit::cpu;
 use cairn_primitives::{
     Assurance, Cell, CellError, Digest, Envelope, Epoch, EpochSchedule, KeyError, Position,
     PublicKey, Sector, TimeMs,
@@ -168,13 +169,10 @@ pub fn evidence(stations: u64, folder: &Path) -> Result<EvidenceBench, BenchErro
     })
 }
 
-/// CPU time of this thread in seconds, from the kernel's scheduler, which counts nanoseconds.
+/// CPU time of this thread in seconds.
 fn cpu_seconds() -> Result<f64, BenchError> {
     let fail = |source| BenchError::Io { action: "read the CPU time", source };
-    let text = fs::read_to_string("/proc/thread-self/schedstat").map_err(fail)?;
-    let nanos = text.split_whitespace().next().and_then(|field| field.parse::<u64>().ok());
-    let nanos = nanos.ok_or_else(|| fail(io::Error::other("schedstat is empty")))?;
-    Ok(nanos as f64 / 1e9)
+    Ok(cpu::of_thread().map_err(fail)?.as_secs_f64())
 }
 
 #[cfg(test)]

@@ -29,6 +29,8 @@ pub(crate) struct State {
     pub frozen: std::collections::BTreeMap<u64, U256>,
     pub attested: Vec<(u64, U256)>,
     pub voted: Vec<(u64, Outcome)>,
+    /// How often the commitments of an epoch were asked for: once for each time its inputs are read.
+    pub commitment_calls: u64,
     /// The node does not answer.
     pub down: bool,
 }
@@ -40,12 +42,14 @@ pub(crate) struct FakeLedger {
     pub clock: NetworkClock,
     pub schedule: EpochSchedule,
     pub account: Address,
+    windows_ms: (u64, u64),
 }
 
 impl FakeLedger {
     pub fn new(clock: NetworkClock, genesis: &Genesis) -> Self {
         let account = genesis.ingests[0].operator;
-        Self { state: Arc::default(), clock, schedule: genesis.schedule(), account }
+        let windows_ms = (genesis.commit_window_ms, genesis.attest_window_ms);
+        Self { state: Arc::default(), clock, schedule: genesis.schedule(), account, windows_ms }
     }
 
     pub fn state(&self) -> MutexGuard<'_, State> {
@@ -53,6 +57,17 @@ impl FakeLedger {
     }
 
     pub fn register(&self, key: &PublicKey, owner: u8, position: Position) -> DeviceId {
+        self.register_from(key, owner, position, 0)
+    }
+
+    /// A device whose evidence counts from `epoch` on.
+    pub fn register_from(
+        &self,
+        key: &PublicKey,
+        owner: u8,
+        position: Position,
+        epoch: u64,
+    ) -> DeviceId {
         let id = DeviceId::of(key);
         let mut state = self.state();
         let index = state.devices.len() as u64;
@@ -64,7 +79,7 @@ impl FakeLedger {
             assurance: 3,
             status: 1,
             index,
-            registeredEpoch: 0,
+            registeredEpoch: epoch,
             endEpoch: 0,
             cell: cairn_primitives::Cell::at(position).unwrap().0,
             latE7: position.lat_e7,
@@ -80,9 +95,14 @@ impl FakeLedger {
         self.schedule.epoch_at(TimeMs(self.clock.now_ms()))
     }
 
+    /// Whether an epoch ended so long ago, network ms.
+    fn ended_for(&self, epoch: u64, ms: u64) -> bool {
+        self.clock.now_ms() >= self.schedule.end_of(Epoch(epoch)).0 + ms
+    }
+
     fn answer(&self, to: Address, data: &[u8]) -> Option<Vec<u8>> {
         use alloy_sol_types::{SolCall as _, SolInterface as _};
-        let state = self.state();
+        let mut state = self.state();
         Some(match to {
             abi::REGISTRY => match IRegistryCalls::abi_decode(data).ok()? {
                 IRegistryCalls::count(_) => {
@@ -97,15 +117,19 @@ impl FakeLedger {
             },
             abi::BATCHES => match IBatchesCalls::abi_decode(data).ok()? {
                 IBatchesCalls::commitments(call) => {
+                    state.commitment_calls += 1;
                     let all = state.commitments.get(&call.epoch).cloned().unwrap_or_default();
                     IBatches::commitmentsCall::abi_encode_returns(&all)
                 }
                 IBatchesCalls::status(call) => {
                     let commitments = state.commitments.get(&call.epoch).map_or(0, Vec::len);
                     let frozen = state.frozen.get(&call.epoch);
+                    let windows = self.windows_ms.0 + self.windows_ms.1;
                     let phase = match (frozen, self.epoch().0 > call.epoch, commitments) {
                         (Some(_), ..) => 3,
                         (None, true, 1..) => 2,
+                        // Nothing to attest: time alone freezes the set.
+                        (None, true, 0) if self.ended_for(call.epoch, windows) => 3,
                         (None, true, 0) => 1,
                         (None, false, _) => 0,
                     };
@@ -165,6 +189,9 @@ impl LedgerRead for FakeLedger {
         self.answer(to, &data).map(Bytes::from).ok_or_else(missing)
     }
     async fn head(&self, _at: BlockTag) -> Result<Option<Head>, ClientError> {
+        if self.state().down {
+            return Err(ClientError::Store { reason: "the node does not answer".to_owned() });
+        }
         let time = TimeMs(self.clock.now_ms());
         let (devices, results) = {
             let state = self.state();
@@ -193,6 +220,16 @@ impl Desk for FakeLedger {
         _sector: Sector,
         commitment: &Commitment,
     ) -> Result<(), ClientError> {
+        let refuse = |reason: &str| Err(ClientError::Store { reason: reason.to_owned() });
+        if self.state().down {
+            return refuse("the node does not answer");
+        }
+        if self.ended_for(epoch.0, self.windows_ms.0) {
+            return refuse("CommitWindowClosed");
+        }
+        if self.state().commitments.contains_key(&epoch.0) {
+            return refuse("AlreadyCommitted");
+        }
         let commitment = IBatches::Commitment {
             ingest: self.account,
             root: commitment.root.0.into(),

@@ -1,9 +1,10 @@
-//! What every service needs: config, clock, tasks, telemetry and the HTTP shell. Nothing here knows what Cairn is.
+//! What every service needs: config, clock, CPU time, tasks, telemetry and the HTTP shell. Nothing here knows what Cairn is.
 //!
 //! Architecture invariant: this crate depends on no other crate of the workspace, so that any of them may use it.
 
 pub mod clock;
 pub mod config;
+pub mod cpu;
 pub mod http;
 pub mod metrics;
 pub mod tasks;

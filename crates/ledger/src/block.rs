@@ -22,6 +22,7 @@ use revm::{
     context::{BlockEnv, CfgEnv, TxEnv},
     context_interface::{
         block::BlobExcessGasAndPrice,
+        either::Either,
         result::{EVMError, ExecutionResult, InvalidTransaction},
     },
 };
@@ -66,7 +67,7 @@ impl Env {
         keccak256(preimage)
     }
 
-    fn to_evm(&self, chain_id: u64) -> EvmEnv {
+    pub(crate) fn to_evm(&self, chain_id: u64) -> EvmEnv {
         let mut cfg = CfgEnv::new_with_spec(SPEC).with_chain_id(chain_id);
         cfg.tx_gas_limit_cap = Some(TX_GAS_MAX);
         let block = BlockEnv {
@@ -166,10 +167,10 @@ pub(crate) fn build(
     ledger: &Ledger,
     state: &dyn State,
     env: &Env,
-    candidates: impl IntoIterator<Item = Recovered<TxEnvelope>>,
+    candidates: Vec<Recovered<TxEnvelope>>,
 ) -> Result<Executed, StateError> {
     let mut dropped = Vec::new();
-    let executed = run(ledger, state, env, candidates, |_, hash, error| {
+    let executed = run(ledger, state, env, candidates, &mut |_, hash, error| {
         dropped.push((hash, error));
         Ok(())
     });
@@ -185,9 +186,9 @@ pub(crate) fn verify(
     ledger: &Ledger,
     state: &dyn State,
     env: &Env,
-    transactions: impl IntoIterator<Item = Recovered<TxEnvelope>>,
+    transactions: Vec<Recovered<TxEnvelope>>,
 ) -> Result<Executed, BlockError> {
-    run(ledger, state, env, transactions, |index, _, error| {
+    run(ledger, state, env, transactions, &mut |index, _, error| {
         Err(BlockError::Transaction { index, error })
     })
 }
@@ -197,8 +198,8 @@ fn run(
     ledger: &Ledger,
     state: &dyn State,
     env: &Env,
-    candidates: impl IntoIterator<Item = Recovered<TxEnvelope>>,
-    mut refused: impl FnMut(usize, B256, TxError) -> Result<(), BlockError>,
+    candidates: Vec<Recovered<TxEnvelope>>,
+    refused: &mut dyn FnMut(usize, B256, TxError) -> Result<(), BlockError>,
 ) -> Result<Executed, BlockError> {
     let db = BlockDb::new(state, (env.number.saturating_sub(1), env.parent_hash));
     let precompiles = native::precompiles(SPEC, &ledger.facts(env));
@@ -343,6 +344,7 @@ fn invalid_transaction(invalid: InvalidTransaction, env: &Env) -> TxError {
         InvalidTransaction::PriorityFeeGreaterThanMaxFee => TxError::TipAboveFee,
         InvalidTransaction::RejectCallerWithCode => TxError::SenderIsContract,
         InvalidTransaction::CreateInitCodeSizeLimit => TxError::InitCodeTooLarge,
+        InvalidTransaction::EmptyAuthorizationList => TxError::NoAuthorizations,
         other => TxError::Refused(other.to_string()),
     }
 }
@@ -365,6 +367,8 @@ pub(crate) fn request_tx(
     chain_id: u64,
     gas_limit: u64,
 ) -> TxEnv {
+    let authorizations = request.authorization_list.clone().unwrap_or_default();
+    let set_code = !authorizations.is_empty();
     TxEnv {
         caller: request.from.unwrap_or_default(),
         gas_limit,
@@ -376,7 +380,10 @@ pub(crate) fn request_tx(
         nonce: request.nonce.unwrap_or_default(),
         chain_id: Some(chain_id),
         access_list: request.access_list.clone().unwrap_or_default(),
-        tx_type: if request.max_priority_fee_per_gas.is_some() {
+        authorization_list: authorizations.into_iter().map(Either::Left).collect(),
+        tx_type: if set_code {
+            4
+        } else if request.max_priority_fee_per_gas.is_some() {
             2
         } else {
             u8::from(request.access_list.is_some())

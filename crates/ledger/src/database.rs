@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, collections::BTreeSet, fmt};
 
 use alloy_primitives::{Address, B256, KECCAK256_EMPTY, U256, map::AddressMap};
 use revm::{
-    Database, DatabaseCommit, bytecode::Bytecode, database_interface::DBErrorMarker,
+    Database, DatabaseCommit, DatabaseRef, bytecode::Bytecode, database_interface::DBErrorMarker,
     state::AccountInfo,
 };
 
@@ -12,10 +12,11 @@ use crate::{Account, State, StateError, Writes};
 
 impl DBErrorMarker for StateError {}
 
-/// See the module.
-pub(crate) struct BlockDb<'a> {
+/// A state as the EVM reads it, with what was written since.
+pub struct BlockDb<'a> {
     base: &'a dyn State,
-    parent: (u64, B256),
+    /// Hashes of blocks that the state below does not have: the parent's, those of simulated blocks.
+    hashes: BTreeMap<u64, B256>,
     accounts: BTreeMap<Address, Option<Account>>,
     slots: BTreeMap<(Address, U256), U256>,
     codes: BTreeMap<B256, Bytecode>,
@@ -26,16 +27,16 @@ pub(crate) struct BlockDb<'a> {
 
 impl fmt::Debug for BlockDb<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("BlockDb").field("parent", &self.parent).finish_non_exhaustive()
+        f.debug_struct("BlockDb").field("hashes", &self.hashes).finish_non_exhaustive()
     }
 }
 
 impl<'a> BlockDb<'a> {
     /// For the block after `parent` (height and hash).
-    pub fn new(base: &'a dyn State, parent: (u64, B256)) -> Self {
+    pub(crate) fn new(base: &'a dyn State, parent: (u64, B256)) -> Self {
         Self {
             base,
-            parent,
+            hashes: BTreeMap::from([parent]),
             accounts: BTreeMap::new(),
             slots: BTreeMap::new(),
             codes: BTreeMap::new(),
@@ -44,8 +45,13 @@ impl<'a> BlockDb<'a> {
         }
     }
 
+    /// What `BLOCKHASH` answers for a height.
+    pub(crate) fn set_hash(&mut self, number: u64, hash: B256) {
+        self.hashes.insert(number, hash);
+    }
+
     /// What the block wrote.
-    pub fn into_writes(self) -> Writes {
+    pub(crate) fn into_writes(self) -> Writes {
         self.writes
     }
 
@@ -59,7 +65,7 @@ impl<'a> BlockDb<'a> {
     }
 
     /// Adds to a counter slot outside any transaction.
-    pub fn add_to_slot(
+    pub(crate) fn add_to_slot(
         &mut self,
         contract: Address,
         slot: U256,
@@ -92,20 +98,17 @@ impl Database for BlockDb<'_> {
     type Error = StateError;
 
     fn basic(&mut self, address: Address) -> Result<Option<AccountInfo>, StateError> {
-        Ok(self.account(address)?.map(|account| AccountInfo {
-            balance: account.balance,
-            nonce: account.nonce,
-            code_hash: account.code_hash,
-            code: None,
-            ..AccountInfo::default()
-        }))
+        Ok(self.account(address)?.map(account_info))
     }
 
     fn code_by_hash(&mut self, hash: B256) -> Result<Bytecode, StateError> {
         if let Some(code) = self.codes.get(&hash) {
             return Ok(code.clone());
         }
-        let code = Bytecode::new_legacy(self.base.code(hash)?);
+        // A delegation (EIP-7702), or anything else. Overrides of a call may hold bytes that are neither.
+        let bytes = self.base.code(hash)?;
+        let code = Bytecode::new_raw_checked(bytes.clone())
+            .unwrap_or_else(|_| Bytecode::new_legacy(bytes));
         self.codes.insert(hash, code.clone());
         Ok(code)
     }
@@ -124,8 +127,49 @@ impl Database for BlockDb<'_> {
     }
 
     fn block_hash(&mut self, number: u64) -> Result<B256, StateError> {
-        let (height, hash) = self.parent;
-        if number == height { Ok(hash) } else { self.base.block_hash(number) }
+        self.block_hash_ref(number)
+    }
+}
+
+/// Reads that remember nothing: for tracers, which look at the state before a transaction.
+impl DatabaseRef for BlockDb<'_> {
+    type Error = StateError;
+
+    fn basic_ref(&self, address: Address) -> Result<Option<AccountInfo>, StateError> {
+        let account = match self.accounts.get(&address) {
+            Some(known) => *known,
+            None => self.base.account(address)?,
+        };
+        Ok(account.map(account_info))
+    }
+
+    fn code_by_hash_ref(&self, hash: B256) -> Result<Bytecode, StateError> {
+        match self.codes.get(&hash) {
+            Some(code) => Ok(code.clone()),
+            None => Ok(Bytecode::new_legacy(self.base.code(hash)?)),
+        }
+    }
+
+    fn storage_ref(&self, contract: Address, slot: U256) -> Result<U256, StateError> {
+        match self.slots.get(&(contract, slot)) {
+            Some(known) => Ok(*known),
+            None if self.wiped.contains(&contract) => Ok(U256::ZERO),
+            None => self.base.slot(contract, slot),
+        }
+    }
+
+    fn block_hash_ref(&self, number: u64) -> Result<B256, StateError> {
+        self.hashes.get(&number).map_or_else(|| self.base.block_hash(number), |hash| Ok(*hash))
+    }
+}
+
+fn account_info(account: Account) -> AccountInfo {
+    AccountInfo {
+        balance: account.balance,
+        nonce: account.nonce,
+        code_hash: account.code_hash,
+        code: None,
+        ..AccountInfo::default()
     }
 }
 

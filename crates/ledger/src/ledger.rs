@@ -19,7 +19,7 @@ use crate::{
     call::{self, CallError, CallOutcome},
     check,
     native::{self, CONTRACTS, Ctx, Facts, Sheet, Stop, stake},
-    transaction::{Kind, highest_cost, precheck},
+    transaction::{Kind, highest_cost, is_delegation, precheck},
 };
 
 /// Code of system accounts: an invalid instruction. It makes them contracts for `extcodesize` and keeps EIP-161 from
@@ -40,6 +40,8 @@ pub struct Admitted {
     pub kind: Kind,
     /// Next nonce of the sender: the transaction can run now if its nonce is this.
     pub next_nonce: u64,
+    /// The sender's account has code of its own choice (EIP-7702), so that others can move its balance and its nonce.
+    pub delegated: bool,
 }
 
 /// Why the pool may not keep a transaction.
@@ -198,7 +200,7 @@ impl Ledger {
         env: &Env,
         candidates: impl IntoIterator<Item = Recovered<TxEnvelope>>,
     ) -> Result<Executed, StateError> {
-        block::build(self, state, env, candidates)
+        block::build(self, state, env, candidates.into_iter().collect())
     }
 
     /// Executes exactly these transactions.
@@ -211,7 +213,7 @@ impl Ledger {
         env: &Env,
         transactions: impl IntoIterator<Item = Recovered<TxEnvelope>>,
     ) -> Result<Executed, BlockError> {
-        block::verify(self, state, env, transactions)
+        block::verify(self, state, env, transactions.into_iter().collect())
     }
 
     /// Whether a transaction may wait in the pool for a block like `env`. Fees below the base fee, nonces ahead of the
@@ -227,7 +229,8 @@ impl Ledger {
     ) -> Result<Admitted, AdmitError> {
         let kind = precheck(&self.genesis, env.base_fee, transaction)?;
         let account = state.account(transaction.signer())?.unwrap_or_default();
-        if account.code_hash != KECCAK256_EMPTY {
+        let delegated = account.code_hash != KECCAK256_EMPTY;
+        if delegated && !is_delegation(&state.code(account.code_hash)?) {
             return Err(TxError::SenderIsContract.into());
         }
         if transaction.nonce() < account.nonce {
@@ -244,7 +247,7 @@ impl Ledger {
             transaction.is_create(),
             transaction.access_list().map_or(0, |list| list.len() as u64),
             transaction.access_list().map_or(0, |list| list.storage_keys_count() as u64),
-            0,
+            transaction.authorization_list().map_or(0, |list| list.len() as u64),
             None,
         );
         let least = intrinsic.initial_total_gas().max(intrinsic.floor_gas());
@@ -253,7 +256,7 @@ impl Ledger {
                 TxError::GasLimitTooLow { limit: transaction.gas_limit(), needed: least }.into()
             );
         }
-        Ok(Admitted { kind, next_nonce: account.nonce })
+        Ok(Admitted { kind, next_nonce: account.nonce, delegated })
     }
 
     /// Runs a request against a state without changing it (`eth_call`).

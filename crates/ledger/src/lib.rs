@@ -13,14 +13,17 @@ mod ledger;
 mod memory;
 pub mod native;
 pub mod params;
+mod session;
 mod state;
 mod transaction;
 
 pub use block::{BlockError, Env, Executed, time_of};
 pub use call::{CallError, CallOutcome};
 pub use check::Violation;
+pub use database::BlockDb;
 pub use ledger::{AdmitError, Admitted, Ledger, SYSTEM_CODE};
 pub use memory::Memory;
+pub use session::{Rules, Run, Session};
 pub use state::{Account, FullState, Overlay, State, StateError, Writes};
 pub use transaction::{Kind, TxError, decode_transaction};
 

@@ -33,9 +33,7 @@ pub enum TxError {
     /// EIP-4844.
     #[error("blob transactions (EIP-4844) are not accepted")]
     Blob = 3,
-    /// EIP-7702.
-    #[error("set-code transactions (EIP-7702) are not accepted")]
-    SetCode = 4,
+    // 4 was SetCode: set-code transactions were refused until ADR 14. Numbers are not used again.
     /// A legacy transaction that would be valid on every network.
     #[error("the transaction names no chain id (EIP-155)")]
     NoChainId = 5,
@@ -119,6 +117,9 @@ pub enum TxError {
     /// Refused by the EVM for another reason.
     #[error("refused: {0}")]
     Refused(String) = 20,
+    /// A set-code transaction (EIP-7702) that sets no code.
+    #[error("a set-code transaction needs at least one authorization (EIP-7702)")]
+    NoAuthorizations = 21,
 }
 
 impl TxError {
@@ -129,7 +130,6 @@ impl TxError {
             Self::Oversized(_) => 1,
             Self::Malformed => 2,
             Self::Blob => 3,
-            Self::SetCode => 4,
             Self::NoChainId => 5,
             Self::WrongChain { .. } => 6,
             Self::BadSignature => 7,
@@ -146,6 +146,7 @@ impl TxError {
             Self::SystemBounds => 18,
             Self::SystemReverts(_) => 19,
             Self::Refused(_) => 20,
+            Self::NoAuthorizations => 21,
         }
     }
 
@@ -165,16 +166,14 @@ impl TxError {
 /// Decodes a transaction and recovers its sender. Never panics, whatever the bytes.
 ///
 /// # Errors
-/// `Oversized`, `Malformed`, `Blob`, `SetCode` or `BadSignature`.
+/// `Oversized`, `Malformed`, `Blob` or `BadSignature`.
 pub fn decode_transaction(bytes: &[u8]) -> Result<Recovered<TxEnvelope>, TxError> {
     if bytes.len() > TX_BYTES_MAX {
         return Err(TxError::Oversized(bytes.len()));
     }
     // By its first byte, so that nothing of an unwanted kind is parsed.
-    match bytes.first() {
-        Some(3) => return Err(TxError::Blob),
-        Some(4) => return Err(TxError::SetCode),
-        _ => {}
+    if bytes.first() == Some(&3) {
+        return Err(TxError::Blob);
     }
     let transaction = TxEnvelope::decode_2718_exact(bytes).map_err(|_| TxError::Malformed)?;
     transaction.try_into_recovered().map_err(|_| TxError::BadSignature)
@@ -200,8 +199,10 @@ pub(crate) fn precheck(
 ) -> Result<Kind, TxError> {
     match transaction.inner() {
         TxEnvelope::Eip4844(_) => return Err(TxError::Blob),
-        TxEnvelope::Eip7702(_) => return Err(TxError::SetCode),
-        TxEnvelope::Legacy(_) | TxEnvelope::Eip2930(_) | TxEnvelope::Eip1559(_) => {}
+        TxEnvelope::Legacy(_)
+        | TxEnvelope::Eip2930(_)
+        | TxEnvelope::Eip1559(_)
+        | TxEnvelope::Eip7702(_) => {}
     }
     let size = transaction.inner().encode_2718_len();
     if size > TX_BYTES_MAX {
@@ -218,6 +219,9 @@ pub(crate) fn precheck(
     let fee = transaction.max_fee_per_gas();
     if transaction.max_priority_fee_per_gas().is_some_and(|tip| tip > fee) {
         return Err(TxError::TipAboveFee);
+    }
+    if transaction.authorization_list().is_some_and(<[_]>::is_empty) {
+        return Err(TxError::NoAuthorizations);
     }
     if fee == 0 && may_send_system(genesis, transaction) {
         return if system_is_bounded(transaction) {
@@ -251,6 +255,12 @@ fn system_is_bounded(transaction: &Recovered<TxEnvelope>) -> bool {
         && transaction.gas_limit() <= SYSTEM_GAS_MAX
         && transaction.value().is_zero()
         && transaction.access_list().is_none_or(|list| list.is_empty())
+        && transaction.authorization_list().is_none()
+}
+
+/// Whether an account's code is a delegation (EIP-7702): `0xef0100` and an address. Other code cannot begin so (EIP-3541).
+pub(crate) fn is_delegation(code: &[u8]) -> bool {
+    code.len() == 23 && code.starts_with(&[0xef, 0x01, 0x00])
 }
 
 /// The most a transaction can take from its sender.

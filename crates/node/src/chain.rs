@@ -35,7 +35,7 @@ pub(crate) struct TestChain {
     pub(crate) ingest: Wallet,
 }
 
-fn genesis(keys: &DevKeys) -> Genesis {
+pub(crate) fn genesis(keys: &DevKeys) -> Genesis {
     let account = |label: &str| GenesisAccount {
         name: label.to_owned(),
         address: keys.wallet(Role::Owner, label).address(),

@@ -3,14 +3,22 @@
 //! ```text
 //!   disk   the finalised ledger in one file      pool   transactions on their way
 //!   rpc    JSON-RPC for wallets and tools        validator   all of it with consensus, as one role
-//!   offline   the ledger of a stopped node
+//!   follower   the same without a vote: blocks and their certificates from other nodes' feeds
+//!   feed   final blocks for followers      report   what an operator asks a node
+//!   offline   the ledger of a stopped node       dev         a chain without consensus, for contract authors
 //! ```
 //! Architecture invariant: what the ledger is, `ledger` decides; what is final, `consensus` decides; a node keeps and shows it.
 
 #[cfg(test)]
 mod chain;
+mod config;
+pub mod dev;
 pub mod disk;
+pub mod feed;
+pub mod follower;
+mod keys;
 pub mod offline;
 pub mod pool;
+pub mod report;
 pub mod rpc;
 pub mod validator;

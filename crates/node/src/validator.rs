@@ -12,156 +12,45 @@
 
 use std::{
     io,
-    net::SocketAddr,
-    path::{Path, PathBuf},
+    net::{Ipv6Addr, SocketAddr},
+    path::PathBuf,
     sync::Arc,
     time::Duration,
 };
 
-use alloy_primitives::{B256, Bytes};
-use cairn_client::{KeyFile, KeyFileError, StoredKey, Wallet};
-use cairn_consensus::{
-    NetworkIdentity, Reach, ValidatorConfig, ValidatorError, ValidatorHandle, run_validator,
+use alloy_primitives::Bytes;
+use cairn_client::{ClientError, KeyFileError, LedgerClient, Sender, Wallet};
+use cairn_consensus::{ValidatorConfig, ValidatorError, ValidatorHandle, run_validator};
+use cairn_evidence::{
+    archive::{self, Archive},
+    verifier::{self, SourceError, Sources, Verifier},
 };
-use cairn_evidence::archive::{self, Archive};
 use cairn_kit::{
     NetworkClock, Shutdown, Tasks,
     http::{HttpError, Limits, Listener, Readiness, operations},
     metrics::Metrics,
     tasks::TasksError,
 };
-use cairn_ledger::Ledger;
-use cairn_primitives::{Digest, Genesis, SecretKey};
+use cairn_primitives::Sector;
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 
+pub use crate::{
+    config::{Network, NodeConfig},
+    keys::NodeKeys,
+};
 use crate::{
-    disk::{DiskConfig, DiskError, RedbDisk, STATE_WINDOW},
+    disk::{DiskConfig, DiskError, RedbDisk},
+    feed,
+    keys::make_folder,
     pool::TxPool,
-    rpc::{RpcConfig, RpcError, RpcParts, RpcServer},
+    report::{self, Report},
+    rpc::{RpcError, RpcParts, RpcServer},
 };
 
 /// How often waiting local transactions are offered to the peers again: one may have been away.
 const REGOSSIP: Duration = Duration::from_secs(5);
 /// Without a new block for this long a validator is not ready, wall time.
 const STALLED: Duration = Duration::from_secs(30);
-
-/// A network: the same for all its nodes.
-#[derive(Clone, Debug)]
-pub struct Network {
-    /// Genesis, checked.
-    pub genesis: Arc<Genesis>,
-    /// Its exact text.
-    pub text: Arc<str>,
-    /// The hash of the text, which names the network.
-    pub hash: Digest,
-}
-
-impl Network {
-    /// The network of a genesis that was read from `text`.
-    #[must_use]
-    pub fn new(genesis: Genesis, text: &str) -> Self {
-        Self { genesis: Arc::new(genesis), text: text.into(), hash: Genesis::hash_of_text(text) }
-    }
-
-    /// Its state machine.
-    #[must_use]
-    pub fn ledger(&self) -> Ledger {
-        Ledger::new(Arc::clone(&self.genesis), self.hash)
-    }
-}
-
-/// Settings of one validator: its own, not the network's.
-#[derive(Clone, Debug)]
-pub struct NodeConfig {
-    /// Data folder; nobody else's.
-    pub folder: PathBuf,
-    /// JSON-RPC: where and within which bounds.
-    pub rpc: RpcConfig,
-    /// Archive files, health and metrics; port 0 takes a free one.
-    pub http: SocketAddr,
-    /// Where peers connect.
-    pub p2p: SocketAddr,
-    /// Where every validator of genesis can be reached, itself included, by consensus key.
-    pub peers: Vec<(B256, SocketAddr)>,
-    /// Where the peers are.
-    pub reach: Reach,
-    /// Past blocks whose state can be read.
-    pub state_window: u64,
-}
-
-impl NodeConfig {
-    /// Settings for a validator on this machine with free ports for its servers.
-    #[must_use]
-    pub fn local(folder: PathBuf, p2p: SocketAddr, peers: Vec<(B256, SocketAddr)>) -> Self {
-        let free = SocketAddr::from(([127, 0, 0, 1], 0));
-        Self {
-            folder,
-            rpc: RpcConfig::at(free),
-            http: free,
-            p2p,
-            peers,
-            reach: Reach::Local,
-            state_window: STATE_WINDOW,
-        }
-    }
-}
-
-/// The secrets of a validator.
-#[derive(Clone)]
-pub struct NodeKeys {
-    /// Seed of the Ed25519 key of consensus.
-    pub consensus: [u8; 32],
-    /// The account that attests and votes.
-    pub operator: Wallet,
-}
-
-impl std::fmt::Debug for NodeKeys {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("NodeKeys").field("operator", &self.operator).finish_non_exhaustive()
-    }
-}
-
-impl NodeKeys {
-    fn paths(folder: &Path) -> (PathBuf, PathBuf) {
-        let keys = folder.join("keys");
-        (keys.join("consensus.json"), keys.join("operator.json"))
-    }
-
-    /// The keys in the node's folder, made on first use; files of mode 0600.
-    ///
-    /// # Errors
-    /// When a file is readable by others, damaged, or cannot be made.
-    pub fn load_or_create(folder: &Path) -> Result<Self, NodeError> {
-        let (consensus, operator) = Self::paths(folder);
-        make_folder(&folder.join("keys"))?;
-        let StoredKey::Ed25519(SecretKey::Ed25519(key)) =
-            KeyFile::Ed25519.load_or_create(&consensus)?
-        else {
-            return Err(KeyFileError::Content { path: consensus, kind: KeyFile::Ed25519 }.into());
-        };
-        Ok(Self { consensus: key.to_bytes(), operator: Wallet::load_or_create(&operator)? })
-    }
-
-    /// Stores keys made elsewhere in a node's folder; keys that are there already stay and must be used instead.
-    ///
-    /// # Errors
-    /// When a file cannot be written.
-    pub fn store(&self, folder: &Path) -> Result<(), NodeError> {
-        let (consensus, operator) = Self::paths(folder);
-        make_folder(&folder.join("keys"))?;
-        if !consensus.exists() {
-            KeyFile::Ed25519.write(&consensus, self.consensus)?;
-        }
-        if !operator.exists() {
-            self.operator.save(&operator)?;
-        }
-        Ok(())
-    }
-}
-
-fn make_folder(path: &Path) -> Result<(), NodeError> {
-    std::fs::create_dir_all(path).map_err(|source| NodeError::Folder { path: path.into(), source })
-}
 
 /// A node cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -190,6 +79,15 @@ pub enum NodeError {
         #[source]
         source: io::Error,
     },
+    /// A file or another node cannot be asked.
+    #[error("cannot make an HTTP client")]
+    Client(#[from] ClientError),
+    /// Files cannot be fetched.
+    #[error("cannot fetch files")]
+    Sources(#[from] SourceError),
+    /// A node without a vote does not start.
+    #[error("cannot start to follow")]
+    Follower(#[from] cairn_consensus::FollowerError),
     /// Consensus does not start.
     #[error("cannot start consensus")]
     Consensus(#[from] ValidatorError),
@@ -204,7 +102,7 @@ pub enum NodeError {
 /// Consensus ended by itself: a bug or a broken disk, told in the log.
 #[derive(Debug, thiserror::Error)]
 #[error("consensus stopped")]
-struct ConsensusStopped;
+pub(crate) struct ConsensusStopped;
 
 /// Where a running validator listens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -218,15 +116,24 @@ pub struct Endpoints {
 }
 
 impl Endpoints {
-    /// The JSON-RPC as a URL.
+    /// The JSON-RPC as a URL that this machine can use.
     #[must_use]
     pub fn rpc_url(&self) -> String {
-        format!("http://{}", self.rpc)
+        format!("http://{}", near(self.rpc))
     }
-    /// The HTTP server as a URL.
+    /// The HTTP server as a URL that this machine can use.
     #[must_use]
     pub fn http_url(&self) -> String {
-        format!("http://{}", self.http)
+        format!("http://{}", near(self.http))
+    }
+}
+
+/// Where this machine reaches a server that listens on all addresses: loopback.
+fn near(address: SocketAddr) -> SocketAddr {
+    match address {
+        SocketAddr::V4(at) if at.ip().is_unspecified() => ([127, 0, 0, 1], at.port()).into(),
+        SocketAddr::V6(at) if at.ip().is_unspecified() => (Ipv6Addr::LOCALHOST, at.port()).into(),
+        other => other,
     }
 }
 
@@ -268,22 +175,18 @@ impl ValidatorNode {
         let archive = Archive::new(config.folder.join("archive"));
         let listener = Listener::bind(config.http)?;
 
-        let identity = NetworkIdentity {
-            genesis: Arc::clone(&network.genesis),
-            hash: network.hash,
-            ledger: ledger.clone(),
-        };
         let consensus = run_validator(
-            &identity,
+            &network.identity(),
             ValidatorConfig {
                 secret: keys.consensus,
                 storage: config.folder.join("consensus"),
                 listen: config.p2p,
-                peers: config.peers,
+                dialable: config.dialable,
+                bootstrap: config.bootstrap,
                 reach: config.reach,
             },
-            disk.clone(),
-            pool.clone(),
+            Arc::new(disk.clone()),
+            Arc::new(pool.clone()),
             Arc::new(clock.clone()),
         )
         .await?;
@@ -294,8 +197,10 @@ impl ValidatorNode {
                 genesis_text: Arc::clone(&network.text),
                 disk: disk.clone(),
                 pool: pool.clone(),
-                clock,
-                archive: Some(format!("http://{}", listener.addr())),
+                clock: clock.clone(),
+                archive: Some(
+                    config.http_url.unwrap_or_else(|| format!("http://{}", listener.addr())),
+                ),
             },
             config.rpc,
         )
@@ -319,8 +224,16 @@ impl ValidatorNode {
             rpc.until(stop).await;
             Ok::<(), RpcError>(())
         });
-        let router =
-            archive::router(archive.clone()).merge(operations(readiness.clone(), metrics.clone()));
+        let report = Report {
+            network: network.clone(),
+            disk: disk.clone(),
+            clock,
+            seat: Some((consensus.clone(), keys.operator.address())),
+        };
+        let router = archive::router(archive.clone())
+            .merge(operations(readiness.clone(), metrics.clone()))
+            .merge(feed::router(disk.clone()))
+            .merge(report::router(report));
         tasks.spawn("node.http", |stop| listener.serve(router, Limits::default(), None, stop));
         Ok(Self { endpoints, disk, pool, archive, metrics, readiness, consensus, tasks })
     }
@@ -360,6 +273,31 @@ impl ValidatorNode {
     pub const fn consensus(&self) -> &ValidatorHandle {
         &self.consensus
     }
+    /// Verifies epochs and votes as `operator`; files that this node lacks come from `peers` (base URLs).
+    ///
+    /// # Errors
+    /// When an HTTP client cannot be made.
+    pub fn verify(
+        &mut self,
+        network: &Network,
+        sector: Sector,
+        operator: Wallet,
+        peers: Vec<String>,
+    ) -> Result<(), NodeError> {
+        let client = LedgerClient::new(self.endpoints.rpc_url())?;
+        let network =
+            verifier::Network { genesis: (*network.genesis).clone(), hash: network.hash, sector };
+        let sources = Sources::node(self.archive.clone(), peers)?;
+        let verifier =
+            Verifier::new(client.clone(), Sender::new(client, operator), sources, network)
+                .with_metrics(&self.metrics);
+        self.tasks.spawn("node.verifier", |stop| async move {
+            verifier.run(stop).await;
+            Ok::<(), ClientError>(())
+        });
+        Ok(())
+    }
+
     /// Its parts; add to them what belongs to the same life.
     pub const fn tasks(&mut self) -> &mut Tasks {
         &mut self.tasks
@@ -416,7 +354,7 @@ async fn gossip(
 }
 
 /// Ready while blocks come.
-async fn watch_progress(
+pub(crate) async fn watch_progress(
     disk: RedbDisk,
     metrics: Metrics,
     readiness: Readiness,

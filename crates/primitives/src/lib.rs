@@ -16,6 +16,7 @@ mod position;
 mod registration;
 mod schema;
 mod sector;
+mod sidecar;
 mod time;
 
 pub use amount::{AmountError, MicroUsd, STONE, Stones, mul_div_floor};
@@ -34,4 +35,7 @@ pub use position::Position;
 pub use registration::registration_message;
 pub use schema::{Field, Schema, SchemaId, WEATHER};
 pub use sector::Sector;
+pub use sidecar::{
+    COMMITMENT_BATCHES_MAX, COMMITMENT_READINGS_MAX, Sidecar, SidecarBatch, SidecarError,
+};
 pub use time::{Epoch, EpochSchedule, TimeMs};

@@ -1,7 +1,9 @@
-//! Development tasks: `cargo xtask tidy` checks the house, `cargo xtask test` is the README's second command.
+//! Development tasks: `cargo xtask tidy` checks the house, `cargo xtask test` is the README's second command, `cargo xtask sim`
+//! runs seeded networks.
 //!
 //! Rules that are not run are not rules: what ARCHITECTURE.md says about edges, purity and sizes is checked here.
 
+mod sim;
 mod steps;
 mod tidy;
 
@@ -29,11 +31,26 @@ enum Task {
         #[arg(long)]
         only: Option<String>,
     },
+    /// Run seeded networks of validators that crash, part, lie and recover; exits 1 if one forks, stalls or loses money.
+    ///
+    /// Example: cargo xtask sim --from 1000 --seeds 200 --json
+    Sim {
+        /// The first seed.
+        #[arg(long, default_value_t = 0)]
+        from: u64,
+        /// How many seeds.
+        #[arg(long, default_value_t = 50)]
+        seeds: u64,
+        /// Print one JSON object last.
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 fn main() -> Result<()> {
     match Cli::parse().task {
         Task::Tidy => tidy::run(),
+        Task::Sim { from, seeds, json } => sim::run(from, seeds, json),
         Task::Test { from, only } => steps::run(from.as_deref(), only.as_deref()),
     }
 }

@@ -11,43 +11,28 @@ use eyre::{Result, WrapErr as _, bail, eyre};
 struct Step {
     name: &'static str,
     what: &'static str,
-    /// Whether it runs without being named. A step joins the default run once it passes on the whole workspace.
-    by_default: bool,
     run: fn(&Path) -> Result<()>,
 }
 
 const STEPS: &[Step] = &[
-    Step { name: "fmt", what: "every file is formatted", by_default: true, run: fmt },
-    Step {
-        name: "tidy",
-        what: "the rules of the house",
-        by_default: true,
-        run: |_| crate::tidy::run(),
-    },
-    Step { name: "clippy", what: "lints are errors", by_default: false, run: clippy },
-    Step { name: "rust", what: "unit, property and simulation tests", by_default: true, run: rust },
+    Step { name: "fmt", what: "every file is formatted", run: fmt },
+    Step { name: "tidy", what: "the rules of the house", run: |_| crate::tidy::run() },
+    Step { name: "clippy", what: "lints are errors", run: clippy },
+    Step { name: "rust", what: "unit, property and simulation tests", run: rust },
     Step {
         name: "network",
         what: "the command on real networks: killed, restarted, audited, tampered with",
-        by_default: false,
         run: network,
     },
-    Step {
-        name: "docs",
-        what: "documentation builds without warnings",
-        by_default: false,
-        run: docs,
-    },
+    Step { name: "docs", what: "documentation builds without warnings", run: docs },
     Step {
         name: "clients",
         what: "unmodified viem and cast against a running network",
-        by_default: true,
         run: clients,
     },
     Step {
         name: "recompute",
         what: "the second implementation agrees on one epoch",
-        by_default: true,
         run: recompute,
     },
 ];
@@ -63,11 +48,7 @@ pub fn run(from: Option<&str>, only: Option<&str>) -> Result<()> {
     }
     let first = from.and_then(|name| STEPS.iter().position(|step| step.name == name)).unwrap_or(0);
     let started = Instant::now();
-    for step in STEPS
-        .iter()
-        .skip(first)
-        .filter(|step| only.map_or(step.by_default, |name| name == step.name))
-    {
+    for step in STEPS.iter().skip(first).filter(|step| only.is_none_or(|name| name == step.name)) {
         println!("── {}: {}", step.name, step.what);
         let begun = Instant::now();
         (step.run)(&root).wrap_err_with(|| format!("step `{}` failed", step.name))?;

@@ -14,6 +14,7 @@ const needed = (name) => {
 }
 
 export const rpc = needed('CAIRN_RPC')
+export const ws = rpc.replace(/^http/, 'ws')
 export const key = process.env.CAIRN_KEY ?? JSON.parse(readFileSync(needed('CAIRN_KEY_FILE'), 'utf8')).secret
 export const account = privateKeyToAccount(key)
 

@@ -2,18 +2,12 @@
 
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { existsSync } from 'node:fs'
 import { test } from 'node:test'
-import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { env, program } from '../lib/cast.js'
 import { account, answer, chain, credits, key, registry, rpc, stranger } from '../lib/network.js'
 
-// The package of this platform, if there is one; else the cast that is installed.
-const packaged = fileURLToPath(new URL('../node_modules/@foundry-rs/cast-linux-amd64/bin/cast', import.meta.url))
-const program = existsSync(packaged) ? packaged : 'cast'
 const run = promisify(execFile)
-// Colour codes and proxies of the terminal do not belong in the answers.
-const env = { PATH: process.env.PATH, HOME: process.env.HOME, NO_COLOR: '1', NO_PROXY: '*', FOUNDRY_DISABLE_NIGHTLY_WARNING: '1' }
 const raw = (...args) => run(program, args, { env, timeout: 60_000 }).catch((error) => error)
 const offline = async (...args) => {
   const { stdout, stderr } = await raw(...args)
@@ -73,6 +67,16 @@ test('deploy', async () => {
   const receipt = await send('--create', answer.bytecode)
   assert.equal(await cast('code', receipt.contractAddress), answer.runtime)
   assert.equal(BigInt(await cast('call', receipt.contractAddress, 'anything()')), 42n)
+})
+
+test('run again, traced', async () => {
+  const receipt = await send(credits.address, 'mint()', '--value', '1ether')
+  const trace = JSON.parse(await cast('rpc', 'debug_traceTransaction', receipt.transactionHash, '{"tracer":"callTracer"}'))
+  assert.deepEqual([trace.to, trace.gasUsed], [credits.address, receipt.gasUsed])
+  const blocks = JSON.parse(await cast('rpc', 'debug_traceBlockByNumber', receipt.blockNumber, '{"tracer":"callTracer"}'))
+  assert.ok(blocks.some((traced) => traced.txHash === receipt.transactionHash))
+  assert.match(await cast('call', '--trace', credits.address, 'decimals()'), /\w/)
+  assert.match(await cast('rpc', 'txpool_status'), /pending/)
 })
 
 test('access lists', async () => {

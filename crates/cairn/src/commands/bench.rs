@@ -1,15 +1,7 @@
 //! `cairn bench NAME`: each figure beside the ceiling of the same run, in CPU time.
 
-use std::{sync::Arc, time::Instant};
-
-use alloy_primitives::B256;
-use cairn_client::{Call, DevKeys, Fees, Role, Wallet};
-use cairn_consensus::bench::Spent;
-use cairn_ledger::{Ledger, Memory};
-use cairn_primitives::{
-    Digest, STONE, Stones,
-    abi::{CREDITS, ICredits},
-};
+use cairn_consensus::bench::{Prepared, Spent, Workload, gas_table, measure, prepare};
+use cairn_kit::cpu;
 use eyre::{Result, WrapErr as _};
 use serde_json::{Value, json};
 
@@ -25,11 +17,11 @@ const REPEATS: usize = 3;
 const SCORE_DEVICES: usize = 100_000;
 /// Blocks of the ledger benchmark and transactions in each: native contract calls by as many senders as a block has calls.
 const LEDGER_BLOCKS: u64 = 10;
-const LEDGER_BLOCK_TXS: usize = 1_000;
+const LEDGER_BLOCK_TXS: u64 = 1_000;
 
 /// One measured figure beside what it is compared with.
 struct Figure {
-    name: &'static str,
+    name: String,
     value: f64,
     unit: &'static str,
     reference: &'static str,
@@ -42,13 +34,14 @@ pub fn bench(args: &BenchArgs) -> Result<()> {
     let output = Output { json: args.json };
     let (name, figures) = match args.name {
         BenchName::Evidence => ("evidence", evidence()?),
+        BenchName::Gas => ("gas", gas()?),
         BenchName::Ledger => ("ledger", ledger()?),
-        BenchName::Score => ("score", score()),
+        BenchName::Score => ("score", score()?),
     };
     let value = json!({ "bench": name, "figures": figures.iter().map(Figure::to_json).collect::<Vec<_>>() });
     let line = |f: &Figure| {
         format!(
-            "{:<44} {:>14} {:<16} {}: {}   ratio {:.3}",
+            "{:<66} {:>12} {:<16} {}: {}   ratio {:.3}",
             f.name,
             number(f.value),
             f.unit,
@@ -90,7 +83,7 @@ fn evidence() -> Result<Vec<Figure>> {
     let run = &runs[REPEATS / 2];
     Ok(vec![
         Figure {
-            name: "readings, batches of 64, bytes to sealed file",
+            name: "readings, batches of 64, bytes to sealed file".to_owned(),
             value: run.readings_per_second,
             unit: "per CPU second",
             reference: "raw Ed25519 verification",
@@ -98,7 +91,7 @@ fn evidence() -> Result<Vec<Figure>> {
             ratio: run.ratio,
         },
         Figure {
-            name: "bytes of a reading on disk",
+            name: "bytes of a reading on disk".to_owned(),
             value: run.bytes_per_reading,
             unit: "bytes",
             reference: "most allowed",
@@ -109,18 +102,18 @@ fn evidence() -> Result<Vec<Figure>> {
 }
 
 /// One epoch of 100,000 devices, beside hashing the inputs once.
-fn score() -> Vec<Figure> {
+fn score() -> Result<Vec<Figure>> {
     let network = cairn_sectors::sensing::support::bench_input(SCORE_DEVICES, 1);
     let input = network.input();
     let mut seconds = Vec::new();
     for _ in 0..REPEATS {
-        let begun = Instant::now();
+        let begun = cpu_seconds()?;
         let output = cairn_sectors::sensing::score_epoch(&input);
-        seconds.push(begun.elapsed().as_secs_f64());
+        seconds.push(cpu_seconds()? - begun);
         assert_eq!(output.leaves.len(), SCORE_DEVICES, "every device is scored");
     }
     seconds.sort_by(f64::total_cmp);
-    let begun = Instant::now();
+    let begun = cpu_seconds()?;
     let mut checksum = 0_u8;
     for device in input.devices {
         for hour in 0..48_u64 {
@@ -128,61 +121,68 @@ fn score() -> Vec<Figure> {
             checksum ^= cairn_primitives::leaf_hash(&bytes).0[0];
         }
     }
-    let hashing = begun.elapsed().as_secs_f64();
+    let hashing = cpu_seconds()? - begun;
     let value = seconds[REPEATS / 2];
     // The checksum is shown so that the hashing cannot be left out.
     tracing::debug!(checksum, "hashed");
-    vec![Figure {
-        name: "one epoch of 100,000 devices scored",
+    Ok(vec![Figure {
+        name: "one epoch of 100,000 devices scored".to_owned(),
         value,
-        unit: "seconds",
-        reference: "SHA-256 of every device-hour in the window, seconds",
+        unit: "CPU seconds",
+        reference: "SHA-256 of every device-hour in the window, CPU seconds",
         reference_value: hashing,
         ratio: value / hashing,
-    }]
+    }])
 }
 
-/// Native contract calls from raw bytes to receipts and state root, beside raw sender recovery of the same transactions.
+/// CPU time of this thread.
+fn cpu_seconds() -> Result<f64> {
+    Ok(cpu::of_thread().wrap_err("reading the CPU time")?.as_secs_f64())
+}
+
+/// Transactions of each kind from raw bytes to receipts and state root, beside raw sender recovery of the same ones.
 fn ledger() -> Result<Vec<Figure>> {
-    let keys = DevKeys::new("bench");
-    let wallets: Vec<Wallet> =
-        (0..LEDGER_BLOCK_TXS).map(|n| keys.wallet(Role::Consumer, &n.to_string())).collect();
-    let genesis = crate::network::bench_genesis(&keys, &wallets)?;
-    let ledger = Ledger::new(Arc::new(genesis), Digest::of(&[b"bench"]));
-    let mut state = Memory::default();
-    state.apply(&ledger.genesis_writes()?);
-    let parent = ledger.genesis_header(B256::ZERO);
-    let call = Call::new(CREDITS, &ICredits::mintCall {}).with_value(Stones(STONE));
-    let fees = Fees { max_fee: 10_000_000_000, tip: 1 };
-    let mut blocks = Vec::new();
-    for nonce in 0..LEDGER_BLOCKS {
-        let signed = wallets.iter().map(|wallet| {
-            Ok(wallet
-                .sign_transaction(ledger.genesis().chain_id, nonce, 100_000, fees, &call)?
-                .raw
-                .to_vec())
-        });
-        blocks.push(signed.collect::<Result<Vec<_>>>()?);
+    let mut figures = Vec::new();
+    for workload in [Workload::Mint, Workload::Register, Workload::Lease, Workload::Token] {
+        let folder = std::env::temp_dir().join(format!("cairn-bench-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).wrap_err("making a folder for the state tree")?;
+        let Prepared { ledger, state, parent, blocks } =
+            prepare(workload, LEDGER_BLOCKS, LEDGER_BLOCK_TXS);
+        let measured = measure(&ledger, state, parent, &blocks, &folder);
+        std::fs::remove_dir_all(&folder).wrap_err("removing the state tree's folder")?;
+        let measured = measured?;
+        let per_tx = |spent: Spent| spent.cpu.as_secs_f64() * 1e6 / measured.transactions as f64;
+        let raw = per_tx(measured.raw);
+        let figure = |part: &str, spent| Figure {
+            name: format!("{}: {part}", workload.name()),
+            value: per_tx(spent),
+            unit: "CPU us per tx",
+            reference: "raw secp256k1 sender recovery, CPU us per tx",
+            reference_value: raw,
+            ratio: per_tx(spent) / raw,
+        };
+        figures.extend([
+            figure("bytes to receipts and state root", measured.total()),
+            figure("of which decoding and recovery", measured.recover),
+            figure("of which execution, receipts and roots", measured.execute),
+            figure("of which the state tree", measured.tree),
+        ]);
     }
-    let folder = std::env::temp_dir().join(format!("cairn-bench-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).wrap_err("making a folder for the state tree")?;
-    let measured = cairn_consensus::bench::measure(&ledger, state, parent, &blocks, &folder);
-    std::fs::remove_dir_all(&folder).wrap_err("removing the state tree's folder")?;
-    let measured = measured?;
-    let per_tx = |spent: Spent| spent.cpu.as_secs_f64() * 1e6 / measured.transactions as f64;
-    let raw = per_tx(measured.raw);
-    let figure = |name, spent| Figure {
-        name,
-        value: per_tx(spent),
-        unit: "CPU us per tx",
-        reference: "raw secp256k1 sender recovery, CPU us per tx",
-        reference_value: raw,
-        ratio: per_tx(spent) / raw,
-    };
-    Ok(vec![
-        figure("Credits.mint, bytes to receipts and state root", measured.total()),
-        figure("  of which decoding and recovery", measured.recover),
-        figure("  of which execution, receipts and roots", measured.execute),
-        figure("  of which the state tree", measured.tree),
-    ])
+    Ok(figures)
+}
+
+/// The gas of each kind of call beside the gas that its CPU time buys as ECRECOVER.
+fn gas() -> Result<Vec<Figure>> {
+    let rows = gas_table(LEDGER_BLOCKS, LEDGER_BLOCK_TXS).wrap_err("measuring gas")?;
+    Ok(rows
+        .iter()
+        .map(|row| Figure {
+            name: format!("{} ({} CPU ns)", row.workload.name(), row.cpu_ns),
+            value: row.gas as f64,
+            unit: "gas",
+            reference: "gas of ECRECOVERs that take the same CPU time",
+            reference_value: row.worth_gas as f64,
+            ratio: row.gas as f64 / row.worth_gas.max(1) as f64,
+        })
+        .collect())
 }

@@ -6,9 +6,12 @@ mod check_state;
 mod claim;
 mod credits;
 mod devices;
+mod genesis;
 mod join;
+mod node;
 mod query;
 mod status;
+pub mod validator;
 mod why;
 
 pub use audit::audit;
@@ -17,7 +20,12 @@ pub use check_state::check_state;
 pub use claim::{Paid, claim, claim_for_all};
 pub use credits::{credits, stones_for};
 pub use devices::devices;
+pub use genesis::genesis;
+#[cfg(test)]
+pub use genesis::genesis_example;
 pub use join::join;
+pub use node::node;
 pub use query::query;
 pub use status::status;
+pub use validator::validator;
 pub use why::why;

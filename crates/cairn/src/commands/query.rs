@@ -68,10 +68,7 @@ async fn open_lease(
         sender.mint_credits(cost).await.wrap_err("buying credits")?;
     }
     let now = session.client.current_epoch(BlockTag::Latest).await?;
-    Ok(sender
-        .open_lease(offer, amount, Epoch(now.0 + LEASE_EPOCHS))
-        .await
-        .wrap_err("opening a lease")?)
+    sender.open_lease(offer, amount, Epoch(now.0 + LEASE_EPOCHS)).await.wrap_err("opening a lease")
 }
 
 fn tell(session: &Session, answer: &QueryAnswer, lease: u64) {

@@ -73,7 +73,6 @@ fn create(args: &UpArgs, folder: Folder) -> Result<Founded> {
         start_ms: first.0 / EPOCH_MS * EPOCH_MS,
         epoch_seconds: args.epoch_seconds,
         keys: &keys,
-        ingest: free_address()?,
     };
     let genesis = founding.genesis()?;
     let genesis_text = toml::to_string(&genesis).wrap_err("writing genesis as TOML")?;

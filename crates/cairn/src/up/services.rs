@@ -7,11 +7,8 @@ use cairn_agent::{
     Device, DeviceConfig, Fleet, LedgerAnchors, Spool,
     deliver::{Courier, HttpCourier, MqttCourier},
 };
-use cairn_client::{BlockTag, ClientError, LedgerClient, NewDevice, Reads as _, Role, Sender};
-use cairn_evidence::{
-    ingest::{Ingest, IngestConfig},
-    verifier::{self, Sources, Verifier},
-};
+use cairn_client::{BlockTag, LedgerClient, NewDevice, Reads as _, Role, Sender};
+use cairn_evidence::ingest::{Ingest, IngestConfig};
 use cairn_gateway::{GatewayConfig, QueryLimits};
 use cairn_kit::{NetworkClock, Shutdown, Tasks, http::Listener};
 use cairn_node::{
@@ -56,7 +53,7 @@ pub async fn start(
     let genesis = &founded.genesis;
     let network = Network::new(genesis.clone(), &founded.text);
     narrator.step("validators");
-    let ingest_addr = ingest_address(genesis)?;
+    let ingest_addr = ingest_address(founded)?;
     let mut peers = Vec::new();
     for validator in &genesis.validators {
         peers.push((validator.consensus_key, free_address()?));
@@ -73,18 +70,8 @@ pub async fn start(
             archives.iter().enumerate().filter(|(i, _)| *i != index).map(|(_, url)| url.clone());
         let mut peers: Vec<String> = peers.collect();
         peers.push(format!("http://{ingest_addr}"));
-        let client = LedgerClient::new(&rpc[index])?;
         let wallet = founded.keys.wallet(Role::Validator, &validator_label(index));
-        let verifier = Verifier::new(
-            client.clone(),
-            Sender::new(client, wallet),
-            Sources::node(node.archive().clone(), peers)?,
-            verifier::Network { genesis: genesis.clone(), hash: network.hash, sector: SECTOR },
-        );
-        node.tasks().spawn("node.verifier", |stop| async move {
-            verifier.run(stop).await;
-            Ok::<(), ClientError>(())
-        });
+        node.verify(&network, SECTOR, wallet, peers)?;
         tasks.spawn(&validator_label(index), |stop| async move {
             let run = node.run();
             tokio::pin!(run);
@@ -152,21 +139,27 @@ pub async fn start(
     Ok(Services { endpoints, fleet, client })
 }
 
-/// The address in genesis; another process that took it in the meantime is named.
-fn ingest_address(genesis: &Genesis) -> Result<SocketAddr> {
-    let url = genesis.ingests.first().map(|ingest| ingest.url.as_str()).unwrap_or_default();
-    let address = url.strip_prefix("http://").unwrap_or(url);
-    address.parse().wrap_err_with(|| format!("the ingest's url in genesis is `{url}`"))
+/// The ingest's address of the last run, which devices elsewhere may have been told; a free one if somebody took it.
+fn ingest_address(founded: &Founded) -> Result<SocketAddr> {
+    match last_address(founded, |endpoints| &endpoints.ingest) {
+        Some(address) if Listener::bind(address).is_ok() => Ok(address),
+        _ => free_address(),
+    }
 }
 
 /// The address of the last run, so that its offer and the leases under it stay good; a free one if somebody took it.
 fn gateway_listener(founded: &Founded) -> Result<Listener> {
-    let last = founded.folder.read_endpoints().ok();
-    let last = last.as_ref().and_then(|endpoints| endpoints.gateway.strip_prefix("http://"));
-    if let Some(listener) = last.and_then(|text| Listener::bind(text.parse().ok()?).ok()) {
+    let last = last_address(founded, |endpoints| &endpoints.gateway);
+    if let Some(listener) = last.and_then(|address| Listener::bind(address).ok()) {
         return Ok(listener);
     }
     Ok(Listener::bind(SocketAddr::from(([127, 0, 0, 1], 0)))?)
+}
+
+/// Where a service listened in the last run on this folder.
+fn last_address(founded: &Founded, url: impl Fn(&Endpoints) -> &String) -> Option<SocketAddr> {
+    let endpoints = founded.folder.read_endpoints().ok()?;
+    url(&endpoints).strip_prefix("http://")?.parse().ok()
 }
 
 async fn start_validator(

@@ -200,6 +200,12 @@ impl Disk for MemoryDisk {
         Ok(found)
     }
 
+    fn digest_at(&self, height: u64) -> Result<Option<[u8; 32]>, StateError> {
+        let inner = self.lock();
+        let kept = inner.recent.iter().find(|(_, header, _)| header.number == height);
+        Ok(kept.map(|(digest, _, _)| *digest))
+    }
+
     fn commit(&self, block: FinalBlock) -> Result<(), StateError> {
         let mut inner = self.lock();
         let next = inner.head.as_ref().map_or(0, |head| head.number + 1);

@@ -78,8 +78,8 @@ async fn run_until(context: deterministic::Context, disk: MemoryDisk, cut: Cut) 
         chain: Arc::new(
             chain(
                 &identity,
-                disk,
-                pool,
+                Arc::new(disk),
+                Arc::new(pool),
                 Arc::new(VirtualTime::right(context.child("time"))),
                 height,
             )

@@ -11,8 +11,12 @@ use std::{
 use alloy_primitives::{Address, U256};
 use cairn_ledger::time_of;
 use cairn_primitives::TimeMs;
-use commonware_consensus::simplex::scheme::ed25519::Scheme;
-use commonware_cryptography::{Signer as _, ed25519};
+use commonware_codec::{DecodeExt as _, Encode as _};
+use commonware_consensus::simplex::{
+    scheme::ed25519::Scheme,
+    types::{Finalize, Notarize, Proposal, Vote},
+};
+use commonware_cryptography::{Signer as _, ed25519, sha256::Digest};
 use commonware_glue::simulate::{
     action::{Action, Crash, Schedule},
     engine::{EngineDefinition, InitContext},
@@ -23,9 +27,10 @@ use commonware_glue::simulate::{
     reporter::MonitorReporter,
     tracker::ProgressTracker,
 };
-use commonware_p2p::simulated::Link;
-use commonware_runtime::{Clock as _, Handle, Quota, Supervisor as _, deterministic};
+use commonware_p2p::{Receiver, Recipients, Sender, simulated::Link};
+use commonware_runtime::{Clock as _, Handle, Quota, Spawner as _, Supervisor as _, deterministic};
 use commonware_utils::probability;
+use rand_core::CryptoRng;
 use tokio::sync::watch;
 
 use super::fixture::{MemoryDisk, MemoryPool, START_MS, identity, keys, transfer};
@@ -68,26 +73,32 @@ impl NetworkTime for VirtualTime {
 
 /// One simulated network.
 #[derive(Clone)]
-struct Network {
+pub struct Network {
     identity: NetworkIdentity,
     keys: Vec<ed25519::PrivateKey>,
     disks: Vec<MemoryDisk>,
-    byzantine: Option<usize>,
+    /// This validator proposes blocks in which it is richer than it should be.
+    pub byzantine: Option<usize>,
+    /// This validator signs two votes in every round, and keeps no chain.
+    pub two_faced: Option<usize>,
     /// This validator's clock is so many ms ahead.
-    skew: Option<(usize, i64)>,
+    pub skew: Option<(usize, i64)>,
     /// On its second start this validator finds its disk restored from a backup of this height.
-    restore: Option<(usize, u64)>,
-    starts: Arc<Mutex<BTreeMap<usize, u32>>>,
+    pub restore: Option<(usize, u64)>,
+    /// How often each validator has started.
+    pub starts: Arc<Mutex<BTreeMap<usize, u32>>>,
 }
 
 impl Network {
-    fn new(n: u64) -> Self {
+    /// Honest validators with right clocks.
+    pub fn new(n: u64) -> Self {
         let disks = (0..n).map(|_| MemoryDisk::default()).collect();
         Self {
             identity: identity(n, 250, 1_000),
             keys: keys(n),
             disks,
             byzantine: None,
+            two_faced: None,
             skew: None,
             restore: None,
             starts: Arc::default(),
@@ -97,14 +108,25 @@ impl Network {
 
 /// What a property sees of a validator.
 #[derive(Clone)]
-struct Node {
-    marshal: Marshal,
+pub struct Node {
+    /// None of a validator that keeps no chain.
+    marshal: Option<Marshal>,
     disk: MemoryDisk,
+    clock: Arc<deterministic::Context>,
+}
+
+impl Node {
+    /// Virtual time since the start.
+    pub fn elapsed(&self) -> Duration {
+        self.clock.current().duration_since(UNIX_EPOCH).unwrap()
+    }
 }
 
 impl ProcessedHeight for Node {
+    /// A validator without a chain waits for nobody and nobody waits for it.
     async fn processed_height(&self) -> u64 {
-        self.marshal.get_processed().await.map_or(0, |processed| processed.height().get())
+        let Some(marshal) = &self.marshal else { return u64::MAX };
+        marshal.get_processed().await.map_or(0, |processed| processed.height().get())
     }
 }
 
@@ -130,6 +152,13 @@ impl EngineDefinition for Network {
             self.identity.genesis.validators.iter().map(|v| v.consensus_key).collect();
         let set = validator_set(&seats).unwrap();
         let scheme = Scheme::signer(&namespace(&self.identity.hash), set, key).unwrap();
+        // It goes with the validator's state: a context must not outlive its runtime.
+        let clock = Arc::new(init.context.child("clock"));
+        if self.two_faced == Some(init.index) {
+            let votes = init.channels.into_iter().next().expect("votes are the first channel");
+            let handle = TwoFaced { scheme }.start(init.context.child("two_faced"), votes);
+            return (handle, Node { marshal: None, disk: self.disks[init.index].clone(), clock });
+        }
         let pool = MemoryPool::default();
         for nonce in 0..TRANSFERS {
             pool.push(transfer(nonce, PAYEE));
@@ -150,7 +179,9 @@ impl EngineDefinition for Network {
         let skew_ms = self.skew.filter(|(i, _)| *i == init.index).map_or(0, |(_, ms)| ms);
         let time = Arc::new(VirtualTime { clock: init.context.child("time"), skew_ms });
         let (height, _) = watch::channel(0);
-        let chain = Arc::new(chain(&self.identity, disk.clone(), pool, time, height).unwrap());
+        let chain = Arc::new(
+            chain(&self.identity, Arc::new(disk.clone()), Arc::new(pool), time, height).unwrap(),
+        );
         let parts = Parts {
             scheme,
             me: me.clone(),
@@ -173,7 +204,7 @@ impl EngineDefinition for Network {
                 MonitorReporter::new(me, monitor, state)
             })
             .await;
-        (running.engine, Node { marshal: running.marshal, disk })
+        (running.engine, Node { marshal: Some(running.marshal), disk, clock })
     }
 
     fn start(engine: Handle<()>) -> Handle<()> {
@@ -181,13 +212,66 @@ impl EngineDefinition for Network {
     }
 }
 
+/// A validator that signs, in every round in which it hears a vote, that vote and a contradicting one.
+struct TwoFaced {
+    scheme: Scheme,
+}
+
+impl TwoFaced {
+    fn start(
+        self,
+        context: deterministic::Context,
+        (mut sender, mut receiver): (impl Sender, impl Receiver),
+    ) -> Handle<()> {
+        context.spawn(move |mut context| async move {
+            while let Ok((_, message)) = receiver.recv().await {
+                let Ok(vote) = Vote::<Scheme, Digest>::decode(message) else { continue };
+                for answer in self.answers(&vote, &mut context) {
+                    sender.send(Recipients::All, answer.encode(), true);
+                }
+            }
+        })
+    }
+
+    fn answers(
+        &self,
+        vote: &Vote<Scheme, Digest>,
+        rng: &mut impl CryptoRng,
+    ) -> Vec<Vote<Scheme, Digest>> {
+        let mut payload = [0; 32];
+        rng.fill_bytes(&mut payload);
+        let other = |proposal: &Proposal<Digest>| {
+            Proposal::new(proposal.round, proposal.parent, Digest::from(payload))
+        };
+        match vote {
+            Vote::Notarize(heard) => [other(&heard.proposal), heard.proposal.clone()]
+                .into_iter()
+                .filter_map(|proposal| Notarize::sign(&self.scheme, proposal).map(Vote::Notarize))
+                .collect(),
+            Vote::Finalize(heard) => [other(&heard.proposal), heard.proposal.clone()]
+                .into_iter()
+                .filter_map(|proposal| Finalize::sign(&self.scheme, proposal).map(Vote::Finalize))
+                .collect(),
+            Vote::Nullify(_) => Vec::new(),
+        }
+    }
+}
+
 /// What must hold at the end of every scenario: one chain, its certificates prove it, every transfer was paid once, the
 /// ledger's invariants hold; and nothing of `forbidden` was finalised.
 #[derive(Clone)]
-struct OneChain {
+pub struct OneChain {
     network: Network,
     forbidden: Option<usize>,
     leaders: Arc<Mutex<BTreeMap<Address, u64>>>,
+}
+
+impl OneChain {
+    /// The property of `network`, whose lying proposer finalises nothing.
+    pub fn of(network: &Network) -> Self {
+        let forbidden = network.byzantine;
+        Self { network: network.clone(), forbidden, leaders: Arc::default() }
+    }
 }
 
 impl Property<ed25519::PublicKey, Node> for OneChain {
@@ -201,13 +285,15 @@ impl Property<ed25519::PublicKey, Node> for OneChain {
         nodes: &'a [&'a Node],
     ) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send + 'a>> {
         Box::pin(async move {
+            let nodes: Vec<&Node> =
+                nodes.iter().copied().filter(|node| node.marshal.is_some()).collect();
             let genesis = &self.network.identity.genesis;
             let seats: Vec<_> = genesis.validators.iter().map(|v| v.consensus_key).collect();
             let top = nodes.iter().map(|node| node.disk.height()).min().unwrap_or(0);
             let (mut proven, mut rng) = (0, commonware_utils::test_rng());
             for height in 1..=top {
                 let block = nodes[0].disk.block(height).ok_or(format!("no block {height}"))?;
-                for node in nodes {
+                for node in &nodes {
                     let other = node.disk.block(height).ok_or(format!("no block {height}"))?;
                     if other.header != block.header
                         || other.digest != block.digest
@@ -241,7 +327,7 @@ impl Property<ed25519::PublicKey, Node> for OneChain {
             if proven * 2 < top {
                 return Err(format!("only {proven} proofs for {top} blocks"));
             }
-            for node in nodes {
+            for node in &nodes {
                 if node.disk.balance(PAYEE) != U256::from(TRANSFERS) {
                     return Err(format!("the payee has {}", node.disk.balance(PAYEE)));
                 }
@@ -261,7 +347,8 @@ impl Property<ed25519::PublicKey, Node> for OneChain {
     }
 }
 
-fn link() -> Link {
+/// A usual link.
+pub fn link() -> Link {
     Link {
         latency: Duration::from_millis(30),
         jitter: Duration::from_millis(10),
@@ -287,11 +374,7 @@ fn run_with(
     crash: Option<Crash<ed25519::PublicKey>>,
     heights: u64,
 ) -> (String, BTreeMap<Address, u64>) {
-    let property = OneChain {
-        network: network.clone(),
-        forbidden: network.byzantine,
-        leaders: Arc::default(),
-    };
+    let property = OneChain::of(network);
     let mut plan = PlanBuilder::new(network.clone())
         .link(link)
         .seed(seed)
@@ -382,7 +465,7 @@ fn a_leader_that_lies_about_the_state_root_finalises_nothing() {
 /// How often each validator led when one clock is wrong by `skew_ms`. The chain may need twice its usual virtual time.
 fn leaders_with_a_wrong_clock(skew_ms: i64) -> BTreeMap<Address, u64> {
     let network = Network { skew: Some((1, skew_ms)), ..Network::new(4) };
-    let property = OneChain { network: network.clone(), forbidden: None, leaders: Arc::default() };
+    let property = OneChain::of(&network);
     PlanBuilder::new(network)
         .link(link())
         .seed(7)

@@ -8,6 +8,7 @@ use std::{
 };
 
 use alloy_primitives::{Address, B256, U256};
+use bytes::Bytes;
 use cairn_kit::clock::NetworkClock;
 use cairn_ledger::Account;
 use commonware_codec::Encode as _;
@@ -15,8 +16,8 @@ use commonware_cryptography::Signer as _;
 
 use super::fixture::{MemoryDisk, MemoryPool, START_MS, identity, keys, raw, seed_of, transfer};
 use crate::{
-    FinalityProof, NetworkIdentity, Reach, StateKey, StateValue, ValidatorConfig, ValidatorHandle,
-    run_validator,
+    Disk, FinalityProof, FollowError, FollowedBlock, NetworkIdentity, Reach, StateKey, StateValue,
+    ValidatorConfig, ValidatorHandle, run_follower, run_validator,
 };
 
 const PAYEE: Address = Address::repeat_byte(0xee);
@@ -42,11 +43,8 @@ fn free_ports(n: usize) -> Vec<SocketAddr> {
 fn seats(folder: &Path) -> Vec<Seat> {
     let keys = keys(4);
     let ports = free_ports(keys.len());
-    let peers: Vec<(B256, SocketAddr)> = keys
-        .iter()
-        .zip(&ports)
-        .map(|(key, port)| (B256::from_slice(&key.public_key().encode()), *port))
-        .collect();
+    // One address is all that they know of each other; the rest is discovered.
+    let first = (B256::from_slice(&keys[0].public_key().encode()), ports[0].into());
     keys.iter()
         .zip(&ports)
         .enumerate()
@@ -57,7 +55,8 @@ fn seats(folder: &Path) -> Vec<Seat> {
                 secret: seed_of(key),
                 storage: folder.join(i.to_string()),
                 listen: *port,
-                peers: peers.clone(),
+                dialable: (*port).into(),
+                bootstrap: vec![first.clone()],
                 reach: Reach::Local,
             },
         })
@@ -68,8 +67,8 @@ async fn start(identity: &NetworkIdentity, seat: &Seat, clock: &NetworkClock) ->
     run_validator(
         identity,
         seat.config.clone(),
-        seat.disk.clone(),
-        seat.pool.clone(),
+        Arc::new(seat.disk.clone()),
+        Arc::new(seat.pool.clone()),
         Arc::new(clock.clone()),
     )
     .await
@@ -127,6 +126,15 @@ async fn four_validators_on_loopback_lose_one_and_get_it_back() {
     assert!(handles[0].state_proof(StateKey::Account(Address::repeat_byte(0xdd))).await.is_none());
     println!("a state proof has {} bytes", proof.proof.len());
 
+    // Three of them were told of the first only; by now everyone has found everyone.
+    for handle in &handles {
+        let begin = Instant::now();
+        while handle.peers().await.len() < 3 {
+            assert!(begin.elapsed() < DEADLINE, "three peers within {DEADLINE:?}");
+            until(handle, *handle.height().borrow() + 1).await;
+        }
+    }
+
     // The proof of finality convinces an outsider.
     let proven = 3;
     until(&handles[2], proven).await;
@@ -177,4 +185,59 @@ async fn four_validators_on_loopback_lose_one_and_get_it_back() {
         );
     }
     assert!(seats.iter().all(|seat| seat.disk.balance(PAYEE) == U256::from(TRANSFERS)));
+    follow(&identity, &seats[0].disk, top, folder.path()).await;
+}
+
+/// A node without a vote gets to the same state from blocks and certificates alone, and believes nothing else.
+async fn follow(identity: &NetworkIdentity, chain: &MemoryDisk, top: u64, folder: &Path) {
+    let (disk, storage) = (MemoryDisk::default(), folder.join("follower"));
+    let start = |storage| {
+        run_follower(identity, storage, Arc::new(disk.clone()), Arc::new(MemoryPool::default()))
+    };
+    let follower = start(storage.clone()).await.unwrap();
+    let run = |heights: std::ops::RangeInclusive<u64>| -> Vec<FollowedBlock> {
+        heights
+            .map(|height| {
+                let block = chain.block(height).unwrap();
+                FollowedBlock {
+                    header: block.header,
+                    transactions: block.transactions.iter().map(|tx| raw(tx).into()).collect(),
+                    certificate: block.certificate.into(),
+                }
+            })
+            .collect()
+    };
+    let proven = |height: &u64| !chain.block(*height).unwrap().certificate.is_empty();
+    let top = (1..=top).rev().find(proven).unwrap();
+
+    let whole = run(1..=top);
+    let spoils: [fn(&mut Vec<FollowedBlock>); 6] = [
+        |run| drop(run.remove(0)),
+        |run| run[0].header.gas_limit += 1,
+        |run| run.last_mut().unwrap().certificate = Bytes::new(),
+        |run| run.last_mut().unwrap().certificate = run[0].certificate.clone(),
+        |run| run.iter_mut().for_each(|block| block.transactions.clear()),
+        |run| run.last_mut().unwrap().header.number += 1,
+    ];
+    for (number, spoil) in spoils.iter().enumerate() {
+        let mut spoilt = whole.clone();
+        spoil(&mut spoilt);
+        let error = follower.append(spoilt).await.unwrap_err();
+        assert!(!matches!(error, FollowError::Stopped), "spoil {number}: {error}");
+        assert_eq!(disk.height(), 0, "spoil {number}: nothing of a false run is kept");
+    }
+    let half = (1..=top / 2).rev().find(proven).unwrap();
+    assert_eq!(follower.append(run(1..=half)).await.unwrap(), half);
+    follower.stop().await;
+
+    // A crash after the disk's commit and before the tree's: the next start brings the tree level.
+    let ahead = chain.block(half + 1).unwrap();
+    Disk::commit(&disk, ahead).unwrap();
+    let follower = start(storage).await.unwrap();
+    assert_eq!(follower.append(run(half + 2..=top)).await.unwrap(), top);
+    assert_eq!(disk.balance(PAYEE), chain.balance(PAYEE));
+    for height in (1..=top).filter(proven) {
+        assert_eq!(disk.block(height).unwrap().digest, chain.block(height).unwrap().digest);
+    }
+    follower.stop().await;
 }

@@ -5,6 +5,7 @@
 //! archive/epochs/<e>/inputs.json               what the ledger said: devices, pool, earned, commitments, anchors
 //!                    verdicts.jsonl scores.jsonl rewards.jsonl     one leaf a line, canonical bytes as hex
 //!                    result.json               the roots that were voted
+//!                    own/                      the same five, where this validator computes otherwise than the final result
 //! ```
 //! A file appears whole or not at all: it is written beside its place, synced, and renamed.
 
@@ -148,6 +149,25 @@ impl Archive {
         content: &[u8],
     ) -> Result<(), ArchiveError> {
         write_whole(&self.epoch_path(epoch, file), content)
+    }
+
+    /// Where this validator's own result of an epoch is, if it is not the final one.
+    #[must_use]
+    pub fn own_path(&self, epoch: Epoch) -> PathBuf {
+        self.root.join("epochs").join(epoch.to_string()).join("own")
+    }
+
+    /// Writes one of the files of an own result that is not the final one.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn put_own(
+        &self,
+        epoch: Epoch,
+        file: EpochFile,
+        content: &[u8],
+    ) -> Result<(), ArchiveError> {
+        write_whole(&self.own_path(epoch).join(file.name()), content)
     }
 
     /// Reads one of an epoch's files; `None` when there is none.

@@ -17,6 +17,8 @@ pub struct IngestMetrics {
     pub committed: Counter,
     /// Epochs whose commit window closed before their commitment was on the ledger.
     pub missed: Counter,
+    /// Batches that were committed later than in their own epoch.
+    pub carried: Counter,
     epoch: Gauge,
     batches: Gauge,
     readings: Gauge,
@@ -41,6 +43,10 @@ impl IngestMetrics {
             missed: metrics.counter(
                 "cairn_ingest_missed_epochs_total",
                 "Epochs whose commit window was missed.",
+            ),
+            carried: metrics.counter(
+                "cairn_ingest_carried_batches_total",
+                "Batches committed in a later epoch because the window of their own was missed.",
             ),
             epoch: metrics.gauge("cairn_ingest_open_epoch", "The epoch that takes batches."),
             batches: metrics.gauge("cairn_ingest_open_batches", "Batches in the open epoch."),

@@ -9,6 +9,8 @@
 //! Invariants: a receipt is given only for what is on disk; a refused sender costs itself only; every limit is in
 //! `params`. Interface: docs/spec/ingest.md.
 
+#[cfg(test)]
+mod bad_input;
 mod door;
 mod edge;
 mod facts;

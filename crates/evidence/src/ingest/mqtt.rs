@@ -50,7 +50,13 @@ pub enum MqttError {
     },
     /// The broker refused our own link, or stopped.
     #[error("the MQTT broker stopped")]
-    Link(#[from] LinkError),
+    Link(#[source] Box<LinkError>),
+}
+
+impl From<LinkError> for MqttError {
+    fn from(source: LinkError) -> Self {
+        Self::Link(Box::new(source))
+    }
 }
 
 /// Starts the broker and its link to the door; gives the address it listens on.

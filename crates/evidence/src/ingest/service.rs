@@ -145,7 +145,6 @@ impl Ingest {
             sector,
             schedule,
             commit_window_ms: config.commit_window_ms,
-            clock: clock.clone(),
             metrics: counters.clone(),
         };
         let signer = Signer {

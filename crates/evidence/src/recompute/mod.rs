@@ -236,6 +236,13 @@ impl Window {
         Self::default()
     }
 
+    /// The window as judging `epoch` sees it.
+    #[cfg(test)]
+    pub(crate) fn at(mut self, epoch: Epoch) -> Self {
+        self.begin(epoch);
+        self
+    }
+
     fn begin(&mut self, epoch: Epoch) {
         self.cursor.begin(epoch);
         self.history.begin(epoch);

@@ -11,7 +11,6 @@
 //! Invariant: `open(seal(x)) == x` bit for bit, and any changed byte of either file is an error.
 
 mod readings;
-mod sidecar;
 #[cfg(test)]
 mod tests;
 mod walk;
@@ -20,15 +19,13 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use cairn_primitives::{
-    Batch, Digest, Envelope, Epoch, KeyType, MerkleTree, Schema, SchemaId, Sector, Signature,
+    Batch, Digest, Envelope, Epoch, KeyType, MerkleTree, Schema, SchemaId, Sector, Sidecar,
+    SidecarBatch, SidecarError, Signature,
 };
 
-use sidecar::{Header, Sidecar};
-
-/// Most batches in one commitment.
-pub const BATCHES_MAX: usize = 1 << 20;
-/// Most readings in one commitment.
-pub const READINGS_MAX: u64 = 1 << 24;
+pub use cairn_primitives::{
+    COMMITMENT_BATCHES_MAX as BATCHES_MAX, COMMITMENT_READINGS_MAX as READINGS_MAX,
+};
 /// Largest file of a commitment, in bytes.
 pub const FILE_BYTES_MAX: u64 = 1 << 30;
 
@@ -194,12 +191,9 @@ pub enum OpenError {
         /// The limit.
         limit: u64,
     },
-    /// A later version of the format.
-    #[error("sidecar version {0} is unknown")]
-    UnknownVersion(u64),
-    /// The sidecar is malformed.
-    #[error("sidecar: {0}")]
-    Sidecar(&'static str),
+    /// The sidecar is none, or not this one.
+    #[error(transparent)]
+    Sidecar(#[from] SidecarError),
     /// The readings file is malformed.
     #[error("readings file: {0}")]
     Readings(&'static str),
@@ -227,7 +221,7 @@ pub fn seal(epoch: Epoch, sector: Sector, entries: &[Entry]) -> Result<Sealed, S
     for (index, entry) in (0_u32..).zip(entries) {
         let batch = &entry.batch;
         writer.push(index, batch)?;
-        batches.push(Header {
+        batches.push(SidecarBatch {
             device: devices.index(batch.device.0, batch.device),
             stream: batch.stream,
             first_seq: batch.first_seq,
@@ -333,7 +327,7 @@ pub fn open(commitment: &Commitment, sidecar: &[u8], readings: Bytes) -> Result<
         return Err(OpenError::ReadingsDigest { expected: sidecar.readings, found });
     }
     if readings.len() as u64 != sidecar.readings_bytes {
-        return Err(OpenError::Sidecar("another length of the readings file"));
+        return Err(SidecarError::Malformed("another length of the readings file").into());
     }
     let mut envelopes: Vec<Envelope> = Vec::new();
     let mut leaves = Vec::new();

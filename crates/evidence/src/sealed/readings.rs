@@ -6,7 +6,9 @@
 use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use bytes::Bytes;
-use cairn_primitives::{BATCH_BYTES_MAX, Batch, Envelope, Rows, Schema, SchemaId};
+use cairn_primitives::{
+    BATCH_BYTES_MAX, Batch, Envelope, Rows, Schema, SchemaId, Sidecar, SidecarError,
+};
 use parquet::{
     basic::{Compression, Encoding, LogicalType, Repetition, Type as Physical, ZstdLevel},
     column::reader::get_typed_column_reader,
@@ -23,7 +25,7 @@ use parquet::{
     schema::types::{ColumnPath, Type, TypePtr},
 };
 
-use super::{OpenError, SealError, sidecar::Sidecar, walk};
+use super::{OpenError, SealError, walk};
 
 /// Rows of a row group: what is held in memory at a time, on both sides.
 pub(super) const GROUP_ROWS_MAX: usize = 65_536;
@@ -228,8 +230,8 @@ fn read_checked(
     each: &mut dyn FnMut(Envelope) -> Result<(), OpenError>,
 ) -> Result<(), OpenError> {
     walk::footer(&file)?;
-    let fields =
-        fields(&sidecar.schemas).ok_or(OpenError::Sidecar("a schema that is not registered"))?;
+    let fields = fields(&sidecar.schemas)
+        .ok_or(SidecarError::Malformed("a schema that is not registered"))?;
     let reader = SerializedFileReader::new(file.clone())?;
     let expected = file_schema(&sidecar.schemas)?;
     if reader.metadata().file_metadata().schema() != expected.as_ref() {
@@ -354,19 +356,9 @@ impl Builder<'_> {
     }
 
     fn close(&mut self) -> Result<(), OpenError> {
-        let header = &self.sidecar.batches[self.next];
         let rows = std::mem::take(&mut self.rows);
-        let batch = Batch {
-            device: self.sidecar.devices[header.device as usize],
-            stream: header.stream,
-            first_seq: header.first_seq,
-            base_time: header.base_time,
-            anchor: self.sidecar.anchors[header.anchor as usize],
-            position: header.position,
-            schema: header.schema,
-            rows,
-        };
-        let envelope = Envelope::assemble(batch, header.key_type, header.signature);
+        let envelope = self.sidecar.envelope(self.next, rows);
+        let envelope = envelope.ok_or(OpenError::Row("more rows than batches"))?;
         if envelope.bytes().len() > BATCH_BYTES_MAX {
             return Err(OpenError::Row("a batch larger than an envelope may be"));
         }

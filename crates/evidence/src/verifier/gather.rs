@@ -1,4 +1,4 @@
-//! Collects what `recompute` needs: the inputs from the ledger, the files from the sources, the window from earlier epochs.
+//! Collects what `recompute` needs of an epoch: the inputs from the ledger, the files from the sources.
 //!
 //! Shared by the verifier and the audit, so that an auditor looks at nothing that a validator does not.
 
@@ -7,19 +7,15 @@ use std::collections::BTreeMap;
 use alloy_primitives::Address;
 use cairn_client::{BlockTag, ClientError, LedgerRead, Reads as _};
 use cairn_economy::{EarnedLine, Pool};
-use cairn_primitives::{Digest, Envelope, Epoch, Genesis, MerkleTree, MicroUsd, Sector, Stones};
-use cairn_sectors::{ANCHOR_WINDOW_EPOCHS, VerdictLeaf, sensing::params::HISTORY_EPOCHS};
+use cairn_primitives::{Digest, Envelope, Epoch, Genesis, MicroUsd, Sector, SidecarError, Stones};
+use cairn_sectors::{ANCHOR_WINDOW_EPOCHS, VerdictLeaf};
 
 use super::{SourceError, Sources};
 use crate::{
     archive::{EpochFile, LeafLine},
-    recompute::{AnchorRoot, Committed, Device, Inputs, RecomputeError, Window},
+    recompute::{AnchorRoot, Committed, Device, Inputs, RecomputeError},
     sealed::{FILE_BYTES_MAX, OpenError, open, open_sidecar},
 };
-
-/// The epochs before one that its window depends on.
-pub const WINDOW_EPOCHS: u64 =
-    if HISTORY_EPOCHS > ANCHOR_WINDOW_EPOCHS { HISTORY_EPOCHS } else { ANCHOR_WINDOW_EPOCHS };
 
 /// The network whose epochs are recomputed.
 #[derive(Clone, Debug)]
@@ -33,10 +29,11 @@ pub struct Network {
 }
 
 impl Network {
-    /// Where each ingest serves its files.
+    /// Where each ingest serves its files, as far as genesis says so.
     #[must_use]
     pub fn ingest_urls(&self) -> BTreeMap<Address, String> {
-        self.genesis.ingests.iter().map(|ingest| (ingest.operator, ingest.url.clone())).collect()
+        let told = self.genesis.ingests.iter().filter(|ingest| !ingest.url.is_empty());
+        told.map(|ingest| (ingest.operator, ingest.url.clone())).collect()
     }
 }
 
@@ -62,9 +59,11 @@ pub enum GatherError {
         #[source]
         source: OpenError,
     },
-    /// The verdicts of an earlier epoch are not those on the ledger.
-    #[error("the verdicts of epoch {epoch} have the root {found}, the ledger says {expected}")]
-    Verdicts {
+    /// The leaves of a final epoch are not those on the ledger.
+    #[error("{} of epoch {epoch} has the root {found}, the ledger says {expected}", file.name())]
+    Root {
+        /// The file.
+        file: EpochFile,
         /// The epoch.
         epoch: Epoch,
         /// What the ledger says.
@@ -194,7 +193,7 @@ pub async fn envelopes(
     let readings = sources.file(&named.digest, named.bytes, first).await?;
     let opened = blocking(move || open(&commitment, &sidecar, readings)).await.map_err(fail)?;
     if opened.epoch != epoch {
-        return Err(fail(OpenError::Sidecar("another epoch than committed")));
+        return Err(fail(SidecarError::Malformed("another epoch than committed").into()));
     }
     Ok(opened.envelopes)
 }
@@ -219,45 +218,21 @@ pub async fn included(
     Ok(all)
 }
 
-/// Rebuilds the window before `epoch` from public files, each checked against the ledger.
-///
-/// # Errors
-/// When a file of an earlier epoch is missing, or is not what the ledger says.
-pub async fn window<L: LedgerRead>(
-    ledger: &L,
-    sources: &Sources,
-    network: &Network,
-    epoch: Epoch,
-) -> Result<Window, GatherError> {
-    let mut window = Window::new();
-    let mut at = epoch.back(WINDOW_EPOCHS);
-    while at < epoch {
-        let inputs = inputs(ledger, network, at).await?;
-        let file = sources.epoch_file(at, EpochFile::Verdicts).await?;
-        let verdicts = verdicts(at, &file)?;
-        let found =
-            MerkleTree::from_hashes(verdicts.iter().map(VerdictLeaf::hash).collect()).root();
-        let result = ledger.result(at, network.sector, BlockTag::Latest).await?;
-        let expected = Digest(result.verdictRoot.0);
-        if found != expected {
-            return Err(GatherError::Verdicts { epoch: at, expected, found });
-        }
-        let envelopes = included(sources, network, &inputs).await?;
-        window.pass(&inputs, &envelopes, &verdicts)?;
-        at = at.next();
-    }
-    Ok(window)
-}
-
 /// The leaves of a `verdicts.jsonl`.
 pub(crate) fn verdicts(epoch: Epoch, file: &[u8]) -> Result<Vec<VerdictLeaf>, GatherError> {
-    let fail =
-        |reason: String| GatherError::File { epoch, file: EpochFile::Verdicts.name(), reason };
-    let leaves = LeafLine::bytes_of(file).map_err(|error| fail(error.to_string()))?;
-    leaves
-        .iter()
-        .map(|bytes| VerdictLeaf::from_bytes(bytes).map_err(|error| fail(error.to_string())))
-        .collect()
+    leaves(epoch, EpochFile::Verdicts, file, VerdictLeaf::from_bytes)
+}
+
+/// The leaves of a leaf file, from their canonical bytes.
+pub(crate) fn leaves<T, E: ToString>(
+    epoch: Epoch,
+    file: EpochFile,
+    content: &[u8],
+    decode: impl Fn(&[u8]) -> Result<T, E>,
+) -> Result<Vec<T>, GatherError> {
+    let fail = |reason: String| GatherError::File { epoch, file: file.name(), reason };
+    let leaves = LeafLine::bytes_of(content).map_err(|error| fail(error.to_string()))?;
+    leaves.iter().map(|bytes| decode(bytes).map_err(|error| fail(error.to_string()))).collect()
 }
 
 /// Runs CPU-bound work beside the async tasks.

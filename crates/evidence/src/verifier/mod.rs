@@ -5,11 +5,18 @@
 //! ```
 //! The ledger says where an epoch stands, so the loop keeps no state that a restart would lose: the window of earlier
 //! epochs is rebuilt from the archive, and a transaction that was sent already is refused by the ledger as sent.
-//! A file that fails its digest or its root is not held. A validator that cannot recompute does not vote.
+//! A file that fails its digest or its root is not held. A validator that cannot recompute does not vote. Epochs that
+//! became final without it are recomputed afterwards (`settle`), so that its archive has no gap.
 
 mod gather;
+mod metrics;
+mod mirror;
+mod past;
 mod record;
+mod settle;
 mod sources;
+#[cfg(test)]
+mod tests;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -18,19 +25,25 @@ use std::{
 
 use alloy_primitives::U256;
 use cairn_client::{BlockTag, ClientError, LedgerRead, Reads as _};
-use cairn_kit::Shutdown;
+use cairn_kit::{Shutdown, metrics::Metrics};
 use cairn_primitives::{Digest, Envelope, Epoch};
 
 pub(crate) use gather::blocking;
-pub use gather::{GatherError, Network, WINDOW_EPOCHS, envelopes, included, inputs, window};
+#[cfg(test)]
+pub(crate) use gather::verdicts;
+pub use gather::{GatherError, Network, envelopes, included, inputs};
+pub use metrics::VerifierMetrics;
+pub use mirror::mirror;
+pub use past::{Past, WINDOW_EPOCHS};
 pub(crate) use record::content as record_content;
 pub use record::write_epoch;
+use settle::{Around, Settler};
 pub use sources::{SourceError, Sources};
 
 use crate::{
     archive::ArchiveError,
     desk::Desk,
-    recompute::{Committed, Inputs, Outcome, RecomputeError, Window, recompute},
+    recompute::{Committed, Inputs, Outcome, RecomputeError, recompute},
 };
 
 /// Pause between two looks at the ledger.
@@ -46,9 +59,10 @@ pub struct Verifier<L, D> {
     desk: D,
     sources: Sources,
     network: Network,
-    /// The window before `window_at`.
-    window: Window,
-    window_at: Option<Epoch>,
+    metrics: VerifierMetrics,
+    /// The window for the next vote.
+    past: Past,
+    settler: Settler,
     /// Files that were fetched and opened, by epoch and sidecar.
     opened: BTreeMap<Epoch, BTreeMap<Digest, Vec<Envelope>>>,
     attested: BTreeSet<(Epoch, u32)>,
@@ -69,7 +83,7 @@ pub enum VerifierError {
         epoch: Epoch,
         /// Why.
         #[source]
-        source: GatherError,
+        source: Box<GatherError>,
     },
     /// The inputs contradict themselves.
     #[error(transparent)]
@@ -77,6 +91,29 @@ pub enum VerifierError {
     /// The archive cannot be written.
     #[error(transparent)]
     Archive(#[from] ArchiveError),
+}
+
+impl VerifierError {
+    /// Something that `epoch` needs is not there.
+    fn gather(epoch: Epoch, source: GatherError) -> Self {
+        Self::Gather { epoch, source: Box::new(source) }
+    }
+}
+
+/// The last trouble that was logged: the same one is told once, not at every look.
+#[derive(Debug, Default)]
+struct Told(String);
+
+impl Told {
+    fn tell(&mut self, result: Result<(), VerifierError>) {
+        let Err(error) = result else { return self.0.clear() };
+        let text = format!("{error:?}");
+        if text != self.0 {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(error, "verification is tried again");
+        }
+        self.0 = text;
+    }
 }
 
 /// Phases of `IBatches.Status`.
@@ -92,8 +129,9 @@ impl<L: LedgerRead, D: Desk> Verifier<L, D> {
             desk,
             sources,
             network,
-            window: Window::new(),
-            window_at: None,
+            metrics: VerifierMetrics::new(&Metrics::new()),
+            past: Past::new(),
+            settler: Settler::default(),
             opened: BTreeMap::new(),
             attested: BTreeSet::new(),
             voted: BTreeSet::new(),
@@ -101,23 +139,19 @@ impl<L: LedgerRead, D: Desk> Verifier<L, D> {
         }
     }
 
+    /// The same verifier, telling what it does in the metrics of its node.
+    #[must_use]
+    pub fn with_metrics(mut self, metrics: &Metrics) -> Self {
+        self.metrics = VerifierMetrics::new(metrics);
+        self
+    }
+
     /// Verifies until `shutdown`.
     pub async fn run(mut self, shutdown: Shutdown) {
-        let mut last = String::new();
+        let mut told = Told::default();
         while !shutdown.is_requested() {
             match shutdown.until(self.turn()).await {
-                Some(Err(error)) => {
-                    // The same trouble is told once, not at every look.
-                    let text = format!("{error:?}");
-                    if text != last {
-                        tracing::warn!(
-                            error = &error as &dyn std::error::Error,
-                            "verification is tried again"
-                        );
-                    }
-                    last = text;
-                }
-                Some(Ok(())) => last.clear(),
+                Some(result) => told.tell(result),
                 None => return,
             }
             shutdown.until(tokio::time::sleep(POLL)).await;
@@ -133,13 +167,20 @@ impl<L: LedgerRead, D: Desk> Verifier<L, D> {
         let next = self.ledger.next_epoch(sector, BlockTag::Latest).await?;
         let current = self.ledger.current_epoch(BlockTag::Latest).await?;
         self.forget_before(next);
+        // What can be done in time is done first; trouble with one part does not hold up the others.
+        let attested = self.attest_until(next, current).await;
+        let voted = if next < current { self.vote(next).await } else { Ok(()) };
+        let Self { ledger, sources, network, metrics, past, settler, .. } = self;
+        let around = Around { ledger: &*ledger, sources, network, metrics };
+        let settled = settler.turn(&around, past, next).await;
+        attested.and(voted).and(settled)
+    }
+
+    async fn attest_until(&mut self, next: Epoch, current: Epoch) -> Result<(), VerifierError> {
         let mut epoch = next;
         while epoch < current && epoch.0 < next.0 + AHEAD_EPOCHS {
             self.attest(epoch).await?;
             epoch = epoch.next();
-        }
-        if next < current {
-            self.vote(next).await?;
         }
         Ok(())
     }
@@ -182,7 +223,7 @@ impl<L: LedgerRead, D: Desk> Verifier<L, D> {
         if let Some(source) = missing
             && !self.is_late(epoch).await?
         {
-            return Err(VerifierError::Gather { epoch, source });
+            return Err(VerifierError::gather(epoch, source));
         }
         if commitments.is_empty() {
             // Nothing to hold: the set freezes by itself when the windows are over, or at once when all say so.
@@ -223,7 +264,7 @@ impl<L: LedgerRead, D: Desk> Verifier<L, D> {
         if status.phase != FROZEN || self.voted.contains(&(epoch, status.round)) {
             return Ok(());
         }
-        let gather = |source| VerifierError::Gather { epoch, source };
+        let gather = |source| VerifierError::gather(epoch, source);
         let inputs = inputs(&self.ledger, &self.network, epoch).await.map_err(gather)?;
         let outcome = match &self.computed {
             Some((at, commitments, outcome))
@@ -235,18 +276,17 @@ impl<L: LedgerRead, D: Desk> Verifier<L, D> {
         };
         once(self.desk.vote(epoch, sector, status.round, &outcome).await)?;
         self.voted.insert((epoch, status.round));
+        self.metrics.votes.inc();
         tracing::debug!(epoch = epoch.0, round = status.round, reward_root = %outcome.reward_root, "voted");
         Ok(())
     }
 
     async fn compute(&mut self, inputs: Inputs) -> Result<Outcome, VerifierError> {
         let epoch = inputs.epoch;
-        let gather = |source| VerifierError::Gather { epoch, source };
-        if self.window_at != Some(epoch) {
-            self.window =
-                window(&self.ledger, &self.sources, &self.network, epoch).await.map_err(gather)?;
-            self.window_at = Some(epoch);
-        }
+        let gather = |source| VerifierError::gather(epoch, source);
+        let Self { ledger, sources, network, past, .. } = &mut *self;
+        let mut after =
+            past.before(&*ledger, sources, network, epoch).await.map_err(gather)?.clone();
         let mut envelopes = Vec::new();
         for (index, committed) in inputs.commitments.iter().enumerate().filter(|(_, c)| c.included)
         {
@@ -254,11 +294,8 @@ impl<L: LedgerRead, D: Desk> Verifier<L, D> {
             let files = self.opened.get(&epoch).and_then(|files| files.get(&committed.digest));
             envelopes.extend_from_slice(files.map_or(&[], Vec::as_slice));
         }
-        // The window stays before this epoch until its result is final: a reopened round starts from it again.
-        let before = self.window.clone();
         let archive = self.sources.archive().cloned();
         let (inputs, recomputed, after) = blocking(move || {
-            let mut after = before;
             let recomputed = recompute(&inputs, &envelopes, &mut after)?;
             if let Some(archive) = archive {
                 write_epoch(&archive, &inputs, &recomputed)?;
@@ -266,16 +303,11 @@ impl<L: LedgerRead, D: Desk> Verifier<L, D> {
             Ok::<_, VerifierError>((inputs, recomputed, after))
         })
         .await?;
-        self.advance(epoch, after);
+        // A later round of this epoch finds the window past it and rebuilds.
+        self.past.advance(epoch, after);
         let outcome = recomputed.outcome;
         self.computed = Some((epoch, inputs.commitments, outcome));
         Ok(outcome)
-    }
-
-    /// Keeps the window after `epoch`. A later round of the same epoch finds `window_at` past it and rebuilds.
-    fn advance(&mut self, epoch: Epoch, after: Window) {
-        self.window = after;
-        self.window_at = Some(epoch.next());
     }
 }
 

@@ -6,6 +6,7 @@ use bytes::{Bytes, BytesMut};
 use cairn_primitives::{Digest, Epoch};
 use reqwest::{Client, StatusCode, header};
 
+use super::GatherError;
 use crate::archive::{Archive, ArchiveError, EpochFile};
 
 /// Attempts per peer; each goes on where the last one broke off.
@@ -18,7 +19,7 @@ const EPOCH_FILE_BYTES_MAX: u64 = 1 << 30;
 /// An archive to read and, when it is this node's own, to fill; and the peers that may have what it lacks.
 #[derive(Clone, Debug)]
 pub struct Sources {
-    local: Option<Archive>,
+    local: Vec<Archive>,
     keep: bool,
     peers: Vec<String>,
     http: Client,
@@ -49,7 +50,7 @@ impl Sources {
     /// # Errors
     /// When the HTTP client cannot be made.
     pub fn node(archive: Archive, peers: Vec<String>) -> Result<Self, SourceError> {
-        Ok(Self { local: Some(archive), keep: true, peers, http: client()? })
+        Ok(Self { local: vec![archive], keep: true, peers, http: client()? })
     }
 
     /// A folder that is only read: a stopped network's archive.
@@ -57,7 +58,15 @@ impl Sources {
     /// # Errors
     /// When the HTTP client cannot be made.
     pub fn folder(archive: Archive) -> Result<Self, SourceError> {
-        Ok(Self { local: Some(archive), keep: false, peers: Vec::new(), http: client()? })
+        Self::folders(vec![archive])
+    }
+
+    /// Folders that are only read: several validators' archives, of which any may have what another lacks.
+    ///
+    /// # Errors
+    /// When the HTTP client cannot be made.
+    pub fn folders(archives: Vec<Archive>) -> Result<Self, SourceError> {
+        Ok(Self { local: archives, keep: false, peers: Vec::new(), http: client()? })
     }
 
     /// Peers only.
@@ -65,13 +74,13 @@ impl Sources {
     /// # Errors
     /// When the HTTP client cannot be made.
     pub fn http(peers: Vec<String>) -> Result<Self, SourceError> {
-        Ok(Self { local: None, keep: false, peers, http: client()? })
+        Ok(Self { local: Vec::new(), keep: false, peers, http: client()? })
     }
 
-    /// The archive, if there is one.
+    /// The archive that is filled, if there is one.
     #[must_use]
-    pub const fn archive(&self) -> Option<&Archive> {
-        self.local.as_ref()
+    pub fn archive(&self) -> Option<&Archive> {
+        self.local.first().filter(|_| self.keep)
     }
 
     /// The file with this digest, at most `limit` bytes, asking `first` before the other peers.
@@ -86,7 +95,7 @@ impl Sources {
         limit: u64,
         first: Option<&str>,
     ) -> Result<Bytes, SourceError> {
-        if let Some(archive) = &self.local {
+        for archive in &self.local {
             match archive.get(digest) {
                 Ok(Some(content)) => return Ok(content),
                 Ok(None) => {}
@@ -102,7 +111,7 @@ impl Sources {
             let url = format!("{}/v1/files/{}", peer.trim_end_matches('/'), hex::encode(digest.0));
             match self.download(&url, limit).await {
                 Ok(content) if Digest::of(&[&content]) == *digest => {
-                    if let (Some(archive), true) = (&self.local, self.keep) {
+                    if let Some(archive) = self.archive() {
                         archive.put(&content)?;
                     }
                     return Ok(content);
@@ -119,10 +128,10 @@ impl Sources {
     /// # Errors
     /// See `SourceError`.
     pub async fn epoch_file(&self, epoch: Epoch, file: EpochFile) -> Result<Bytes, SourceError> {
-        if let Some(content) =
-            self.local.as_ref().map(|archive| archive.get_epoch(epoch, file)).transpose()?.flatten()
-        {
-            return Ok(content);
+        for archive in &self.local {
+            if let Some(content) = archive.get_epoch(epoch, file)? {
+                return Ok(content);
+            }
         }
         let name = format!("epochs/{epoch}/{}", file.name());
         let mut last = "there are no peers".to_owned();
@@ -139,6 +148,32 @@ impl Sources {
             }
         }
         Err(SourceError::Missing { name, last })
+    }
+
+    /// A file of an epoch's folder that `check` accepts, from the first peer that has one; this archive is not asked.
+    ///
+    /// # Errors
+    /// What was wrong with the last one, or that no peer has any.
+    pub(crate) async fn ask_peers<T>(
+        &self,
+        epoch: Epoch,
+        file: EpochFile,
+        check: impl Fn(&[u8]) -> Result<T, GatherError>,
+    ) -> Result<T, GatherError> {
+        let name = format!("epochs/{epoch}/{}", file.name());
+        let missing = |last| GatherError::Source(SourceError::Missing { name: name.clone(), last });
+        let mut trouble = missing("there are no peers".to_owned());
+        for peer in &self.peers {
+            let url = format!("{}/v1/{name}", peer.trim_end_matches('/'));
+            match self.download(&url, EPOCH_FILE_BYTES_MAX).await.map_err(missing) {
+                Ok(content) => match check(&content) {
+                    Ok(checked) => return Ok(checked),
+                    Err(error) => trouble = error,
+                },
+                Err(error) => trouble = error,
+            }
+        }
+        Err(trouble)
     }
 
     /// Downloads a file of at most `limit` bytes; a broken transfer goes on where it broke off.

@@ -5,12 +5,15 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use cairn_primitives::{DeviceId, Digest, Epoch, EpochSchedule, MerkleTree, WEATHER};
+use cairn_primitives::{
+    DeviceId, Digest, Envelope, Epoch, EpochSchedule, MerkleTree, Rows, Sector, Sidecar,
+    SidecarError, WEATHER,
+};
 use cairn_sectors::{LeafError, ScoreLeaf, VerdictLeaf};
 
-use super::{Device, Reading, sidecar::Sidecar};
+use super::{Device, Reading};
 use crate::{
-    engine::{EpochTable, TableError, read_batches},
+    engine::{EpochTable, RawBatch, TableError, read_batches},
     ports::FinalEpoch,
 };
 
@@ -43,9 +46,9 @@ pub enum EpochError {
         /// What the bytes are.
         found: Digest,
     },
-    /// A sidecar that cannot be.
-    #[error("sidecar: {0}")]
-    Sidecar(&'static str),
+    /// A sidecar that is none, or not of this epoch and its readings.
+    #[error(transparent)]
+    Sidecar(#[from] SidecarError),
     /// A batch without a verdict.
     #[error("batch {0} has no verdict")]
     NoVerdict(Digest),
@@ -147,7 +150,7 @@ pub fn verify_epoch(
     Ok(EpochTable::new(epoch, readings)?)
 }
 
-type Opened = Result<(cairn_primitives::Envelope, Digest), EpochError>;
+type Opened = Result<(Envelope, Digest), EpochError>;
 
 fn open(
     epoch: Epoch,
@@ -155,15 +158,28 @@ fn open(
     readings: &Path,
 ) -> Result<impl Iterator<Item = Opened> + use<>, EpochError> {
     let sidecar = Sidecar::decode(sidecar)?;
-    if sidecar.epoch != epoch {
-        return Err(EpochError::Sidecar("another epoch"));
+    if (sidecar.epoch, sidecar.sector) != (epoch, Sector::Sensing) {
+        return Err(SidecarError::Malformed("another epoch or sector").into());
     }
     let rows = read_batches(readings, sidecar.batches.len())?;
-    Ok(sidecar.batches.into_iter().zip(rows).map(|(header, rows)| {
-        let envelope = header.envelope(rows)?;
+    Ok(rows.into_iter().enumerate().map(move |(index, rows)| {
+        let envelope = envelope(&sidecar, index, rows)?;
         let leaf = envelope.leaf();
         Ok((envelope, leaf))
     }))
+}
+
+/// The envelope that the device signed, rebuilt from a batch of the sidecar and its rows.
+fn envelope(sidecar: &Sidecar, index: usize, raw: RawBatch) -> Result<Envelope, EpochError> {
+    let bad = || SidecarError::Malformed("the rows are not those of the batch");
+    let header = sidecar.batches.get(index).ok_or_else(bad)?;
+    if header.schema != WEATHER.id || raw.times_ms.len() != header.rows as usize {
+        return Err(bad().into());
+    }
+    let offset = |time: &u64| u32::try_from(time.checked_sub(header.base_time.0)?).ok();
+    let offsets_ms = raw.times_ms.iter().map(offset).collect::<Option<Vec<_>>>();
+    let rows = Rows { offsets_ms: offsets_ms.ok_or_else(bad)?, values: raw.values };
+    Ok(sidecar.envelope(index, rows).ok_or_else(bad)?)
 }
 
 /// A line of a leaf file. Only the canonical bytes are believed; the rest is for readers.

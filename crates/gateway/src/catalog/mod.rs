@@ -9,7 +9,6 @@
 
 mod epoch;
 mod http;
-mod sidecar;
 mod store;
 mod sync;
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::{
 };
 
 use cairn_kit::{Shutdown, http::Readiness};
-use cairn_primitives::{Epoch, EpochSchedule};
+use cairn_primitives::{Epoch, EpochSchedule, SidecarError};
 
 use super::{
     Device, EpochError, Snapshot, Store, StoreError,
@@ -143,7 +143,8 @@ impl Catalog {
             let content = archive.file(readings).await?;
             check_digest(readings, &content).map_err(bad)?;
             if content.len() as u64 != bytes {
-                return Err(bad(EpochError::Sidecar("another length of the readings file")));
+                let length = SidecarError::Malformed("another length of the readings file");
+                return Err(bad(length.into()));
             }
             let path = self.downloads.join(format!("{}.parquet", files.len()));
             std::fs::write(&path, &content)

@@ -1,6 +1,8 @@
 //! Blocks: fees, limits, system transactions, roots and determinism.
 
+mod limits;
 mod random;
+mod set_code;
 
 use alloy_consensus::{TxEnvelope, proofs, transaction::Recovered};
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, keccak256};

@@ -163,6 +163,10 @@ pub(crate) fn prices() -> revm::context_interface::cfg::GasParams {
 }
 
 #[cfg(test)]
+mod cost;
+#[cfg(test)]
+mod examples;
+#[cfg(test)]
 mod scenario;
 #[cfg(test)]
 mod tests;

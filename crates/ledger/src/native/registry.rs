@@ -9,6 +9,7 @@
 //! **Invariant:** the bonds of all devices are covered by the balance of this contract.
 
 mod equivocation;
+mod many;
 mod record;
 
 pub use record::{Device, KeyBytes, Status};
@@ -31,12 +32,15 @@ const DEVICES: Mapping<DeviceId, Value<Device>> = Mapping::new(REGISTRY, 1);
 
 /// Most devices of one `page`.
 pub const PAGE_MAX: u64 = 256;
+/// Most devices of one `registerMany`: about what the gas of one transaction pays for.
+pub const REGISTER_MAX: usize = 128;
 
 /// The dispatch table.
 pub(super) fn call(c: &mut Ctx<'_>, data: &[u8]) -> Res<Bytes> {
     use IRegistry::IRegistryCalls as F;
     match decode(data)? {
         F::register(q) => c.mutate_payable(q, |c, q| register(c, &q.r, &q.proof)),
+        F::registerMany(q) => c.mutate_payable(q, |c, q| many::register_many(c, &q)),
         F::leave(q) => c.mutate_void(q, |c, q| leave(c, DeviceId(q.id.0))),
         F::withdrawBond(q) => c.mutate_void(q, |c, q| withdraw_bond(c, DeviceId(q.id.0))),
         F::proveEquivocation(q) => {
@@ -105,7 +109,18 @@ fn page(c: &mut Ctx<'_>, from: u64, limit: u64) -> Res<Vec<IRegistry::Device>> {
 }
 
 fn register(c: &mut Ctx<'_>, r: &IRegistry::Registration, proof: &[u8]) -> Res<FixedBytes<16>> {
-    let (owner, bond) = (c.caller(), c.value());
+    let bond = c.value();
+    admit(c, r, proof, bond)
+}
+
+/// Registers one device of the caller; `bond` is already in this contract's balance.
+fn admit(
+    c: &mut Ctx<'_>,
+    r: &IRegistry::Registration,
+    proof: &[u8],
+    bond: Stones,
+) -> Res<FixedBytes<16>> {
+    let owner = c.caller();
     let required = bond_required(c, r.sector)?;
     if bond < required {
         return revert(IRegistry::BondTooLow {

@@ -11,6 +11,7 @@
 //! plus what the vault released for epochs that are not final.
 
 mod claims;
+mod proofs;
 mod record;
 
 pub use claims::{CLAIMS_MAX, PROOF_MAX};
@@ -64,6 +65,8 @@ pub(super) fn call(c: &mut Ctx<'_>, data: &[u8]) -> Res<Bytes> {
         F::nextEpoch(q) => c.view(q, |c, q| Ok(next_epoch(c, economy_state::sector(q.sector)?)?.0)),
         F::result(q) => c.view(q, |c, q| Ok(outcome(c, Epoch(q.epoch), q.sector)?.to_abi())),
         F::claimed(q) => c.view(q, |c, q| claims::claimed(c, Epoch(q.epoch), q.device.0)),
+        F::reading(q) => c.view(q, |c, q| proofs::reading(c, &q)),
+        F::isLeaf(q) => c.view(q, |c, q| proofs::is_leaf(c, &q)),
         F::unlocks(q) => c.view(q, |c, q| {
             let (earned, subsidy) = claims::unlocks(c, Epoch(q.epoch));
             Ok(IRewards::unlocksReturn { earnedFrom: earned.0, subsidyFrom: subsidy.0 })

@@ -6,13 +6,15 @@ use cairn_economy::{
     Distribution, EarnedLine, Pool, Reward, ScoredDevice, distribute, reward_tree,
 };
 use cairn_primitives::{
-    Cell, DeviceId, Epoch, MerkleTree, MicroUsd, Position, STONE, SecretKey, Sector, Stones,
+    Anchor, Batch, Cell, DeviceId, Digest, Envelope, Epoch, MerkleProof, MerkleTree, MicroUsd,
+    Position, Rows, STONE, SecretKey, Sector, Seq, Stones, Stream, TimeMs, WEATHER,
     abi::{
         BATCHES, CREDITS, IBatches, ICredits, IMarket, IRegistry, IRewards, MARKET, REGISTRY,
         REWARDS,
     },
     registration_message,
 };
+use cairn_sectors::{Rejection, VerdictLeaf};
 use k256::ecdsa::SigningKey;
 
 use super::market::receipt_hash;
@@ -186,6 +188,20 @@ impl World {
         computed
     }
 
+    /// Makes the oldest epoch that is not final final, late and without commitments, with this verdict root.
+    pub fn finish_with(&mut self, verdict_root: Digest) -> Computed {
+        let epoch = self.next_epoch();
+        self.chain.go_to(epoch + 1, LATE);
+        let computed = self.compute(epoch);
+        let verdict_root = B256::from(verdict_root.0);
+        let result = IRewards::Result { verdictRoot: verdict_root, ..computed.result() };
+        for validator in 0..3 {
+            self.vote(validator, epoch, 0, &result);
+        }
+        assert_eq!(self.next_epoch(), epoch + 1);
+        computed
+    }
+
     /// Lets whole epochs pass without commitments and makes them final, up to but without `until`.
     pub fn finish_until(&mut self, until: u64) {
         while self.next_epoch() < until {
@@ -197,6 +213,64 @@ impl World {
             }
             assert_eq!(self.next_epoch(), epoch + 1);
         }
+    }
+}
+
+/// Batches of an epoch with the verdicts on them.
+pub struct Verdicts {
+    pub envelopes: Vec<Envelope>,
+    pub leaves: Vec<VerdictLeaf>,
+}
+
+impl Verdicts {
+    /// A batch of two readings by each of the devices with these seeds; those at the places of `refused` are not accepted.
+    /// The temperature of row r of device n is 100·n + r hundredths of a degree; the second row has no humidity.
+    pub fn new(world: &World, epoch: u64, seeds: &[u8], refused: &[usize]) -> Self {
+        let start = world.chain.ledger.genesis().schedule().start_of(Epoch(epoch));
+        let envelopes: Vec<_> = seeds
+            .iter()
+            .map(|&seed| Envelope::sign(batch(seed, start), &device_key(seed)).expect("signs"))
+            .collect();
+        let leaves = envelopes.iter().enumerate().map(|(n, envelope)| VerdictLeaf {
+            epoch: Epoch(epoch),
+            sector: Sector::Sensing,
+            batch: envelope.leaf(),
+            device: envelope.batch().device,
+            stream: envelope.batch().stream,
+            first_seq: envelope.batch().first_seq,
+            rows: 2,
+            rejection: refused.contains(&n).then_some(Rejection::BadSignature),
+        });
+        Self { leaves: leaves.collect(), envelopes }
+    }
+
+    pub fn root(&self) -> Digest {
+        self.tree().root()
+    }
+
+    pub fn proof(&self, n: usize) -> MerkleProof {
+        self.tree().proof(n).expect("a leaf")
+    }
+
+    fn tree(&self) -> MerkleTree {
+        MerkleTree::from_hashes(self.leaves.iter().map(VerdictLeaf::hash).collect())
+    }
+}
+
+fn batch(seed: u8, start: TimeMs) -> Batch {
+    let row = |r: i32| {
+        let humidity = (r == 0).then_some(5_000);
+        [Some(100 * i32::from(seed) + r), humidity, Some(3), Some(90), Some(101_300), Some(0), None]
+    };
+    Batch {
+        device: DeviceId::of(&device_key(seed).public()),
+        stream: Stream(0),
+        first_seq: Seq(u64::from(seed) * 1_000),
+        base_time: start,
+        anchor: Anchor { epoch: Epoch(0), root_prefix: [7; 8] },
+        position: None,
+        schema: WEATHER.id,
+        rows: Rows { offsets_ms: vec![10, 20], values: [row(0), row(1)].concat() },
     }
 }
 
@@ -276,10 +350,16 @@ pub fn device_key(seed: u8) -> SecretKey {
 }
 
 fn register(chain: &mut Chain, seed: u8, owner: Address) -> FixedBytes<16> {
+    let sent = chain.send(owner, REGISTRY, stones(100), &registration(seed, owner));
+    sent.events::<IRegistry::DeviceRegistered>()[0].id
+}
+
+/// The registration of the device with this seed by `owner`.
+pub fn registration(seed: u8, owner: Address) -> IRegistry::registerCall {
     let public = device_key(seed).public();
     let position = Position { lat_e7: 406_895_000, lon_e7: -741_745_000, elevation_dm: 20 };
     let message = registration_message(7_777, owner, S, &public, position);
-    let call = IRegistry::registerCall {
+    IRegistry::registerCall {
         r: IRegistry::Registration {
             sector: S,
             keyType: public.key_type() as u8,
@@ -289,9 +369,7 @@ fn register(chain: &mut Chain, seed: u8, owner: Address) -> FixedBytes<16> {
             elevationDm: position.elevation_dm,
         },
         proof: device_key(seed).sign(&message).expect("signs").0.to_vec().into(),
-    };
-    let sent = chain.send(owner, REGISTRY, stones(100), &call);
-    sent.events::<IRegistry::DeviceRegistered>()[0].id
+    }
 }
 
 /// A receipt over these shares, signed.

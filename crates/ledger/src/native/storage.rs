@@ -12,15 +12,15 @@ use std::marker::PhantomData;
 use alloy_primitives::{Address, B256, FixedBytes, U256, keccak256};
 use cairn_primitives::{Cell, DeviceId, Digest, Epoch, MicroUsd, Stones, TimeMs};
 
-use super::{Ctx, Res, Stop, Unpacker};
+use super::{Ctx, Res, Stop, Unpacker, gas};
 
 /// Most slots of one stored struct.
 pub const SLOTS_MAX: usize = 8;
 
 /// Something that stands at a slot of a contract: a value, a mapping, an array, bytes.
 pub trait Place: Sized {
-    /// The place whose first slot is `slot`.
-    fn of(contract: Address, slot: U256) -> Self;
+    /// The place whose first slot is `slot`, which took `hashes` hashes to find; whoever uses the place pays for them.
+    fn of(contract: Address, slot: U256, hashes: u8) -> Self;
 }
 
 /// A value of one or more whole slots.
@@ -43,6 +43,7 @@ pub trait Key {
 pub struct Value<T> {
     contract: Address,
     slot: U256,
+    hashes: u8,
     kind: PhantomData<fn() -> T>,
 }
 
@@ -50,6 +51,7 @@ pub struct Value<T> {
 pub struct Mapping<K, V> {
     contract: Address,
     slot: U256,
+    hashes: u8,
     kind: PhantomData<fn(K) -> V>,
 }
 
@@ -57,6 +59,7 @@ pub struct Mapping<K, V> {
 pub struct List<T> {
     contract: Address,
     slot: U256,
+    hashes: u8,
     kind: PhantomData<fn() -> T>,
 }
 
@@ -64,26 +67,27 @@ pub struct List<T> {
 pub struct Blob {
     contract: Address,
     slot: U256,
+    hashes: u8,
 }
 
 impl<T> Place for Value<T> {
-    fn of(contract: Address, slot: U256) -> Self {
-        Self { contract, slot, kind: PhantomData }
+    fn of(contract: Address, slot: U256, hashes: u8) -> Self {
+        Self { contract, slot, hashes, kind: PhantomData }
     }
 }
 impl<K, V> Place for Mapping<K, V> {
-    fn of(contract: Address, slot: U256) -> Self {
-        Self { contract, slot, kind: PhantomData }
+    fn of(contract: Address, slot: U256, hashes: u8) -> Self {
+        Self { contract, slot, hashes, kind: PhantomData }
     }
 }
 impl<T> Place for List<T> {
-    fn of(contract: Address, slot: U256) -> Self {
-        Self { contract, slot, kind: PhantomData }
+    fn of(contract: Address, slot: U256, hashes: u8) -> Self {
+        Self { contract, slot, hashes, kind: PhantomData }
     }
 }
 impl Place for Blob {
-    fn of(contract: Address, slot: U256) -> Self {
-        Self { contract, slot }
+    fn of(contract: Address, slot: U256, hashes: u8) -> Self {
+        Self { contract, slot, hashes }
     }
 }
 
@@ -91,7 +95,7 @@ impl<T: Stored> Value<T> {
     /// The value at `slot` of `contract`.
     #[must_use]
     pub const fn new(contract: Address, slot: u64) -> Self {
-        Self { contract, slot: U256::from_limbs([slot, 0, 0, 0]), kind: PhantomData }
+        Self { contract, slot: U256::from_limbs([slot, 0, 0, 0]), hashes: 0, kind: PhantomData }
     }
 
     /// Its first slot.
@@ -105,6 +109,7 @@ impl<T: Stored> Value<T> {
     /// # Errors
     /// Out of gas, or disk trouble.
     pub fn get(&self, c: &mut Ctx<'_>) -> Res<T> {
+        c.charge(gas::hashes(self.hashes))?;
         let mut words = [U256::ZERO; SLOTS_MAX];
         for (i, word) in words.iter_mut().take(T::SLOTS).enumerate() {
             *word = c.load(self.contract, self.slot.wrapping_add(U256::from(i)))?;
@@ -117,6 +122,7 @@ impl<T: Stored> Value<T> {
     /// # Errors
     /// `StaticCall`, out of gas, or disk trouble.
     pub fn set(&self, c: &mut Ctx<'_>, value: &T) -> Res<()> {
+        c.charge(gas::hashes(self.hashes))?;
         let mut words = [U256::ZERO; SLOTS_MAX];
         value.to_words(&mut words[..T::SLOTS]);
         for (i, word) in words.iter().take(T::SLOTS).enumerate() {
@@ -130,7 +136,7 @@ impl<K: Key, V: Place> Mapping<K, V> {
     /// The mapping at `slot` of `contract`.
     #[must_use]
     pub const fn new(contract: Address, slot: u64) -> Self {
-        Self { contract, slot: U256::from_limbs([slot, 0, 0, 0]), kind: PhantomData }
+        Self { contract, slot: U256::from_limbs([slot, 0, 0, 0]), hashes: 0, kind: PhantomData }
     }
 
     /// Where `key`'s value stands.
@@ -139,7 +145,7 @@ impl<K: Key, V: Place> Mapping<K, V> {
         let mut preimage = [0; 64];
         preimage[..32].copy_from_slice(&key.word());
         preimage[32..].copy_from_slice(&self.slot.to_be_bytes::<32>());
-        V::of(self.contract, keccak256(preimage).into())
+        V::of(self.contract, keccak256(preimage).into(), self.hashes.saturating_add(1))
     }
 }
 
@@ -147,7 +153,7 @@ impl<T: Stored> List<T> {
     /// The array at `slot` of `contract`.
     #[must_use]
     pub const fn new(contract: Address, slot: u64) -> Self {
-        Self { contract, slot: U256::from_limbs([slot, 0, 0, 0]), kind: PhantomData }
+        Self { contract, slot: U256::from_limbs([slot, 0, 0, 0]), hashes: 0, kind: PhantomData }
     }
 
     /// Number of elements.
@@ -155,14 +161,15 @@ impl<T: Stored> List<T> {
     /// # Errors
     /// Out of gas, or disk trouble.
     pub fn len(&self, c: &mut Ctx<'_>) -> Res<u64> {
-        Value::<u64>::of(self.contract, self.slot).get(c)
+        Value::<u64>::of(self.contract, self.slot, self.hashes).get(c)
     }
 
     /// Element `i`; zeros beyond the end.
     #[must_use]
     pub fn at(&self, i: u64) -> Value<T> {
         let first: U256 = keccak256(self.slot.to_be_bytes::<32>()).into();
-        Value::of(self.contract, first.wrapping_add(U256::from(i) * U256::from(T::SLOTS)))
+        let slot = first.wrapping_add(U256::from(i) * U256::from(T::SLOTS));
+        Value::of(self.contract, slot, self.hashes.saturating_add(1))
     }
 
     /// Appends an element and returns its index.
@@ -172,7 +179,8 @@ impl<T: Stored> List<T> {
     pub fn push(&self, c: &mut Ctx<'_>, value: &T) -> Res<u64> {
         let len = self.len(c)?;
         self.at(len).set(c, value)?;
-        Value::<u64>::of(self.contract, self.slot).set(c, &(len + 1))?;
+        // The hashes to the length were paid when it was read.
+        Value::<u64>::of(self.contract, self.slot, 0).set(c, &(len + 1))?;
         Ok(len)
     }
 
@@ -181,7 +189,7 @@ impl<T: Stored> List<T> {
     /// # Errors
     /// `StaticCall`, out of gas, or disk trouble.
     pub fn clear(&self, c: &mut Ctx<'_>) -> Res<()> {
-        Value::<u64>::of(self.contract, self.slot).set(c, &0)
+        Value::<u64>::of(self.contract, self.slot, self.hashes).set(c, &0)
     }
 }
 
@@ -194,6 +202,7 @@ impl Blob {
     /// # Errors
     /// Out of gas, or disk trouble.
     pub fn get(&self, c: &mut Ctx<'_>) -> Res<Vec<u8>> {
+        c.charge(gas::hashes(self.hashes.saturating_add(1)))?;
         let head = c.load(self.contract, self.slot)?;
         let bytes: [u8; 32] = head.to_be_bytes();
         if !head.bit(0) {
@@ -219,6 +228,7 @@ impl Blob {
     /// # Errors
     /// `OutOfRange` above `BYTES_MAX`; `StaticCall`, out of gas, or disk trouble.
     pub fn set(&self, c: &mut Ctx<'_>, bytes: &[u8]) -> Res<()> {
+        c.charge(gas::hashes(self.hashes.saturating_add(1)))?;
         if bytes.len() > Self::BYTES_MAX {
             return super::out_of_range(
                 "bytes",

@@ -1,9 +1,13 @@
 //! Every refusal of a transaction's bytes, and real signatures.
 
 use alloy_consensus::{
-    SignableTransaction as _, Signed, TxEip1559, TxEip2930, TxEnvelope, TxLegacy,
+    SignableTransaction as _, Signed, TxEip1559, TxEip2930, TxEip4844, TxEip4844Variant, TxEip7702,
+    TxEnvelope, TxLegacy, transaction::Recovered,
 };
-use alloy_eips::eip2718::Encodable2718 as _;
+use alloy_eips::{
+    eip2718::Encodable2718 as _,
+    eip7702::{Authorization, SignedAuthorization},
+};
 use alloy_primitives::{Address, B256, Signature, TxKind, U256, keccak256};
 use k256::ecdsa::SigningKey;
 use proptest::prelude::*;
@@ -71,6 +75,60 @@ fn the_three_kinds_are_accepted() {
     }
 }
 
+fn set_code(authorizations: usize) -> TxEip7702 {
+    let authorization = SignedAuthorization::new_unchecked(
+        Authorization { chain_id: U256::from(7_777), address: BOB, nonce: 0 },
+        0,
+        U256::from(1),
+        U256::from(1),
+    );
+    TxEip7702 {
+        chain_id: 7_777,
+        gas_limit: 100_000,
+        max_fee_per_gas: 2_000_000_000,
+        to: BOB,
+        authorization_list: vec![authorization; authorizations],
+        ..Default::default()
+    }
+}
+
+#[test]
+fn set_code_transactions_are_accepted_with_an_authorization() {
+    for (authorizations, expected) in
+        [(1, Ok(super::Kind::Paying)), (0, Err(TxError::NoAuthorizations))]
+    {
+        let tx = set_code(authorizations);
+        let signature = sign(tx.signature_hash());
+        let bytes = encoded(tx.into_signed(signature).into());
+        assert_eq!(bytes[0], 4);
+        let recovered = decode_transaction(&bytes).expect("decodes");
+        assert_eq!(recovered.signer(), signer().1);
+        assert_eq!(precheck(&genesis(), 1_000_000_000, &recovered), expected);
+    }
+    assert_eq!(TxError::NoAuthorizations.code(), 21);
+}
+
+/// A blob transaction, whole and well signed, is refused by its number before anything of it is parsed.
+#[test]
+fn blob_transactions_are_refused() {
+    let tx = TxEip4844 {
+        chain_id: 7_777,
+        gas_limit: 21_000,
+        max_fee_per_gas: 2_000_000_000,
+        max_fee_per_blob_gas: 1,
+        blob_versioned_hashes: vec![B256::with_last_byte(1)],
+        ..Default::default()
+    };
+    let signature = sign(tx.signature_hash());
+    let signed: Signed<TxEip4844Variant> = TxEip4844Variant::TxEip4844(tx).into_signed(signature);
+    let bytes = encoded(signed.clone().into());
+    let error = decode_transaction(&bytes).expect_err("refused");
+    assert_eq!((error.code(), &error), (3, &TxError::Blob));
+    assert!(!error.may_wait());
+    let recovered = Recovered::new_unchecked(TxEnvelope::from(signed), signer().1);
+    assert_eq!(precheck(&genesis(), 1_000_000_000, &recovered), Err(TxError::Blob));
+}
+
 #[test]
 fn refused_bytes() {
     let good = encoded(signed_1559(eip1559()));
@@ -92,7 +150,8 @@ fn refused_bytes() {
         (2, good[..good.len() - 1].to_vec()),
         (2, [good.clone(), vec![0]].concat()),
         (3, [vec![3], good[1..].to_vec()].concat()),
-        (4, [vec![4], good[1..].to_vec()].concat()),
+        // The fields of an EIP-1559 transaction are none of an EIP-7702 one.
+        (2, [vec![4], good[1..].to_vec()].concat()),
         (7, high_s),
         (7, zero_r),
     ];

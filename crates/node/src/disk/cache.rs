@@ -75,6 +75,11 @@ impl Cache {
         }
     }
 
+    /// The tables are other than before: nothing that was read is good.
+    pub(super) fn clear(&mut self) {
+        *self = Self { tick: self.tick + 1, ..Self::default() };
+    }
+
     fn get(&mut self, key: Key) -> Option<Value> {
         if let Some(value) = self.young.get(&key) {
             return Some(*value);

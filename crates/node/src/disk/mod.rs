@@ -7,11 +7,12 @@
 //! ```
 //!
 //! Invariants: a block is on disk entirely or not at all; heights have no gap; only the child of the head is accepted, so
-//! there are no forks and nothing is ever undone. Tables and byte forms: `tables.rs`, docs/spec/storage-layout.md.
+//! there are no forks and nothing is ever undone (but by a development chain: `rewind.rs`). Tables and byte forms: `tables.rs`, docs/spec/storage-layout.md.
 
 mod cache;
 mod commit;
 mod history;
+mod rewind;
 mod snapshot;
 mod tables;
 #[cfg(test)]
@@ -303,6 +304,17 @@ impl RedbDisk {
         self.0.heights.send_replace(block.header.number);
         Ok(())
     }
+
+    /// Shows another state of the tables than the next block's.
+    fn replace(&self, snapshot: Snapshot) {
+        let height = snapshot.height();
+        {
+            let mut cache = self.cache();
+            cache.clear();
+            *self.0.snapshot.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(snapshot);
+        }
+        self.0.heights.send_replace(height);
+    }
 }
 
 fn opening(path: &Path, error: DatabaseError) -> DiskError {
@@ -365,6 +377,10 @@ impl cairn_consensus::Disk for RedbDisk {
 
     fn writes_of(&self, digest: [u8; 32]) -> Result<Option<(Header, Writes)>, StateError> {
         Ok(self.snapshot().writes_of(digest)?)
+    }
+
+    fn digest_at(&self, height: u64) -> Result<Option<[u8; 32]>, StateError> {
+        Ok(self.snapshot().digest_at(height)?)
     }
 
     fn commit(&self, block: FinalBlock) -> Result<(), StateError> {

@@ -110,3 +110,63 @@ fn system_transactions_are_rehearsed_and_in_order() {
     assert!(matches!(stranger, Rejection::Underpriced { fee: 0, .. }));
     assert_eq!(U256::from(chain.nonce(chain.ingest.address())), U256::from(1));
 }
+
+/// A proposal that is lost in consensus takes nothing out of the pool: the same candidates are offered again, and a restart
+/// in between does not lose what was promised.
+#[test]
+fn a_lost_proposal_is_offered_again() {
+    let mut chain = TestChain::new();
+    let first = chain.send(&chain.alice, &transfer(1)).unwrap();
+    let second = chain.send(&chain.alice, &transfer(2)).unwrap();
+    let other = chain.send(&chain.bob, &transfer(3)).unwrap();
+    let base_fee = chain.genesis.base_fee_initial;
+    let hashes = |chain: &TestChain| -> Vec<B256> {
+        let candidates = chain.pool.candidates(base_fee, 10);
+        candidates.iter().map(|tx| *tx.inner().tx_hash()).collect()
+    };
+    let offered = hashes(&chain);
+    assert_eq!(offered, [first, second, other]);
+    assert_eq!(hashes(&chain), offered);
+    // Another validator's empty block became final instead.
+    chain.pool.finalized(&[]);
+    assert_eq!(hashes(&chain), offered);
+    chain.reopen_pool();
+    assert_eq!(hashes(&chain), offered);
+    assert_eq!(chain.mine(), 3);
+    assert!(chain.pool.is_empty() && chain.pool.local().is_empty());
+}
+
+/// A replacement is what the journal brings back, not what it replaced.
+#[test]
+fn a_replacement_survives_a_restart() {
+    let mut chain = TestChain::new();
+    let cheap = chain.send(&chain.alice, &transfer(1)).unwrap();
+    let fees = cairn_client::Fees { max_fee: 5 * GWEI, tip: 2 * GWEI };
+    let id = crate::chain::CHAIN_ID;
+    let better = chain.alice.sign_transaction(id, 0, 21_000, fees, &transfer(2)).unwrap().raw;
+    let better = chain.pool.submit(&better).unwrap();
+    let again = chain.pool.submit(&chain.sign(&chain.alice, 0, &transfer(1))).unwrap_err();
+    assert_eq!(again, Rejection::ReplacementUnderpriced);
+    chain.reopen_pool();
+    assert!(chain.pool.get(better).is_some() && chain.pool.get(cheap).is_none());
+    assert_eq!(chain.mine(), 1);
+    assert_eq!(chain.nonce(chain.alice.address()), 1);
+}
+
+/// A nonce gap closes when the missing transaction comes, over the network too, and everything behind it runs in one block.
+#[test]
+fn a_gap_closes() {
+    let chain = TestChain::new();
+    for nonce in [3, 1, 2] {
+        chain.pool.submit(&chain.sign(&chain.alice, nonce, &transfer(1))).unwrap();
+    }
+    assert_eq!((chain.pool.counts(), chain.pool.is_empty(), chain.mine()), ((0, 3), true, 0));
+    assert_eq!(chain.pool.next_nonce(chain.alice.address()), Some(0));
+    chain.pool.gossiped(&chain.sign(&chain.alice, 0, &transfer(1)));
+    assert_eq!(
+        (chain.pool.counts(), chain.pool.next_nonce(chain.alice.address())),
+        ((4, 0), Some(4))
+    );
+    assert_eq!(chain.mine(), 4);
+    assert!(chain.pool.is_empty());
+}

@@ -45,6 +45,8 @@ pub use rejection::Rejection;
 
 /// Blocks in a row on which a system transaction may fail before it leaves the pool.
 const STRIKES_MAX: u8 = 4;
+/// Hashes that a slow listener to accepted transactions may be behind; older ones it misses, and is told so.
+const ACCEPTED_KEPT: usize = 4_096;
 /// Local transactions that a slow gossip may be behind; older ones it misses, and they wait for this node's own block.
 const INSERTED_KEPT: usize = 4_096;
 
@@ -63,6 +65,7 @@ struct Inner {
     queue: Mutex<Queue>,
     journal: Journal,
     inserted: broadcast::Sender<Bytes>,
+    accepted: broadcast::Sender<B256>,
     counts: Counts,
 }
 
@@ -99,8 +102,18 @@ impl TxPool {
             queued: metrics.gauge("cairn_pool_transactions", "Transactions in the pool."),
         };
         let (inserted, _) = broadcast::channel(INSERTED_KEPT);
+        let (accepted, _) = broadcast::channel(ACCEPTED_KEPT);
         let queue = Mutex::default();
-        let pool = Self(Arc::new(Inner { ledger, disk, clock, queue, journal, inserted, counts }));
+        let pool = Self(Arc::new(Inner {
+            ledger,
+            disk,
+            clock,
+            queue,
+            journal,
+            inserted,
+            accepted,
+            counts,
+        }));
         for raw in &kept {
             // Most are executed by now and refused for their nonce.
             let _ = pool.insert(raw, true);
@@ -126,7 +139,24 @@ impl TxPool {
         }
         // Nobody listens before the gossip starts; it asks for `local` then.
         let _ = self.0.inserted.send(Bytes::copy_from_slice(raw));
+        let _ = self.0.accepted.send(hash);
         Ok(hash)
+    }
+
+    /// Hashes of all transactions as they come, local and gossiped, for subscribers.
+    #[must_use]
+    pub fn on_accept(&self) -> broadcast::Receiver<B256> {
+        self.0.accepted.subscribe()
+    }
+
+    /// All waiting transactions, or those of one sender, each with whether it is executable now or behind a gap.
+    #[must_use]
+    pub fn content(&self, sender: Option<Address>) -> Vec<(bool, Recovered<TxEnvelope>)> {
+        let queue = self.queue();
+        let of = queue.waiting().filter(|(_, queued)| {
+            sender.is_none_or(|sender| queued.transaction.signer() == sender)
+        });
+        of.map(|(runs_now, queued)| (runs_now, queued.transaction.clone())).collect()
     }
 
     /// Raw local transactions as they come, for the gossip.
@@ -161,6 +191,12 @@ impl TxPool {
         self.queue().counts()
     }
 
+    /// Forgets everything that waits: a development chain went back to a state that it was not meant for. The journal keeps
+    /// it until it is trimmed; such a chain does not promise what a node promises.
+    pub(crate) fn clear(&self) {
+        *self.queue() = Queue::default();
+    }
+
     fn insert(&self, raw: &[u8], local: bool) -> Result<B256, Rejection> {
         let inserted = self.admit(raw, local);
         match &inserted {
@@ -185,7 +221,11 @@ impl TxPool {
             }
             self.follows(&transaction, admitted.next_nonce)?;
         }
-        let queued = Queued::new(transaction, admitted.kind == Kind::System, local);
+        if admitted.delegated && !runs_now {
+            return Err(Rejection::DelegatedLimit { next: admitted.next_nonce });
+        }
+        let mut queued = Queued::new(transaction, admitted.kind == Kind::System, local);
+        queued.delegated = admitted.delegated;
         let mut queue = self.queue();
         let dropped = queue.insert(queued, admitted.next_nonce)?;
         self.count(&queue, dropped.len());
@@ -268,6 +308,9 @@ impl TxPool {
             };
             let Some((hash, system, transaction)) = first else { continue };
             let valid = self.check(&snapshot, &transaction);
+            if valid.as_ref().is_ok_and(|admitted| admitted.delegated) {
+                dropped += self.queue().delegate(*sender).len();
+            }
             let reason = match valid {
                 Err(reason) => Some(reason),
                 // It may be ahead of this node's head: it gets a few blocks.
@@ -284,6 +327,13 @@ impl TxPool {
         }
         dropped
     }
+}
+
+/// The accounts whose nonce a transaction moved: its sender's, and those that permitted it to set their code (EIP-7702).
+fn touched(transaction: &Recovered<TxEnvelope>) -> Vec<Address> {
+    let authorities = transaction.authorization_list().unwrap_or_default();
+    let authorities = authorities.iter().filter_map(|one| one.recover_authority().ok());
+    std::iter::once(transaction.signer()).chain(authorities).collect()
 }
 
 fn failed(error: &dyn std::error::Error) -> Rejection {
@@ -309,8 +359,10 @@ impl cairn_consensus::Pool for TxPool {
     }
 
     fn gossiped(&self, raw: &[u8]) {
-        if let Err(reason) = self.insert(raw, false) {
-            tracing::trace!(%reason, "gossiped transaction refused");
+        match self.insert(raw, false) {
+            // Nobody may be subscribed.
+            Ok(hash) => drop(self.0.accepted.send(hash)),
+            Err(reason) => tracing::trace!(%reason, "gossiped transaction refused"),
         }
     }
 
@@ -318,7 +370,7 @@ impl cairn_consensus::Pool for TxPool {
         let snapshot = self.0.disk.snapshot();
         let on_disk = |hash: B256| {
             let position = snapshot.position(hash).ok()??;
-            snapshot.transaction(position).ok()?.map(|transaction| transaction.signer())
+            snapshot.transaction(position).ok()?
         };
         let senders = {
             let mut queue = self.queue();
@@ -326,14 +378,16 @@ impl cairn_consensus::Pool for TxPool {
             let mut senders: Vec<Address> = transactions
                 .iter()
                 .filter_map(|hash| {
-                    queue.remove(*hash).map(|q| q.transaction.signer()).or_else(|| on_disk(*hash))
+                    queue.remove(*hash).map(|q| q.transaction).or_else(|| on_disk(*hash))
                 })
+                .flat_map(|transaction| touched(&transaction))
                 .collect();
-            // What a system transaction wanted may have been decided by others' meanwhile.
+            // What a system transaction wanted may have been decided by others' meanwhile, and a delegated account's balance
+            // may have been moved by others.
             senders.extend(
                 queue
                     .all()
-                    .filter(|queued| queued.system)
+                    .filter(|queued| queued.system || queued.delegated)
                     .map(|queued| queued.transaction.signer()),
             );
             senders.sort_unstable();

@@ -4,7 +4,7 @@
 //! every queued nonce is less than `SENDER_MAX` above what the ledger takes next, so one sender has at most as many.
 
 use std::{
-    cmp::Ordering,
+    cmp::{Ordering, Reverse},
     collections::{BTreeMap, BinaryHeap, HashMap},
 };
 
@@ -34,6 +34,8 @@ pub struct Queued {
     pub system: bool,
     /// Received over this node's own RPC, so its sender was promised that it is kept.
     pub local: bool,
+    /// Of an account with code of its own choice (EIP-7702): others can make it invalid, so that every block asks again.
+    pub delegated: bool,
     /// Order of arrival.
     arrival: u64,
     /// Encoded bytes.
@@ -47,7 +49,7 @@ impl Queued {
     #[must_use]
     pub fn new(transaction: Recovered<TxEnvelope>, system: bool, local: bool) -> Self {
         let size = transaction.inner().encode_2718_len();
-        Self { transaction, system, local, arrival: 0, size, strikes: 0 }
+        Self { transaction, system, local, delegated: false, arrival: 0, size, strikes: 0 }
     }
 
     /// Its hash.
@@ -159,6 +161,14 @@ impl Queue {
         self.senders.values().flat_map(|s| s.queued.values())
     }
 
+    /// All transactions, each with whether it is executable now or held behind a gap.
+    pub fn waiting(&self) -> impl Iterator<Item = (bool, &Queued)> {
+        self.senders.values().flat_map(|sender| {
+            let gap = sender.gap();
+            sender.queued.iter().map(move |(nonce, queued)| (*nonce < gap, queued))
+        })
+    }
+
     /// Adds a transaction whose sender's next ledger nonce is `next`.
     ///
     /// # Errors
@@ -174,7 +184,6 @@ impl Queue {
         if nonce - next >= u64::try_from(SENDER_MAX).unwrap_or(u64::MAX) {
             return Err(Rejection::NonceTooFar { next, nonce, limit: SENDER_MAX });
         }
-        let mut dropped = self.advance(from, next);
         let mut freed = (0, 0);
         if let Some(sender) = self.senders.get(&from) {
             match sender.queued.get(&nonce) {
@@ -183,14 +192,9 @@ impl Queue {
                 None => {}
             }
         }
-        while self.len() - freed.0 >= QUEUED_MAX
-            || self.bytes - freed.1 + new.size > QUEUED_BYTES_MAX
-        {
-            match self.cheapest(from) {
-                Some((worth, victim)) if worth < new.worth() => dropped.extend(self.remove(victim)),
-                _ => return Err(Rejection::PoolFull),
-            }
-        }
+        let victims = self.victims(&new, freed).ok_or(Rejection::PoolFull)?;
+        let mut dropped = self.advance(from, next);
+        dropped.extend(victims.into_iter().filter_map(|victim| self.remove(victim)));
         dropped.extend(self.remove_at(from, nonce));
         self.arrivals += 1;
         new.arrival = self.arrivals;
@@ -264,10 +268,43 @@ impl Queue {
         Some(queued)
     }
 
-    /// The sender's last transaction with the lowest worth among all senders but `except`: removing a last one makes no gap.
-    fn cheapest(&self, except: Address) -> Option<((bool, u128, u128), B256)> {
-        let last = self.senders.iter().filter(|(from, _)| **from != except);
-        last.filter_map(|(_, s)| s.queued.values().next_back()).map(|q| (q.worth(), q.hash())).min()
+    /// What has to leave so that `new` fits beside the rest, less the number and bytes `freed` by what it replaces: the cheapest
+    /// first, of each other sender the last first, so that no gap appears. `None` when it would have to push out one that is
+    /// worth as much as itself; then nothing leaves.
+    fn victims(&self, new: &Queued, freed: (usize, usize)) -> Option<Vec<B256>> {
+        let (mut count, mut bytes) = (self.len() - freed.0, self.bytes - freed.1 + new.size);
+        let mut victims = Vec::new();
+        if count < QUEUED_MAX && bytes <= QUEUED_BYTES_MAX {
+            return Some(victims);
+        }
+        let except = new.transaction.signer();
+        let tail = |(from, sender): (&Address, &Sender), below: u64| {
+            let (nonce, last) = sender.queued.range(..below).next_back()?;
+            Some(Reverse((last.worth(), last.hash(), *from, *nonce, last.size)))
+        };
+        let others = self.senders.iter().filter(|(from, _)| **from != except);
+        let mut tails: BinaryHeap<_> = others.filter_map(|one| tail(one, u64::MAX)).collect();
+        while count >= QUEUED_MAX || bytes > QUEUED_BYTES_MAX {
+            let Reverse((worth, hash, from, nonce, size)) = tails.pop()?;
+            if worth >= new.worth() {
+                return None;
+            }
+            victims.push(hash);
+            (count, bytes) = (count - 1, bytes - size);
+            tails.extend(self.senders.get_key_value(&from).and_then(|one| tail(one, nonce)));
+        }
+        Some(victims)
+    }
+
+    /// Others may move this sender's balance and nonce from now on: its first transaction is asked about at every block, the
+    /// later ones leave.
+    pub fn delegate(&mut self, from: Address) -> Dropped {
+        let Some(sender) = self.senders.get_mut(&from) else { return Vec::new() };
+        if let Some(first) = sender.queued.values_mut().next() {
+            first.delegated = true;
+        }
+        let later: Vec<u64> = sender.queued.keys().skip(1).copied().collect();
+        later.into_iter().filter_map(|nonce| self.remove_at(from, nonce)).collect()
     }
 }
 
@@ -281,8 +318,8 @@ impl<'a> Rank<'a> {
     fn new(queued: &'a Queued, base_fee: u64) -> Option<Self> {
         Some(Self { tip: queued.tip(base_fee)?, queued })
     }
-    fn key(&self) -> (bool, u128, std::cmp::Reverse<u64>) {
-        (self.queued.system, self.tip, std::cmp::Reverse(self.queued.arrival))
+    fn key(&self) -> (bool, u128, Reverse<u64>) {
+        (self.queued.system, self.tip, Reverse(self.queued.arrival))
     }
 }
 

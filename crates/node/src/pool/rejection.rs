@@ -37,6 +37,12 @@ pub enum Rejection {
     /// 105: the pool is full and this one pays no more than the cheapest in it.
     #[error("txpool is full: transaction underpriced")]
     PoolFull,
+    /// 107: the account has code of its own choice (EIP-7702), and one transaction of such an account may wait.
+    #[error("in-flight transaction limit reached for delegated accounts: {next} is next")]
+    DelegatedLimit {
+        /// Next nonce that the ledger takes.
+        next: u64,
+    },
     /// 106: the disk failed: not the sender's fault, try again.
     #[error("the node cannot use its disk")]
     Disk,
@@ -54,6 +60,7 @@ impl Rejection {
             Self::NonceTooFar { .. } => 104,
             Self::PoolFull => 105,
             Self::Disk => 106,
+            Self::DelegatedLimit { .. } => 107,
         }
     }
 

@@ -1,12 +1,13 @@
 //! The queue as tables of cases.
 
 use alloy_consensus::{SignableTransaction, TxEip1559, TxEnvelope, transaction::Recovered};
+use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_primitives::{Address, Bytes, Signature, TxKind, U256};
 
 use cairn_ledger::TxError;
 
 use super::*;
-use crate::pool::queue::{QUEUED_MAX, SENDER_MAX};
+use crate::pool::queue::{QUEUED_BYTES_MAX, QUEUED_MAX, SENDER_MAX};
 
 const GWEI: u128 = 1_000_000_000;
 
@@ -144,4 +145,76 @@ fn a_full_pool_drops_the_cheapest_last_one_and_never_a_system_one() {
     let system = Tx { from: 901, fee: 0, tip: 0, system: true, ..TX };
     assert_eq!(queue.insert(queued(&system), 0).unwrap()[0].transaction.signer(), sender(3));
     assert_eq!(queue.len(), QUEUED_MAX);
+}
+
+/// Half of the largest transaction, so that hundreds fill the pool's bytes.
+static LARGE: [u8; 65_536] = [0; 65_536];
+/// The largest: takes the place of two such.
+static LARGEST: [u8; 131_072] = [0; 131_072];
+
+#[test]
+fn a_large_one_pushes_out_as_many_as_it_needs_or_none() {
+    let mut queue = Queue::default();
+    // Two cheap ones and many that pay more, until the pool's bytes are used up.
+    let (mut from, mut bytes) = (0, 0);
+    loop {
+        let fee = [GWEI, 2 * GWEI].get(usize::from(from)).copied().unwrap_or(10 * GWEI);
+        let one = queued(&Tx { from, fee, data: &LARGE, ..TX });
+        bytes += one.transaction.inner().encode_2718_len();
+        if bytes > QUEUED_BYTES_MAX {
+            break;
+        }
+        queue.insert(one, 0).unwrap();
+        from += 1;
+    }
+    let full = queue.len();
+    assert!(full < QUEUED_MAX && full * LARGE.len() <= QUEUED_BYTES_MAX);
+    // The first it could push out, the second pays as much as it does: both stay.
+    let poor = Tx { from: 9_000, fee: 2 * GWEI, data: &LARGEST, ..TX };
+    assert_eq!(queue.insert(queued(&poor), 0).unwrap_err(), Rejection::PoolFull);
+    assert_eq!(queue.len(), full);
+    let rich = Tx { fee: 3 * GWEI, ..poor };
+    let dropped = queue.insert(queued(&rich), 0).unwrap();
+    let gone: Vec<_> = dropped.iter().map(|gone| gone.transaction.signer()).collect();
+    assert_eq!(gone, [sender(0), sender(1)]);
+}
+
+#[test]
+fn of_one_sender_the_last_leave_first() {
+    let mut queue = Queue::default();
+    for nonce in 0..3 {
+        queue.insert(queued(&Tx { from: 1, nonce, fee: GWEI, ..TX }), 0).unwrap();
+    }
+    let mut n = 0;
+    while queue.len() < QUEUED_MAX {
+        let (from, nonce) = (10 + u16::try_from(n / 200).unwrap(), n % 200);
+        queue.insert(queued(&Tx { from, nonce, ..TX }), 0).unwrap();
+        n += 1;
+    }
+    for left in [2, 1, 0] {
+        let new = Tx { from: 2_000 + u16::try_from(left).unwrap(), ..TX };
+        let dropped = queue.insert(queued(&new), 0).unwrap();
+        assert_eq!((dropped[0].transaction.signer(), dropped[0].nonce()), (sender(1), left));
+    }
+    // All others pay as much.
+    assert_eq!(
+        queue.insert(queued(&Tx { from: 3_000, ..TX }), 0).unwrap_err(),
+        Rejection::PoolFull
+    );
+    // A replacement needs no room.
+    let better = Tx { from: 10, nonce: 0, fee: 12 * GWEI, tip: 2 * GWEI, ..TX };
+    assert_eq!(queue.insert(queued(&better), 0).unwrap().len(), 1);
+    assert_eq!(queue.len(), QUEUED_MAX);
+}
+
+#[test]
+fn a_delegated_sender_keeps_its_first_transaction() {
+    let mut queue = Queue::default();
+    for nonce in 4..8 {
+        queue.insert(queued(&Tx { nonce, ..TX }), 4).unwrap();
+    }
+    let dropped: Vec<_> = queue.delegate(sender(1)).iter().map(Queued::nonce).collect();
+    assert_eq!((dropped, queue.len()), (vec![5, 6, 7], 1));
+    assert!(queue.of(sender(1)).next().unwrap().delegated);
+    assert!(queue.delegate(sender(2)).is_empty());
 }

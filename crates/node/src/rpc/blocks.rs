@@ -39,6 +39,12 @@ pub trait BlocksApi {
     /// There are no uncles: the protocol has none.
     #[method(name = "eth_getUncleCountByBlockHash")]
     async fn uncles_by_hash(&self, hash: B256) -> RpcResult<Option<U64>>;
+    /// There are no uncles: always null.
+    #[method(name = "eth_getUncleByBlockNumberAndIndex")]
+    async fn uncle_by_number(&self, block: Tag, index: U64) -> RpcResult<Option<Block>>;
+    /// There are no uncles: always null.
+    #[method(name = "eth_getUncleByBlockHashAndIndex")]
+    async fn uncle_by_hash(&self, hash: B256, index: U64) -> RpcResult<Option<Block>>;
     /// All receipts of a block.
     #[method(name = "eth_getBlockReceipts")]
     async fn block_receipts(&self, block: BlockId) -> RpcResult<Option<Vec<TransactionReceipt>>>;
@@ -127,6 +133,18 @@ fn transaction_view(
         block_number: Some(header.number),
         transaction_index: Some(index),
         block_timestamp: Some(header.timestamp),
+    }
+}
+
+/// A transaction that is in no block.
+pub(super) fn waiting_view(inner: Recovered<TxEnvelope>) -> Transaction {
+    Transaction {
+        inner,
+        block_hash: None,
+        block_number: None,
+        transaction_index: None,
+        effective_gas_price: None,
+        block_timestamp: None,
     }
 }
 
@@ -236,6 +254,12 @@ impl BlocksApiServer for Rpc {
     async fn uncles_by_hash(&self, hash: B256) -> RpcResult<Option<U64>> {
         Ok(self.count(hash.into())?.map(|_| U64::ZERO))
     }
+    async fn uncle_by_number(&self, _: Tag, _: U64) -> RpcResult<Option<Block>> {
+        Ok(None)
+    }
+    async fn uncle_by_hash(&self, _: B256, _: U64) -> RpcResult<Option<Block>> {
+        Ok(None)
+    }
     async fn block_receipts(&self, block: BlockId) -> RpcResult<Option<Vec<TransactionReceipt>>> {
         self.heavy(move |node| {
             let snapshot = node.disk.snapshot();
@@ -309,24 +333,17 @@ impl Rpc {
         header.map(|(_, header)| header).ok_or_else(|| error(NOT_FOUND, "header not found").into())
     }
 
-    fn find_transaction(&self, hash: B256) -> Answer<Option<Transaction>> {
+    pub(super) fn find_transaction(&self, hash: B256) -> Answer<Option<Transaction>> {
         // The pool first: what leaves it between the two reads is then found in the newer snapshot.
         let waiting = self.node().pool.get(hash);
         let snapshot = self.node().disk.snapshot();
         if let Some(position) = snapshot.position(hash)? {
             return at_position(&snapshot, position);
         }
-        Ok(waiting.map(|inner| Transaction {
-            inner,
-            block_hash: None,
-            block_number: None,
-            transaction_index: None,
-            effective_gas_price: None,
-            block_timestamp: None,
-        }))
+        Ok(waiting.map(waiting_view))
     }
 
-    fn find_receipt(&self, hash: B256) -> Answer<Option<TransactionReceipt>> {
+    pub(super) fn find_receipt(&self, hash: B256) -> Answer<Option<TransactionReceipt>> {
         let snapshot = self.node().disk.snapshot();
         let Some(position) = snapshot.position(hash)? else { return Ok(None) };
         let parts = (

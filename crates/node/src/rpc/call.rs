@@ -10,8 +10,9 @@ use alloy_eips::{
     eip2930::{AccessList, AccessListItem, AccessListResult},
 };
 use alloy_primitives::{Address, B256, Bytes, TxKind, U64, U256};
-use alloy_rpc_types_eth::{TransactionRequest, state::StateOverride};
-use cairn_ledger::{Account, CallError, CallOutcome, Env, State, StateError};
+use alloy_rpc_types_eth::{BlockOverrides, TransactionRequest, state::StateOverride};
+use cairn_ledger::{Account, CallError, CallOutcome, Env, Session, State, StateError};
+use cairn_primitives::TimeMs;
 use jsonrpsee::{
     core::{RpcResult, async_trait},
     proc_macros::rpc,
@@ -31,13 +32,14 @@ const ACCESS_ROUNDS: usize = 3;
 /// Calls that are no transactions.
 #[rpc(server)]
 pub trait CallApi {
-    /// Runs a call on the state after a block, with overrides.
+    /// Runs a call on the state after a block, with overrides of the state and of the block that it sees.
     #[method(name = "eth_call")]
     async fn call(
         &self,
         request: TransactionRequest,
         block: Option<BlockId>,
         overrides: Option<StateOverride>,
+        block_overrides: Option<BlockOverrides>,
     ) -> RpcResult<Bytes>;
     /// The least gas limit with which a transaction succeeds.
     #[method(name = "eth_estimateGas")]
@@ -69,7 +71,7 @@ impl From<CallError> for Failure {
 }
 
 /// The error of a call that did not succeed.
-fn failed(outcome: &CallOutcome) -> ErrorObjectOwned {
+pub(super) fn failed(outcome: &CallOutcome) -> ErrorObjectOwned {
     match outcome {
         CallOutcome::Revert { output, .. } => reverted(output),
         CallOutcome::Halt { reason, .. } => {
@@ -85,7 +87,7 @@ fn failed(outcome: &CallOutcome) -> ErrorObjectOwned {
 }
 
 /// A block's state and environment.
-fn place<'a>(
+pub(super) fn place<'a>(
     node: &Node,
     snapshot: &'a Snapshot,
     block: Option<BlockId>,
@@ -96,10 +98,44 @@ fn place<'a>(
     Ok((snapshot.at(height)?, node.ledger.env_of(&header)))
 }
 
-fn capped(node: &Node, mut request: TransactionRequest) -> TransactionRequest {
+/// A request with at most the gas of a call.
+pub(super) fn capped(node: &Node, mut request: TransactionRequest) -> TransactionRequest {
     let most = node.config.call_gas_max;
     request.gas = Some(request.gas.unwrap_or(most).min(most));
     request
+}
+
+/// What of a block's environment a request may replace. There is no difficulty, and blobs have no price.
+pub(super) fn override_env(env: &mut Env, overrides: &BlockOverrides) {
+    env.number = overrides.number.map_or(env.number, |number| number.saturating_to());
+    env.time = overrides.time.map_or(env.time, |seconds| TimeMs(seconds.saturating_mul(1_000)));
+    env.gas_limit = overrides.gas_limit.unwrap_or(env.gas_limit);
+    env.proposer = overrides.coinbase.unwrap_or(env.proposer);
+    env.prevrandao = overrides.random.unwrap_or(env.prevrandao);
+    env.base_fee = overrides.base_fee.map_or(env.base_fee, |fee| fee.saturating_to());
+}
+
+/// Overrides of the state and the block, before a session's first run.
+pub(super) fn apply_overrides(
+    session: &mut Session<'_>,
+    state: Option<StateOverride>,
+    block: Option<BlockOverrides>,
+) -> Answer<()> {
+    if let Some(overrides) = state {
+        if overrides.values().any(|account| account.move_precompile_to.is_some()) {
+            return Err(error(PARAMS, "precompiles cannot be moved on this network").into());
+        }
+        session.override_state(overrides)?;
+    }
+    if let Some(overrides) = block {
+        let mut env = session.env().clone();
+        override_env(&mut env, &overrides);
+        session.set_env(env);
+        for (number, hash) in overrides.block_hash.unwrap_or_default() {
+            session.override_hash(number, hash);
+        }
+    }
+    Ok(())
 }
 
 fn access_list(
@@ -192,10 +228,14 @@ impl CallApiServer for Rpc {
         request: TransactionRequest,
         block: Option<BlockId>,
         overrides: Option<StateOverride>,
+        block_overrides: Option<BlockOverrides>,
     ) -> RpcResult<Bytes> {
-        self.heavy(move |node| {
+        self.compute(move |node| {
             let snapshot = node.disk.snapshot();
-            let (state, env) = place(node, &snapshot, block)?;
+            let (state, mut env) = place(node, &snapshot, block)?;
+            if let Some(overrides) = &block_overrides {
+                override_env(&mut env, overrides);
+            }
             match node.ledger.call(&state, &env, &capped(node, request), overrides)? {
                 CallOutcome::Success { output, .. } => Ok(output),
                 other => Err(failed(&other).into()),
@@ -210,7 +250,7 @@ impl CallApiServer for Rpc {
         block: Option<BlockId>,
         overrides: Option<StateOverride>,
     ) -> RpcResult<U64> {
-        self.heavy(move |node| {
+        self.compute(move |node| {
             let snapshot = node.disk.snapshot();
             let (state, env) = place(node, &snapshot, block)?;
             let gas = node.ledger.estimate_gas(&state, &env, &capped(node, request), overrides)?;
@@ -225,6 +265,6 @@ impl CallApiServer for Rpc {
         block: Option<BlockId>,
         overrides: Option<StateOverride>,
     ) -> RpcResult<AccessListResult> {
-        self.heavy(move |node| access_list(node, request, block, overrides.as_ref())).await
+        self.compute(move |node| access_list(node, request, block, overrides.as_ref())).await
     }
 }

@@ -18,6 +18,8 @@ pub const NOT_FOUND: i32 = -32001;
 pub const NOT_SUPPORTED: i32 = -32004;
 /// More was asked than one request may take.
 pub const LIMIT: i32 = -32005;
+/// A method that does not exist.
+pub const NO_METHOD: i32 = -32601;
 /// Parameters that make no sense.
 pub const PARAMS: i32 = -32602;
 /// The node's own failure.

@@ -1,16 +1,17 @@
-//! The chain, accounts, fees, and sending.
+//! The chain, accounts and fees.
+
+use std::collections::BTreeMap;
 
 use alloy_consensus::{BlockHeader as _, Header, Transaction as _};
 use alloy_eips::{BlockId, BlockNumberOrTag as Tag};
-use alloy_primitives::{Address, B256, Bytes, U64, U256};
-use alloy_rpc_types_eth::FeeHistory;
+use alloy_primitives::{Address, B256, Bytes, U64, U256, keccak256};
+use alloy_rpc_types_eth::{AccountInfo, FeeHistory};
 use alloy_serde::JsonStorageKey;
 use cairn_ledger::State as _;
 use jsonrpsee::{
     core::{RpcResult, async_trait},
     proc_macros::rpc,
 };
-use serde::Serialize;
 
 use super::{
     Node, Rpc,
@@ -26,16 +27,7 @@ const PERCENTILES_MAX: usize = 100;
 /// Blocks whose tips make the suggested tip.
 const TIP_BLOCKS: u64 = 20;
 
-/// Number of transactions in the pool.
-#[derive(Clone, Copy, Debug, Serialize)]
-pub struct PoolStatus {
-    /// Executable now.
-    pub pending: U64,
-    /// Behind a gap of nonces.
-    pub queued: U64,
-}
-
-/// The chain, accounts, fees, and sending.
+/// The chain, accounts and fees.
 #[rpc(server)]
 pub trait EthApi {
     /// EIP-155 id.
@@ -59,6 +51,22 @@ pub trait EthApi {
     /// Height of the last final block.
     #[method(name = "eth_blockNumber")]
     async fn block_number(&self) -> RpcResult<U64>;
+    /// Keccak-256 of bytes.
+    #[method(name = "web3_sha3")]
+    async fn sha3(&self, data: Bytes) -> RpcResult<B256>;
+    /// Namespaces of this node.
+    #[method(name = "rpc_modules")]
+    async fn modules(&self) -> RpcResult<BTreeMap<&'static str, &'static str>>;
+    /// Balance, nonce and code at once.
+    #[method(name = "eth_getAccountInfo")]
+    async fn account_info(
+        &self,
+        address: Address,
+        block: Option<BlockId>,
+    ) -> RpcResult<AccountInfo>;
+    /// Refused: an account has no storage root.
+    #[method(name = "eth_getAccount")]
+    async fn account_with_root(&self, address: Address, block: Option<BlockId>) -> RpcResult<()>;
     /// Base units of STONE.
     #[method(name = "eth_getBalance")]
     async fn balance(&self, address: Address, block: Option<BlockId>) -> RpcResult<U256>;
@@ -98,12 +106,9 @@ pub trait EthApi {
         newest: Tag,
         percentiles: Option<Vec<f64>>,
     ) -> RpcResult<FeeHistory>;
-    /// Queues a signed transaction; it is on this node's disk when this returns.
-    #[method(name = "eth_sendRawTransaction")]
-    async fn send_raw_transaction(&self, raw: Bytes) -> RpcResult<B256>;
-    /// Size of the pool.
-    #[method(name = "txpool_status")]
-    async fn pool_status(&self) -> RpcResult<PoolStatus>;
+    /// Refused: there are no blobs.
+    #[method(name = "eth_blobBaseFee")]
+    async fn blob_base_fee(&self) -> RpcResult<()>;
 }
 
 /// The state after the block that is named; the head without a name.
@@ -112,7 +117,7 @@ pub(super) fn state_of(snapshot: &Snapshot, block: Option<BlockId>) -> Answer<St
     Ok(snapshot.at(height)?)
 }
 
-fn head(snapshot: &Snapshot) -> Answer<&Header> {
+pub(super) fn head(snapshot: &Snapshot) -> Answer<&Header> {
     snapshot.head().map(|(_, header)| header).ok_or_else(|| error(-32000, "no blocks yet").into())
 }
 
@@ -148,7 +153,7 @@ fn at_percentiles(tips: &[(u128, u64)], percentiles: &[f64]) -> Vec<u128> {
 }
 
 /// The median tip of recent blocks; a tenth of the base fee while nobody pays any.
-fn suggested_tip(node: &Node, snapshot: &Snapshot) -> Answer<u128> {
+pub(super) fn suggested_tip(node: &Node, snapshot: &Snapshot) -> Answer<u128> {
     let last = head(snapshot)?;
     let mut paid = Vec::new();
     for height in last.number.saturating_sub(TIP_BLOCKS - 1)..=last.number {
@@ -267,17 +272,39 @@ impl EthApiServer for Rpc {
     ) -> RpcResult<FeeHistory> {
         self.heavy(move |node| fee_history(node, blocks.to(), newest, percentiles)).await
     }
-    async fn send_raw_transaction(&self, raw: Bytes) -> RpcResult<B256> {
-        self.heavy(move |node| Ok(node.pool.submit(&raw)?)).await
+    async fn blob_base_fee(&self) -> RpcResult<()> {
+        Err(error(NOT_SUPPORTED, "eth_blobBaseFee is not supported: there are no blobs (EIP-4844)"))
     }
-    async fn pool_status(&self) -> RpcResult<PoolStatus> {
-        let (pending, queued) = self.node().pool.counts();
-        let count = |n: usize| U64::from(u64::try_from(n).unwrap_or(u64::MAX));
-        Ok(PoolStatus { pending: count(pending), queued: count(queued) })
+    async fn sha3(&self, data: Bytes) -> RpcResult<B256> {
+        Ok(keccak256(data))
+    }
+    async fn modules(&self) -> RpcResult<BTreeMap<&'static str, &'static str>> {
+        let names = ["cairn", "debug", "eth", "net", "rpc", "txpool", "web3"];
+        Ok(names.into_iter().map(|name| (name, "1.0")).collect())
+    }
+    async fn account_info(
+        &self,
+        address: Address,
+        block: Option<BlockId>,
+    ) -> RpcResult<AccountInfo> {
+        Ok(self.find_account_info(address, block)?)
+    }
+    async fn account_with_root(&self, _: Address, _: Option<BlockId>) -> RpcResult<()> {
+        let message = "eth_getAccount is not supported: an account has no storage root here; \
+                       eth_getAccountInfo gives the rest";
+        Err(error(NOT_SUPPORTED, message))
     }
 }
 
 impl Rpc {
+    fn find_account_info(&self, address: Address, block: Option<BlockId>) -> Answer<AccountInfo> {
+        let snapshot = self.node().disk.snapshot();
+        let state = state_of(&snapshot, block)?;
+        let account = state.account(address)?.unwrap_or_default();
+        let code = state.code(account.code_hash)?;
+        Ok(AccountInfo { balance: account.balance, nonce: account.nonce, code })
+    }
+
     fn account(&self, address: Address, block: Option<BlockId>) -> Answer<cairn_ledger::Account> {
         let snapshot = self.node().disk.snapshot();
         Ok(state_of(&snapshot, block)?.account(address)?.unwrap_or_default())

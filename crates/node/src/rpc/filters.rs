@@ -6,7 +6,7 @@
 use std::{
     collections::HashMap,
     hash::{BuildHasher, RandomState},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -17,6 +17,7 @@ use jsonrpsee::{
     core::{RpcResult, async_trait},
     proc_macros::rpc,
 };
+use tokio::sync::broadcast;
 
 use super::{
     Node, Rpc,
@@ -46,6 +47,9 @@ pub trait FiltersApi {
     /// Starts a filter over new blocks.
     #[method(name = "eth_newBlockFilter")]
     async fn new_block_filter(&self) -> RpcResult<U256>;
+    /// Starts a filter over transactions as they enter the pool.
+    #[method(name = "eth_newPendingTransactionFilter")]
+    async fn new_pending_filter(&self) -> RpcResult<U256>;
     /// What came since the last poll.
     #[method(name = "eth_getFilterChanges")]
     async fn filter_changes(&self, id: U256) -> RpcResult<FilterChanges>;
@@ -61,6 +65,22 @@ pub trait FiltersApi {
 enum Kind {
     Blocks,
     Logs(Box<Filter>),
+    /// The pool keeps the hashes; of those that nobody polled for, the latest (docs/spec/rpc.md).
+    Pending(Arc<Mutex<broadcast::Receiver<B256>>>),
+}
+
+/// The hashes that wait in a pending filter.
+fn drain(hashes: &Mutex<broadcast::Receiver<B256>>) -> Vec<B256> {
+    use broadcast::error::TryRecvError;
+    let mut hashes = hashes.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut found = Vec::new();
+    loop {
+        match hashes.try_recv() {
+            Ok(hash) => found.push(hash),
+            Err(TryRecvError::Lagged(_)) => {}
+            Err(TryRecvError::Empty | TryRecvError::Closed) => return found,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -209,6 +229,7 @@ fn changes(node: &Node, id: U256) -> Answer<FilterChanges> {
     let head = snapshot.height();
     let (kind, from) = node.filters.poll(id, head)?;
     let found = match &kind {
+        Kind::Pending(hashes) => Ok(Some(FilterChanges::Hashes(drain(hashes)))),
         _ if from > head => Ok(None),
         Kind::Blocks => (from.max(head.saturating_sub(LOG_BLOCKS_MAX))..=head)
             .filter_map(|height| snapshot.header(height).transpose())
@@ -249,13 +270,18 @@ impl FiltersApiServer for Rpc {
         let node = self.node();
         Ok(node.filters.add(Kind::Blocks, node.disk.snapshot().height() + 1)?)
     }
+    async fn new_pending_filter(&self) -> RpcResult<U256> {
+        let node = self.node();
+        let hashes = Arc::new(Mutex::new(node.pool.on_accept()));
+        Ok(node.filters.add(Kind::Pending(hashes), 0)?)
+    }
     async fn filter_changes(&self, id: U256) -> RpcResult<FilterChanges> {
         self.heavy(move |node| changes(node, id)).await
     }
     async fn filter_logs(&self, id: U256) -> RpcResult<Vec<Log>> {
         self.heavy(move |node| match node.filters.kind(id)? {
             Kind::Logs(filter) => logs(node, &filter),
-            Kind::Blocks => Err(error(SERVER, "filter not found").into()),
+            Kind::Blocks | Kind::Pending(_) => Err(error(SERVER, "filter not found").into()),
         })
         .await
     }

@@ -1,24 +1,34 @@
 //! JSON-RPC for wallets, libraries and tools, and the `cairn` namespace (docs/spec/rpc.md).
 //!
 //! ```text
-//!   HTTP/WebSocket ─ limits, CORS ─ jsonrpsee ─┬─ eth      chain, accounts, fees, sending
-//!                                              ├─ blocks   blocks, transactions, receipts, raw bytes
-//!                                              ├─ call     eth_call, estimates, access lists
-//!                                              ├─ filters  logs and filters
-//!                                              └─ cairn    status, genesis, certificates
+//!   HTTP/WebSocket ─ limits, CORS ─ jsonrpsee ─┬─ eth            chain, accounts, fees
+//!                                              ├─ blocks         blocks, transactions, receipts, raw bytes
+//!                                              ├─ call           eth_call, estimates, access lists
+//!                                              ├─ trace          tracers, within the bounds of guard
+//!                                              ├─ simulate       blocks of calls
+//!                                              ├─ sending        transactions, the pool
+//!                                              ├─ filters        logs and filters
+//!                                              ├─ subscriptions  the same, pushed over WebSocket
+//!                                              └─ cairn          status, genesis, certificates
 //! ```
 //!
 //! Invariants: a request reads one snapshot, so its answer is of one block; what takes long runs on blocking threads, of
-//! which at most `calls_max` at once, under a gas cap and a deadline; every error has geth's code and words.
+//! which a bounded number at once, under a gas cap and a deadline; every error has geth's code and words.
 
 mod blocks;
 mod cairn;
 mod call;
-mod errors;
+pub(crate) mod errors;
 mod eth;
 mod filters;
+mod guard;
+mod sending;
+mod serve;
+mod simulate;
+mod subscriptions;
 #[cfg(test)]
 mod tests;
+mod trace;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -28,12 +38,11 @@ use cairn_kit::{NetworkClock, Shutdown};
 use cairn_ledger::{Ledger, time_of};
 use cairn_primitives::Genesis;
 use jsonrpsee::{
-    RpcModule,
+    Methods, RpcModule,
     core::RpcResult,
-    server::{BatchRequestConfig, Server, ServerConfig, ServerHandle},
+    server::{ServerHandle, stop_channel},
 };
-use tokio::sync::Semaphore;
-use tower_http::cors::{Any, CorsLayer};
+use tokio::{net::TcpListener, sync::Semaphore, task::JoinHandle};
 
 use errors::{Answer, INTERNAL, LIMIT, error};
 use filters::Filters;
@@ -42,6 +51,8 @@ use crate::{disk::RedbDisk, pool::TxPool};
 
 pub(crate) use filters::logs_of;
 pub use filters::{FILTERS_MAX, LOG_BLOCKS_MAX, LOGS_MAX};
+pub use serve::Patience;
+pub use subscriptions::{SUBSCRIPTIONS_MAX, SUBSCRIPTIONS_PER_CONNECTION};
 
 /// Name and version, as `web3_clientVersion` tells.
 pub const CLIENT: &str = concat!("cairn/", env!("CARGO_PKG_VERSION"));
@@ -61,16 +72,20 @@ pub struct RpcConfig {
     pub connections_max: u32,
     /// Most gas of one `eth_call`.
     pub call_gas_max: u64,
-    /// Most heavy requests at once.
+    /// Most requests at once that run the EVM.
     pub calls_max: usize,
+    /// Most requests at once that read much from the disk.
+    pub reads_max: usize,
     /// Longest time a heavy request may wait and run.
     pub deadline: Duration,
+    /// How slow a connection may be.
+    pub patience: Patience,
 }
 
 impl RpcConfig {
     /// The usual bounds, listening at `listen`.
     #[must_use]
-    pub const fn at(listen: SocketAddr) -> Self {
+    pub fn at(listen: SocketAddr) -> Self {
         Self {
             listen,
             request_bytes_max: 2 << 20,
@@ -78,8 +93,10 @@ impl RpcConfig {
             batch_max: 256,
             connections_max: 512,
             call_gas_max: 50_000_000,
-            calls_max: 32,
+            calls_max: 8,
+            reads_max: 32,
             deadline: Duration::from_secs(10),
+            patience: Patience::default(),
         }
     }
 }
@@ -96,6 +113,9 @@ pub(crate) struct Node {
     pub(crate) config: RpcConfig,
     filters: Filters,
     calls: Arc<Semaphore>,
+    reads: Arc<Semaphore>,
+    /// Places for subscriptions of all clients together.
+    subscribers: Arc<Semaphore>,
 }
 
 impl Node {
@@ -132,6 +152,8 @@ impl Rpc {
     fn new(parts: RpcParts, config: RpcConfig) -> Self {
         let RpcParts { ledger, genesis, genesis_text, disk, pool, clock, archive } = parts;
         let calls = Arc::new(Semaphore::new(config.calls_max));
+        let reads = Arc::new(Semaphore::new(config.reads_max));
+        let subscribers = Arc::new(Semaphore::new(SUBSCRIPTIONS_MAX));
         let filters = Filters::default();
         Self(Arc::new(Node {
             ledger,
@@ -144,6 +166,8 @@ impl Rpc {
             config,
             filters,
             calls,
+            reads,
+            subscribers,
         }))
     }
 
@@ -151,15 +175,33 @@ impl Rpc {
         &self.0
     }
 
-    /// Runs `work` on a blocking thread. The permit goes with the work: a client that leaves does not free its place early.
+    /// Runs what reads much on a blocking thread.
     async fn heavy<T, F>(&self, work: F) -> RpcResult<T>
     where
         T: Send + 'static,
         F: FnOnce(&Node) -> Answer<T> + Send + 'static,
     {
-        let node = Arc::clone(&self.0);
+        self.within(&self.0.reads, work).await
+    }
+
+    /// Runs what needs the EVM on a blocking thread. It has places of its own, so that calls do not keep reads waiting.
+    async fn compute<T, F>(&self, work: F) -> RpcResult<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Node) -> Answer<T> + Send + 'static,
+    {
+        self.within(&self.0.calls, work).await
+    }
+
+    /// The permit goes with the work: a client that leaves does not free its place early.
+    async fn within<T, F>(&self, places: &Arc<Semaphore>, work: F) -> RpcResult<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Node) -> Answer<T> + Send + 'static,
+    {
+        let (node, places) = (Arc::clone(&self.0), Arc::clone(places));
         let task = async move {
-            let permit = Arc::clone(&node.calls).acquire_owned().await;
+            let permit = places.acquire_owned().await;
             tokio::task::spawn_blocking(move || {
                 let _permit = permit;
                 work(&node)
@@ -196,6 +238,7 @@ pub enum RpcError {
 pub struct RpcServer {
     addr: SocketAddr,
     handle: ServerHandle,
+    serving: JoinHandle<()>,
 }
 
 impl RpcServer {
@@ -204,23 +247,29 @@ impl RpcServer {
     /// # Errors
     /// When the address cannot be bound.
     pub async fn start(parts: RpcParts, config: RpcConfig) -> Result<Self, RpcError> {
-        let limits = ServerConfig::builder()
-            .max_request_body_size(config.request_bytes_max)
-            .max_response_body_size(config.response_bytes_max)
-            .max_connections(config.connections_max)
-            .set_batch_request_config(BatchRequestConfig::Limit(config.batch_max))
-            .build();
-        let cors = CorsLayer::new().allow_origin(Any).allow_methods(Any).allow_headers(Any);
+        Self::start_with(parts, config, Methods::new()).await
+    }
+
+    /// Starts to serve; methods of `more` stand for those of the same name.
+    ///
+    /// # Errors
+    /// When the address cannot be bound.
+    pub(crate) async fn start_with(
+        parts: RpcParts,
+        config: RpcConfig,
+        more: Methods,
+    ) -> Result<Self, RpcError> {
         let bind = |source| RpcError::Bind { addr: config.listen, source };
-        let server = Server::builder()
-            .set_config(limits)
-            .set_http_middleware(tower::ServiceBuilder::new().layer(cors))
-            .build(config.listen)
-            .await
-            .map_err(bind)?;
-        let addr = server.local_addr().map_err(bind)?;
-        let handle = server.start(methods(Rpc::new(parts, config)));
-        Ok(Self { addr, handle })
+        let listener = TcpListener::bind(config.listen).await.map_err(bind)?;
+        let addr = listener.local_addr().map_err(bind)?;
+        let (stop, handle) = stop_channel();
+        let mut methods = methods(Rpc::new(parts, config));
+        for name in more.method_names() {
+            methods.remove_method(name);
+        }
+        methods.merge(more).expect("methods of the same name are gone");
+        let serving = tokio::spawn(serve::serve(listener, config, methods.into(), stop));
+        Ok(Self { addr, handle, serving })
     }
 
     /// Where it listens.
@@ -232,20 +281,25 @@ impl RpcServer {
     /// Serves until stopping is requested; requests under way are answered.
     pub async fn until(self, shutdown: Shutdown) {
         shutdown.requested().await;
-        if self.handle.stop().is_ok() {
-            self.handle.stopped().await;
-        }
+        // Neither fails but when it stopped already.
+        let _ = self.handle.stop();
+        let _ = self.serving.await;
+        self.handle.stopped().await;
     }
 }
 
 /// Every method of this node.
 fn methods(rpc: Rpc) -> RpcModule<()> {
     let mut module = RpcModule::new(());
-    let parts: [jsonrpsee::Methods; 5] = [
+    let parts: [Methods; 9] = [
         eth::EthApiServer::into_rpc(rpc.clone()).into(),
         blocks::BlocksApiServer::into_rpc(rpc.clone()).into(),
         call::CallApiServer::into_rpc(rpc.clone()).into(),
+        trace::TraceApiServer::into_rpc(rpc.clone()).into(),
+        simulate::SimulateApiServer::into_rpc(rpc.clone()).into(),
+        sending::SendingApiServer::into_rpc(rpc.clone()).into(),
         filters::FiltersApiServer::into_rpc(rpc.clone()).into(),
+        subscriptions::module(rpc.clone()).into(),
         cairn::CairnApiServer::into_rpc(rpc).into(),
     ];
     for part in parts {

@@ -14,11 +14,13 @@
 //! Sources: WeatherXM quality-of-data documents; DIMO; design page `sensing.md`.
 
 mod compare;
+mod dew;
 mod evidence;
 mod history;
 mod neighbours;
 pub mod params;
 mod score;
+mod shape;
 mod solar;
 pub mod support;
 mod track;

@@ -39,10 +39,21 @@ pub const P: usize = 3;
 pub const FROZEN_RUN: usize = 4;
 /// Fields that must be present for that.
 pub const FROZEN_FIELDS: usize = 3;
-/// One field equal for at least so many consecutive samples while neighbours move.
-pub const FROZEN_MIN: u32 = 6;
-/// Range by which a majority of neighbours must have moved meanwhile, per tracked field: 2 K, 15 %, 4 m/s, 2 hPa.
-pub const FROZEN_RANGE: [i32; TRACKS] = [200, 1_500, 400, 200];
+/// When one field stands still: equal for at least `run` consecutive samples while more than half of the neighbours
+/// moved by `ranges`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FrozenStep {
+    /// Samples.
+    pub run: u32,
+    /// Range of a neighbour meanwhile, per tracked field: K/100, %/100, cm/s, Pa.
+    pub ranges: [i64; TRACKS],
+}
+/// Short runs first.
+pub const FROZEN_STEPS: [FrozenStep; 3] = [
+    FrozenStep { run: 4, ranges: [200, 1_500, 400, 200] },
+    FrozenStep { run: 6, ranges: [150, 1_000, 400, 120] },
+    FrozenStep { run: 12, ranges: [120, 800, 300, 100] },
+];
 
 /// Copied feed: epochs looked at.
 pub const COPY_WINDOW: usize = 24;
@@ -74,12 +85,10 @@ pub const N_ALONE: i64 = 700;
 /// Highest N with one neighbour, per mille; the lowest is `N_ALONE`.
 pub const N_ONE: i64 = 850;
 
-/// Tolerated difference of a neighbour per level field: at distance 0, per km up to a limit, per km beyond 40 km, and
-/// per 1,000 dm of elevation.
+/// Tolerated difference of a neighbour per level: at distance 0, per km up to a limit, per km beyond 40 km, and per
+/// 1,000 dm of elevation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tolerance {
-    /// Position in `TRACKED`.
-    pub track: usize,
     /// At distance 0, scaled unit.
     pub base: i64,
     /// Per whole km.
@@ -98,19 +107,18 @@ pub struct Tolerance {
 pub const FAR_KM: i64 = 40;
 /// Expected change of temperature per 1,000 dm upwards, in 0.01 K: −6.5 mK/m.
 pub const LAPSE_PER_1000_DM: i64 = -65;
-/// Temperature first: it is also the field of the offset gate.
-pub const TOLERANCES: [Tolerance; 3] = [
+/// Positions in `TOLERANCES`: what is compared by its level.
+pub const LEVEL_T: usize = 0;
+/// Humidity.
+pub const LEVEL_H: usize = 1;
+/// Pressure.
+pub const LEVEL_P: usize = 2;
+/// Dew point.
+pub const LEVEL_DEW: usize = 3;
+/// What a neighbour may differ by: temperature, humidity, pressure, dew point.
+pub const TOLERANCES: [Tolerance; 4] = [
+    Tolerance { base: 100, per_km: 7, per_km_max: 100, per_far_km: 5, per_1000_dm: 50, scale: 200 },
     Tolerance {
-        track: T,
-        base: 100,
-        per_km: 10,
-        per_km_max: 150,
-        per_far_km: 5,
-        per_1000_dm: 50,
-        scale: 200,
-    },
-    Tolerance {
-        track: H,
         base: 1_500,
         per_km: 100,
         per_km_max: 1_500,
@@ -119,7 +127,6 @@ pub const TOLERANCES: [Tolerance; 3] = [
         scale: 2_000,
     },
     Tolerance {
-        track: P,
         base: 300,
         per_km: 5,
         per_km_max: 100,
@@ -127,11 +134,20 @@ pub const TOLERANCES: [Tolerance; 3] = [
         per_1000_dm: 1_300,
         scale: 400,
     },
+    Tolerance { base: 100, per_km: 4, per_km_max: 50, per_far_km: 5, per_1000_dm: 50, scale: 200 },
 ];
+/// Ages of which the dew point is known: those of the longest offset window.
+pub const DEW_WINDOW: usize = 24;
+/// Excess of the dew point that counts although temperature agrees, 0.01 K: no front brings that within 99 km.
+pub const DEW_ALONE: i64 = 300;
+/// Taken from the excess of temperature where no dew point is known, 0.01 K: a shore is cooler than its land.
+pub const DRY_ALONE: i64 = 50;
 
-/// Offset gate: (epochs looked at, samples needed, share of the samples that must exceed in per mille, excess over the
-/// tolerance in 0.01 K). The first entry is for devices without a day of samples.
-pub const OFFSET_STEPS: [(usize, usize, usize, i64); 2] = [(8, 6, 750, 40), (24, 18, 600, 10)];
+/// Offset gate: (epochs looked at, samples needed, share of the samples that must exceed on one side in per mille).
+/// The first entry is for devices without a day of samples.
+pub const OFFSET_STEPS: [(usize, usize, usize); 2] = [(8, 6, 750), (24, 18, 600)];
+/// Excess from which a sample counts there, 0.01 K.
+pub const OFFSET_LEAST: i64 = 1;
 
 /// Scale of the shape test per track (wind is not used): 1 K, 8 %, –, 0.5 hPa.
 pub const SHAPE_SCALE: [i64; TRACKS] = [100, 800, 0, 30];
@@ -164,12 +180,23 @@ pub const SHIFT_STEPS: [ShiftStep; 4] = [
 pub const SHAPE_NOISE: i64 = 100;
 /// Gain from which one neighbour agrees, thousandths of a bit.
 pub const SHIFT_EACH: i64 = 300;
-/// Which of `SHIFT_STEPS` has the window of the soft shape test: a day.
-pub const SOFT_STEP: usize = 2;
-/// Joint samples it needs.
-pub const SOFT_NEEDED: i64 = 8;
-/// Cost at lag 0 from which N falls, and at which it is 0, per mille.
-pub const SHAPE_SOFT: (i64, i64) = (2_500, 8_000);
+/// A device must be nearer to its neighbours than they are to themselves so many epochs before.
+pub const FOLLOW_LAG: usize = 2;
+/// Follow test: epochs looked at, those of `SHIFT_STEPS[FOLLOW_STEP]`.
+pub const FOLLOW_WINDOW: usize = 24;
+/// Which of `SHIFT_STEPS` has that window.
+pub const FOLLOW_STEP: usize = 2;
+/// Joint samples that a field needs.
+pub const FOLLOW_NEEDED: i64 = 3;
+/// Total gain from which no shift is looked for, thousandths of a bit.
+pub const FOLLOW_FREE: i64 = 1_500;
+/// N is at most `N_UNPROVEN` up to the first total gain, and unlimited from the second, thousandths of a bit.
+pub const FOLLOW_TOTAL: (i64, i64) = (500, 2_000);
+/// The same for the gain of the field that follows worst.
+pub const FOLLOW_WORST: (i64, i64) = (-1_500, 0);
+/// Most that N is while nothing shows that the device measures here and now, per mille: the first hours of a station, or
+/// weather that stands still.
+pub const N_UNPROVEN: i64 = 200;
 
 /// Location: full score up to this distance between reported and registered place, metres.
 pub const LOCATION_FULL_M: u32 = 100;

@@ -13,16 +13,14 @@ use cairn_primitives::{DeviceId, Epoch, EpochSchedule, Position, Sector, TimeMs}
 
 use super::{
     History, IRRADIANCE, Reading, Sample,
-    compare::{
-        Neighbour, alike, excess, field_number, frozen_field, frozen_whole, incoherence, offset,
-        shifted,
-    },
+    compare::{Neighbour, alike, excess, field_number, frozen_field, frozen_whole, heat, offset},
     neighbours::{Index, Near, Point},
     params::{
-        BOUNDS, DIURNAL_MIN, DIURNAL_WINDOW, GATE_NEIGHBOURS, JUMP, LOCATION_FULL_M,
-        LOCATION_ZERO_M, N_ALONE, N_ONE, NO_FIELD, SHAPE_SOFT, SOLAR_MIN, SOLAR_RATIO,
-        SOLAR_WINDOW, T, TOLERANCES,
+        BOUNDS, DIURNAL_MIN, DIURNAL_WINDOW, FOLLOW_TOTAL, FOLLOW_WORST, GATE_NEIGHBOURS, JUMP,
+        LEVEL_DEW, LEVEL_T, LOCATION_FULL_M, LOCATION_ZERO_M, N_ALONE, N_ONE, N_UNPROVEN, NO_FIELD,
+        SOLAR_MIN, SOLAR_RATIO, SOLAR_WINDOW, T, TOLERANCES,
     },
+    shape::{Follow, Pace, follow, pace, shifted},
     solar::clear_sky,
     track::Tracks,
 };
@@ -76,6 +74,7 @@ struct Station<'a> {
     input: &'a DeviceInput,
     sample: Option<Sample>,
     tracks: Tracks,
+    pace: Pace,
     at: UnitVector,
     gate: Gate,
     near: Near,
@@ -153,6 +152,7 @@ fn stations<'a>(input: &ScoreInput<'a>) -> Vec<Station<'a>> {
             Station {
                 input: device,
                 sample,
+                pace: pace(&tracks),
                 tracks,
                 at: UnitVector::of(device.position),
                 gate,
@@ -277,7 +277,7 @@ fn neighbours<'a>(
         let other = &stations[n];
         let rise = i64::from(own.input.position.elevation_dm)
             - i64::from(other.input.position.elevation_dm);
-        Neighbour::new(&other.tracks, own.at.chord_m(&other.at), rise)
+        Neighbour::new(&other.tracks, &other.pace, own.at.chord_m(&other.at), rise)
     })
     .collect()
 }
@@ -348,22 +348,29 @@ fn availability(device: &DeviceInput) -> i64 {
 fn agreement(own: &Station<'_>, near: &[Neighbour<'_>]) -> i64 {
     let mut worst = 1_000;
     let mut most = 0;
-    for (which, tolerance) in TOLERANCES.iter().enumerate() {
-        let Some(value) = own.tracks.0[tolerance.track].get(0) else { continue };
-        let (excess, mad, n) = excess(value.into(), near, which, 0);
+    for (which, tolerance) in TOLERANCES.iter().enumerate().take(LEVEL_DEW) {
+        let (excess, mad, n) = if which == LEVEL_T {
+            heat(&own.tracks, near, 0)
+        } else {
+            excess(&own.tracks, near, which, 0)
+        };
         let scale = tolerance.scale + if n > 2 { 1_483 * mad / 1_000 } else { 0 };
         worst = worst.min((1_000 - excess.abs() * 1_000 / scale).max(0));
         most = most.max(n);
     }
-    if let Some(cost) = incoherence(&own.tracks, near) {
-        let (from, to) = SHAPE_SOFT;
-        worst = worst.min(((to - cost) * 1_000 / (to - from)).clamp(0, 1_000));
-    }
     match most {
         0 => N_ALONE,
         1 => worst.clamp(N_ALONE, N_ONE),
-        _ => worst,
+        _ => worst.min(follow(&own.tracks, near).map_or(N_UNPROVEN, proven)),
     }
+}
+
+/// The most that N can be, by how well the device follows its neighbours.
+fn proven(follow: Follow) -> i64 {
+    let between = |(from, to): (i64, i64), gain: i64| {
+        (N_UNPROVEN + (gain - from) * (1_000 - N_UNPROVEN) / (to - from)).clamp(N_UNPROVEN, 1_000)
+    };
+    between(FOLLOW_TOTAL, follow.total).min(between(FOLLOW_WORST, follow.worst))
 }
 
 /// D, and the numbers when the device stands indoors. 1000 where no irradiance is measured or the sun was hardly up.
@@ -399,8 +406,8 @@ fn deployment(
 
 /// Whether a majority of at least two neighbours saw more than twice the device's range of temperature.
 fn is_sheltered(own: &Station<'_>, near: &[Neighbour<'_>]) -> bool {
-    let (n, range) = own.tracks.0[T].range(DIURNAL_WINDOW);
-    let ranges = near.iter().map(|other| other.tracks.0[T].range(DIURNAL_WINDOW));
+    let (n, range) = own.tracks.fields[T].range(DIURNAL_WINDOW);
+    let ranges = near.iter().map(|other| other.tracks.fields[T].range(DIURNAL_WINDOW));
     let ranges: Vec<i64> =
         ranges.filter(|(n, _)| *n >= DIURNAL_MIN).map(|(_, range)| range).collect();
     let wider = ranges.iter().filter(|other| **other > 2 * range).count();

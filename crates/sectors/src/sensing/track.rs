@@ -6,7 +6,8 @@ use cairn_primitives::Epoch;
 
 use super::{
     Sample, Series,
-    params::{TRACKED, TRACKS, WINDOW},
+    dew::dew_point,
+    params::{DEW_WINDOW, H, LEVEL_DEW, LEVEL_H, LEVEL_P, P, T, TRACKED, TRACKS, WINDOW},
 };
 
 /// One field of one device.
@@ -19,7 +20,12 @@ pub(super) struct Track {
 
 /// The tracked fields of one device.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Tracks(pub [Track; TRACKS]);
+pub(super) struct Tracks {
+    /// By position in `TRACKED`.
+    pub fields: [Track; TRACKS],
+    /// The dew point where temperature and humidity are known, of the youngest `DEW_WINDOW` ages.
+    pub dew: Track,
+}
 
 impl Track {
     /// The value of this age.
@@ -75,7 +81,8 @@ impl Track {
 impl Tracks {
     /// Lays out the history and the sample of the scored epoch.
     pub fn new(epoch: Epoch, series: Option<&Series>, current: Option<&Sample>) -> Self {
-        let mut tracks = Self([Track { mask: 0, values: [0; WINDOW] }; TRACKS]);
+        let empty = Track { mask: 0, values: [0; WINDOW] };
+        let mut tracks = Self { fields: [empty; TRACKS], dew: empty };
         for (at, sample) in series.into_iter().flat_map(Series::iter) {
             let age = epoch.0.checked_sub(at.0).and_then(|age| usize::try_from(age).ok());
             if let Some(age) = age.filter(|age| (1..WINDOW).contains(age)) {
@@ -85,11 +92,27 @@ impl Tracks {
         if let Some(sample) = current {
             tracks.set(0, sample);
         }
+        let both = tracks.fields[T].mask & tracks.fields[H].mask & below(DEW_WINDOW);
+        for age in ones(both) {
+            let [temperature, humidity] = [T, H].map(|track| tracks.fields[track].values[age]);
+            tracks.dew.values[age] = dew_point(temperature, humidity);
+        }
+        tracks.dew.mask = both;
         tracks
     }
 
+    /// What entry `which` of `TOLERANCES` is about.
+    pub const fn level(&self, which: usize) -> &Track {
+        match which {
+            LEVEL_H => &self.fields[H],
+            LEVEL_P => &self.fields[P],
+            LEVEL_DEW => &self.dew,
+            _ => &self.fields[T],
+        }
+    }
+
     fn set(&mut self, age: usize, sample: &Sample) {
-        for (track, field) in self.0.iter_mut().zip(TRACKED) {
+        for (track, field) in self.fields.iter_mut().zip(TRACKED) {
             if let Some(value) = sample.get(field) {
                 track.mask |= 1 << age;
                 track.values[age] = value;

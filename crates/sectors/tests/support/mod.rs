@@ -167,14 +167,80 @@ impl Station {
 
 /// Three instruments at each station, each with its own noise.
 pub fn nine(three: &[Station], seed: u64) -> Vec<Station> {
-    let spots = [(0, 0), (18_000, -12_000), (-15_000, 21_000)];
-    let devices = three.iter().enumerate().flat_map(|(i, station)| {
-        spots.iter().enumerate().map(move |(j, (north, east))| {
+    several(three, 3, seed)
+}
+
+/// `each` instruments at each station, within a few hundred metres and each with its own noise; one stays as it is.
+pub fn several(base: &[Station], each: usize, seed: u64) -> Vec<Station> {
+    if each == 1 {
+        return base.to_vec();
+    }
+    let spots = [(0, 0), (18_000, -12_000), (-15_000, 21_000), (9_000, 17_000)];
+    let devices = base.iter().enumerate().flat_map(|(i, station)| {
+        spots.iter().take(each).enumerate().map(move |(j, (north, east))| {
             let number = u64::try_from(3 * i + j).expect("small");
             station.with_noise(seed * 1_000 + number, &NOISE).moved(*north, *east)
         })
     });
     devices.collect()
+}
+
+/// What a device does instead of measuring.
+#[derive(Clone, Copy, Debug)]
+pub enum Cheat {
+    /// Shows what the device before it shows.
+    Copy,
+    /// The same with 0.03 K, 0.2 %, 0.05 m/s and 0.03 hPa of noise.
+    NoisyCopy,
+    /// Shows always what it showed first.
+    Frozen,
+    /// One field does.
+    Stuck(usize),
+    /// Temperature is wrong by so many 0.01 K.
+    Offset(i32),
+    /// Shows what was true so many hours ago.
+    Shifted(i64),
+}
+
+impl Cheat {
+    /// One of each kind that the tables show.
+    pub fn all() -> Vec<Self> {
+        let mut all = vec![Self::Copy, Self::NoisyCopy, Self::Frozen];
+        all.extend([0, 1, 2, 4].map(Self::Stuck));
+        all.extend([500, -500].map(Self::Offset));
+        all.extend([1, 2, 3, 4, 6, 9, 12].iter().flat_map(|h| [*h, -h]).map(Self::Shifted));
+        all
+    }
+
+    /// Its rejection.
+    pub fn reason(self) -> Rejection {
+        match self {
+            Self::Copy | Self::NoisyCopy => Rejection::CopiedFeed,
+            Self::Frozen | Self::Stuck(_) => Rejection::Frozen,
+            Self::Offset(_) => Rejection::NeighbourOffset,
+            Self::Shifted(_) => Rejection::TimeShifted,
+        }
+    }
+
+    /// The fleet in which device `bad` cheats from `start` on. Of two copies the later registered one is the cheat.
+    pub fn among(self, fleet: &[Station], bad: usize, start: u64) -> Vec<Station> {
+        let mut out = fleet.to_vec();
+        let own = &fleet[bad];
+        out[bad] = match self {
+            Self::Copy => {
+                Station { position: own.position, ..fleet[bad.saturating_sub(1)].clone() }
+            }
+            Self::NoisyCopy => {
+                let copy = fleet[bad.saturating_sub(1)].with_noise(start, &[3, 20, 5, 0, 3, 0, 0]);
+                Station { position: own.position, ..copy }
+            }
+            Self::Frozen => own.frozen(start),
+            Self::Stuck(field) => own.stuck(field, start),
+            Self::Offset(by) => own.offset(by),
+            Self::Shifted(hours) => own.shifted(hours),
+        };
+        out
+    }
 }
 
 pub fn id(i: usize) -> DeviceId {

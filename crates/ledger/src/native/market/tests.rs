@@ -229,10 +229,8 @@ fn the_provider_closes_at_once_and_everyone_else_after_the_grace() {
     let closed = &sent.events::<IMarket::LeaseClosed>()[0];
     assert_eq!((closed.settled, closed.refund), (200_000, 800_000));
     assert_eq!(world.credits(world.consumer), 800_000);
-    for call in [close(1)] {
-        let error: IMarket::LeaseNotOpen = world.chain.revert(CAROL, MARKET, NONE, &call);
-        assert_eq!(error.id, 1);
-    }
+    let error: IMarket::LeaseNotOpen = world.chain.revert(CAROL, MARKET, NONE, &close(1));
+    assert_eq!(error.id, 1);
     let late = world.settlement(1, 9, &[(2, 300_000)]);
     let _: IMarket::LeaseNotOpen = world.chain.revert(ALICE, MARKET, NONE, &late);
     let _: IMarket::LeaseNotOpen = world.chain.revert(

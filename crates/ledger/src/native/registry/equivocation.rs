@@ -40,7 +40,7 @@ pub enum NotProof {
 
 /// Slashes the device that signed both envelopes.
 pub(super) fn prove(c: &mut Ctx<'_>, a: &[u8], b: &[u8]) -> Res<()> {
-    let decode_gas = gas::sha256(a.len()) + gas::sha256(b.len());
+    let decode_gas = gas::envelope(a.len()) + gas::envelope(b.len());
     c.charge(decode_gas + 2 * gas::SIGNATURE)?;
     let a = Envelope::decode(a).or_else(|_| refuse(NotProof::MalformedA))?;
     let b = Envelope::decode(b).or_else(|_| refuse(NotProof::MalformedB))?;

@@ -289,3 +289,71 @@ fn slashed_after_leaving() {
         (Status::Slashed as u8, 3, U256::ZERO)
     );
 }
+
+/// A fleet of `ALICE`'s with these seeds, in one call.
+fn fleet(seeds: std::ops::Range<u8>) -> IRegistry::registerManyCall {
+    let mut call = IRegistry::registerManyCall {
+        sector: 1,
+        keyType: 1,
+        publicKeys: Default::default(),
+        latE7: Vec::new(),
+        lonE7: Vec::new(),
+        elevationDm: Vec::new(),
+        proofs: Default::default(),
+    };
+    let (mut keys, mut proofs) = (Vec::new(), Vec::new());
+    for seed in seeds {
+        let place = Position { elevation_dm: i32::from(seed), ..PLACE };
+        let one = registration(ALICE, &key(seed), place);
+        keys.extend_from_slice(&one.r.publicKey);
+        proofs.extend_from_slice(&one.proof);
+        call.latE7.push(one.r.latE7);
+        call.lonE7.push(one.r.lonE7);
+        call.elevationDm.push(one.r.elevationDm);
+    }
+    (call.publicKeys, call.proofs) = (keys.into(), proofs.into());
+    call
+}
+
+#[test]
+fn a_fleet_is_registered_in_one_call_or_not_at_all() {
+    let mut chain = Chain::new();
+    let sent = chain.send(ALICE, REGISTRY, stones(5 * 101), &fleet(1..6));
+    assert!(sent.success);
+    let events = sent.events::<IRegistry::DeviceRegistered>();
+    assert_eq!(events.len(), 5);
+    for (seed, event) in (1..6).zip(&events) {
+        assert_eq!(event.id.0, DeviceId::of(&key(seed).public()).0);
+        let device = get(&chain, event.id);
+        assert_eq!((device.owner, device.elevationDm), (ALICE, i32::from(seed)));
+        assert_eq!(device.bond, U256::from(stones(101).0));
+    }
+    // The last is there already: none of the others is registered.
+    assert!(!chain.send(ALICE, REGISTRY, stones(600), &fleet(5..11)).success);
+    assert_eq!(chain.call(CAROL, REGISTRY, &IRegistry::countCall {}), 5);
+
+    let refused = |stones, change: fn(&mut IRegistry::registerManyCall)| -> String {
+        let mut call = fleet(20..22);
+        change(&mut call);
+        let error: IKernel::OutOfRange = chain.revert(ALICE, REGISTRY, stones, &call);
+        error.field
+    };
+    let two = stones(200);
+    assert_eq!(refused(two, |q| q.latE7.clear()), "latE7");
+    assert_eq!(refused(two, |q| q.latE7 = vec![0; 129]), "latE7");
+    assert_eq!(refused(two, |q| q.lonE7.push(0)), "lonE7");
+    assert_eq!(refused(two, |q| q.elevationDm.push(0)), "elevationDm");
+    assert_eq!(refused(two, |q| q.publicKeys = vec![0; 65].into()), "publicKeys");
+    assert_eq!(refused(two, |q| q.proofs = vec![0; 127].into()), "proofs");
+    assert_eq!(refused(Stones(two.0 + 1), |_| ()), "value");
+    let mut other = fleet(20..22);
+    other.keyType = 7;
+    let _: IRegistry::BadKey = chain.revert(ALICE, REGISTRY, two, &other);
+    let _: IRegistry::BondTooLow = chain.revert(ALICE, REGISTRY, stones(198), &fleet(20..22));
+    let swapped = {
+        let mut call = fleet(20..22);
+        call.elevationDm.swap(0, 1);
+        call
+    };
+    let _: IRegistry::BadProofOfPossession = chain.revert(ALICE, REGISTRY, two, &swapped);
+}

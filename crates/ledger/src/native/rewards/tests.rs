@@ -45,10 +45,10 @@ fn a_final_epoch_moves_its_stones() {
     let result = computed.result();
     let (reserve, burned) = (world.chain.balance(ECONOMY), burned(&world));
     let released = world.chain.balance(REWARDS).0;
-    for validator in 0..2 {
+    for (validator, operator) in VALIDATORS.into_iter().enumerate().take(2) {
         let sent = world.vote(validator, 0, 0, &result);
         assert!(sent.events::<IRewards::EpochFinal>().is_empty());
-        assert_eq!(sent.events::<IRewards::Voted>()[0].validator, VALIDATORS[validator]);
+        assert_eq!(sent.events::<IRewards::Voted>()[0].validator, operator);
     }
     let sent = world.vote(2, 0, 0, &result);
     let event = &sent.events::<IRewards::EpochFinal>()[0];

@@ -50,7 +50,7 @@ fn lists_grow_from_the_hash_of_their_slot() {
 proptest! {
     #[test]
     fn bytes_come_back(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-        let blob = Blob::of(HERE, U256::from(2));
+        let blob = Blob::of(HERE, U256::from(2), 0);
         let mut state = Memory::default();
         with(&mut state, |c| blob.set(c, &bytes));
         prop_assert_eq!(with(&mut state, |c| blob.get(c)), bytes);

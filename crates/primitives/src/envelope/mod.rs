@@ -9,6 +9,8 @@
 //! One batch has exactly one encoding: `decode` refuses any other, so that a sealed file can rebuild the signed bytes
 //! from the rows. Nothing here looks at state; whether a batch counts is decided by `sectors`.
 
+mod canonical;
+
 use coset::{CoseSign1, TaggedCborSerializable as _, iana};
 use minicbor::{Decoder, Encoder, data::Type};
 
@@ -295,6 +297,17 @@ impl Envelope {
         if bytes.len() > BATCH_BYTES_MAX {
             return Err(EnvelopeError::Oversized(bytes.len()));
         }
+        if let Some(canonical::Parts { key_type, payload, signature, batch }) =
+            canonical::read(bytes)
+        {
+            let (tbs, leaf) = (to_be_signed(key_type, payload), leaf_hash(bytes));
+            return Ok(Self { bytes: bytes.to_vec(), tbs, batch, key_type, signature, leaf });
+        }
+        Self::decode_any(bytes)
+    }
+
+    /// The general way, which says what is wrong.
+    fn decode_any(bytes: &[u8]) -> Result<Self, EnvelopeError> {
         let sign1 = CoseSign1::from_tagged_slice(bytes)
             .map_err(|_| EnvelopeError::Malformed("COSE_Sign1"))?;
         let key_type = match sign1.protected.header.alg {
@@ -396,6 +409,37 @@ mod tests {
 
     use super::*;
 
+    /// The short way takes exactly what the general one does.
+    fn both_ways(bytes: &[u8]) {
+        let general = Envelope::decode_any(bytes);
+        assert_eq!(canonical::read(bytes).is_some(), general.is_ok(), "{}", hex::encode(bytes));
+        assert_eq!(Envelope::decode(bytes), general);
+    }
+
+    #[test]
+    fn integers_at_the_borders_of_their_forms() {
+        let borders = [0, 23, 24, 255, 256, 65_535, 65_536, i32::MAX];
+        let values: Vec<Option<i32>> = borders.iter().flat_map(|b| [Some(*b), Some(!*b)]).collect();
+        let rows = Rows {
+            offsets_ms: vec![0, 23, 24, 255, 256, 65_535, 65_536, u32::MAX],
+            values: values.into_iter().cycle().take(56).collect(),
+        };
+        let seqs = [0, 23, 24, 256, 65_536, 1 << 32, u64::MAX - 9, u64::MAX - 7];
+        for (seq, base) in seqs.into_iter().zip(seqs.into_iter().rev()) {
+            let batch = Batch {
+                device: DeviceId([1; 16]),
+                stream: Stream(u16::MAX),
+                first_seq: Seq(seq),
+                base_time: TimeMs(base),
+                anchor: Anchor { epoch: Epoch(seq), root_prefix: [5; 8] },
+                position: Some(Position { lat_e7: i32::MIN, lon_e7: i32::MAX, elevation_dm: -1 }),
+                schema: SchemaId(1),
+                rows: rows.clone(),
+            };
+            both_ways(Envelope::assemble(batch, KeyType::Ed25519, Signature([8; 64])).bytes());
+        }
+    }
+
     #[test]
     fn the_envelope_is_what_coset_writes() {
         let key = SecretKey::ed25519([7; 32]);
@@ -426,6 +470,17 @@ mod tests {
                 let ours = Envelope::assemble(batch.clone(), key_type, Signature([8; 64]));
                 assert_eq!(ours.tbs, other.tbs_data(&[]));
                 assert_eq!(ours.bytes, other.to_tagged_vec().unwrap());
+                both_ways(&ours.bytes);
+                // Every single wrong bit, and every cut.
+                for at in 0..ours.bytes.len().min(400) {
+                    let mut wrong = ours.bytes.clone();
+                    for bit in 0..8 {
+                        wrong[at] ^= 1 << bit;
+                        both_ways(&wrong);
+                        wrong[at] ^= 1 << bit;
+                    }
+                    both_ways(&ours.bytes[..at]);
+                }
             }
             let signed = Envelope::sign(batch, &key).unwrap();
             assert!(signed.verify(&key.public()));

@@ -1,49 +1,97 @@
 //! The sidecar file: what a batch says besides its readings, and its signature. Byte layout: docs/spec/sealed-files.md.
 //!
+//! Whoever opens a commitment reads it with this one reader: validators, auditors and gateways. What comes out has been
+//! checked against the limits and against itself; that it is the committed one is for the caller to check, by its digest.
 //! Devices and anchors repeat across an epoch, so they are tables and a batch names them by index; what is left of a
 //! batch of 64 readings is about 90 bytes, of which 64 are the signature.
 
-use cairn_primitives::{
-    Anchor, BATCH_ROWS_MAX, DeviceId, Digest, Epoch, KeyType, Position, SchemaId, Sector, Seq,
-    Signature, Stream, TimeMs,
-};
 use minicbor::{Decoder, Encoder, data::Type};
 
-use super::{BATCHES_MAX, OpenError, READINGS_MAX};
+use crate::{
+    Anchor, BATCH_ROWS_MAX, Batch, DeviceId, Digest, Envelope, Epoch, KeyType, Position, Rows,
+    SchemaId, Sector, Seq, Signature, Stream, TimeMs,
+};
+
+/// Most batches in one commitment.
+pub const COMMITMENT_BATCHES_MAX: usize = 1 << 20;
+/// Most readings in one commitment.
+pub const COMMITMENT_READINGS_MAX: u64 = 1 << 24;
 
 const VERSION: u64 = 1;
 
 /// A batch without its rows.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Header {
+pub struct SidecarBatch {
+    /// Number of its device in the sidecar's list.
     pub device: u32,
+    /// The series within the device.
     pub stream: Stream,
+    /// Sequence number of the first row.
     pub first_seq: Seq,
+    /// Network time that the rows' offsets count from.
     pub base_time: TimeMs,
+    /// Number of its anchor in the sidecar's list.
     pub anchor: u32,
+    /// Where it was measured.
     pub position: Option<Position>,
+    /// What its values mean.
     pub schema: SchemaId,
+    /// Number of its rows, 1 to `BATCH_ROWS_MAX`.
     pub rows: u32,
+    /// The kind of key that signed.
     pub key_type: KeyType,
+    /// The signature.
     pub signature: Signature,
 }
 
 /// The whole sidecar.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Sidecar {
+pub struct Sidecar {
+    /// The epoch it says it is of.
     pub epoch: Epoch,
+    /// The sector it says it is of.
     pub sector: Sector,
+    /// SHA-256 of the readings file.
     pub readings: Digest,
+    /// Length of the readings file, in bytes.
     pub readings_bytes: u64,
     /// The schemas whose fields are the columns of the readings file, in this order.
     pub schemas: Vec<SchemaId>,
+    /// The devices that batches name by number.
     pub devices: Vec<DeviceId>,
+    /// The anchors that batches name by number.
     pub anchors: Vec<Anchor>,
-    pub batches: Vec<Header>,
+    /// The batches, in sealed order.
+    pub batches: Vec<SidecarBatch>,
+}
+
+/// Why bytes are no sidecar.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SidecarError {
+    /// A later version of the format.
+    #[error("sidecar version {0} is unknown")]
+    UnknownVersion(u64),
+    /// Beyond a limit.
+    #[error("sidecar: {value} {what} are more than the {limit} allowed")]
+    TooLarge {
+        /// What there is too much of.
+        what: &'static str,
+        /// How much it says.
+        value: u64,
+        /// The limit.
+        limit: u64,
+    },
+    /// Not the expected structure, or it contradicts itself.
+    #[error("sidecar: {0}")]
+    Malformed(&'static str),
 }
 
 impl Sidecar {
     /// The bytes of the file.
+    ///
+    /// # Panics
+    /// Never: writing to a vector cannot fail.
+    #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(256 + self.devices.len() * 17 + self.batches.len() * 100);
         self.encode(&mut Encoder::new(&mut out)).expect("a vector takes every byte");
@@ -78,27 +126,30 @@ impl Sidecar {
     /// Parses a sidecar.
     ///
     /// The number of entries is bounded by the file's own length (each takes at least one byte) and by the limits.
-    pub fn decode(bytes: &[u8]) -> Result<Self, OpenError> {
+    ///
+    /// # Errors
+    /// See `SidecarError`; never panics, whatever the bytes.
+    pub fn decode(bytes: &[u8]) -> Result<Self, SidecarError> {
         let mut d = Decoder::new(bytes);
         expect_array(&mut d, 9)?;
         match d.u64()? {
             VERSION => {}
-            other => return Err(OpenError::UnknownVersion(other)),
+            other => return Err(SidecarError::UnknownVersion(other)),
         }
         let epoch = Epoch(d.u64()?);
         let sector = d.u8()?;
-        let sector = Sector::from_u8(sector).ok_or(OpenError::Sidecar("unknown sector"))?;
+        let sector = Sector::from_u8(sector).ok_or(SidecarError::Malformed("unknown sector"))?;
         let readings = Digest(fixed(d.bytes()?)?);
         let readings_bytes = d.u64()?;
         let schemas = list(&mut d, usize::from(u16::MAX), |d| Ok(SchemaId(d.u16()?)))?;
-        let devices = list(&mut d, BATCHES_MAX, |d| Ok(DeviceId(fixed(d.bytes()?)?)))?;
-        let anchors = list(&mut d, BATCHES_MAX, |d| {
+        let devices = list(&mut d, COMMITMENT_BATCHES_MAX, |d| Ok(DeviceId(fixed(d.bytes()?)?)))?;
+        let anchors = list(&mut d, COMMITMENT_BATCHES_MAX, |d| {
             expect_array(d, 2)?;
             Ok(Anchor { epoch: Epoch(d.u64()?), root_prefix: fixed(d.bytes()?)? })
         })?;
-        let batches = list(&mut d, BATCHES_MAX, Header::decode)?;
+        let batches = list(&mut d, COMMITMENT_BATCHES_MAX, SidecarBatch::decode)?;
         if d.position() != bytes.len() {
-            return Err(OpenError::Sidecar("bytes after the end"));
+            return Err(SidecarError::Malformed("bytes after the end"));
         }
         let sidecar =
             Self { epoch, sector, readings, readings_bytes, schemas, devices, anchors, batches };
@@ -107,40 +158,63 @@ impl Sidecar {
     }
 
     /// Number of readings over all batches.
+    #[must_use]
     pub fn rows(&self) -> u64 {
         self.batches.iter().map(|header| u64::from(header.rows)).sum()
     }
 
-    fn check(&self) -> Result<(), OpenError> {
+    /// The envelope that the device signed, rebuilt from batch number `index` and its rows; `None` when there is no such
+    /// batch. That the rows are as many as announced is for the caller to check.
+    #[must_use]
+    pub fn envelope(&self, index: usize, rows: Rows) -> Option<Envelope> {
+        let header = self.batches.get(index)?;
+        let batch = Batch {
+            device: *self.devices.get(header.device as usize)?,
+            stream: header.stream,
+            first_seq: header.first_seq,
+            base_time: header.base_time,
+            anchor: *self.anchors.get(header.anchor as usize)?,
+            position: header.position,
+            schema: header.schema,
+            rows,
+        };
+        Some(Envelope::assemble(batch, header.key_type, header.signature))
+    }
+
+    fn check(&self) -> Result<(), SidecarError> {
         let mut rows = 0_u64;
         for header in &self.batches {
             if header.device as usize >= self.devices.len() {
-                return Err(OpenError::Sidecar("a batch names a device that is not listed"));
+                return Err(SidecarError::Malformed("a batch names a device that is not listed"));
             }
             if header.anchor as usize >= self.anchors.len() {
-                return Err(OpenError::Sidecar("a batch names an anchor that is not listed"));
+                return Err(SidecarError::Malformed("a batch names an anchor that is not listed"));
             }
             if !self.schemas.contains(&header.schema) {
-                return Err(OpenError::Sidecar("a batch names a schema that is not listed"));
+                return Err(SidecarError::Malformed("a batch names a schema that is not listed"));
             }
             if header.rows == 0 || header.rows as usize > BATCH_ROWS_MAX {
-                return Err(OpenError::Sidecar("a batch has no rows or too many"));
+                return Err(SidecarError::Malformed("a batch has no rows or too many"));
             }
             let in_range = header.first_seq.0.checked_add(u64::from(header.rows)).is_some()
                 && header.base_time.0.checked_add(u64::from(u32::MAX)).is_some();
             if !in_range {
-                return Err(OpenError::Sidecar("sequence or time beyond 64 bits"));
+                return Err(SidecarError::Malformed("sequence or time beyond 64 bits"));
             }
             rows += u64::from(header.rows);
         }
-        if rows > READINGS_MAX {
-            return Err(OpenError::TooLarge { what: "readings", value: rows, limit: READINGS_MAX });
+        if rows > COMMITMENT_READINGS_MAX {
+            return Err(SidecarError::TooLarge {
+                what: "readings",
+                value: rows,
+                limit: COMMITMENT_READINGS_MAX,
+            });
         }
         Ok(())
     }
 }
 
-impl Header {
+impl SidecarBatch {
     fn encode<W: minicbor::encode::Write>(
         &self,
         e: &mut Encoder<W>,
@@ -159,7 +233,7 @@ impl Header {
         Ok(())
     }
 
-    fn decode(d: &mut Decoder<'_>) -> Result<Self, OpenError> {
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, SidecarError> {
         expect_array(d, 10)?;
         let device = d.u32()?;
         let stream = Stream(d.u16()?);
@@ -176,7 +250,7 @@ impl Header {
         let schema = SchemaId(d.u16()?);
         let rows = d.u32()?;
         let key_type =
-            KeyType::from_u8(d.u8()?).map_err(|_| OpenError::Sidecar("unknown key type"))?;
+            KeyType::from_u8(d.u8()?).map_err(|_| SidecarError::Malformed("unknown key type"))?;
         let signature = Signature(fixed(d.bytes()?)?);
         Ok(Self {
             device,
@@ -193,24 +267,20 @@ impl Header {
     }
 }
 
-impl From<minicbor::decode::Error> for OpenError {
+impl From<minicbor::decode::Error> for SidecarError {
     fn from(_: minicbor::decode::Error) -> Self {
-        Self::Sidecar("not the expected CBOR")
+        Self::Malformed("not the expected CBOR")
     }
 }
 
 fn list<T>(
     d: &mut Decoder<'_>,
     limit: usize,
-    mut item: impl FnMut(&mut Decoder<'_>) -> Result<T, OpenError>,
-) -> Result<Vec<T>, OpenError> {
-    let count = d.array()?.ok_or(OpenError::Sidecar("an array of unknown length"))?;
+    mut item: impl FnMut(&mut Decoder<'_>) -> Result<T, SidecarError>,
+) -> Result<Vec<T>, SidecarError> {
+    let count = d.array()?.ok_or(SidecarError::Malformed("an array of unknown length"))?;
     if count > limit as u64 {
-        return Err(OpenError::TooLarge {
-            what: "sidecar entries",
-            value: count,
-            limit: limit as u64,
-        });
+        return Err(SidecarError::TooLarge { what: "entries", value: count, limit: limit as u64 });
     }
     // No capacity from the file's word: the vector grows with what is really there.
     let mut items = Vec::new();
@@ -220,13 +290,13 @@ fn list<T>(
     Ok(items)
 }
 
-fn expect_array(d: &mut Decoder<'_>, len: u64) -> Result<(), OpenError> {
+fn expect_array(d: &mut Decoder<'_>, len: u64) -> Result<(), SidecarError> {
     match d.array()? {
         Some(n) if n == len => Ok(()),
-        _ => Err(OpenError::Sidecar("an array has another length")),
+        _ => Err(SidecarError::Malformed("an array has another length")),
     }
 }
 
-fn fixed<const N: usize>(bytes: &[u8]) -> Result<[u8; N], OpenError> {
-    bytes.try_into().map_err(|_| OpenError::Sidecar("a byte string has another length"))
+fn fixed<const N: usize>(bytes: &[u8]) -> Result<[u8; N], SidecarError> {
+    bytes.try_into().map_err(|_| SidecarError::Malformed("a byte string has another length"))
 }

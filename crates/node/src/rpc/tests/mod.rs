@@ -15,6 +15,12 @@ use serde_json::{Value, json};
 use super::*;
 use crate::chain::{CHAIN_ID, TestChain, stones};
 
+mod abuse;
+mod simulate;
+mod socket;
+mod subscriptions;
+mod traces;
+
 /// Returns 42, whatever it is asked.
 const INIT_CODE: &str = "0x67602a5f5260205ff35f5260086018f3";
 
@@ -500,7 +506,7 @@ async fn the_server_bounds_requests_and_answers_batches_and_browsers() {
 async fn a_heavy_request_that_takes_too_long_is_given_up() {
     let chain = TestChain::new();
     let config =
-        RpcConfig { calls_max: 1, deadline: Duration::from_millis(20), ..TestChain::config() };
+        RpcConfig { reads_max: 1, deadline: Duration::from_millis(20), ..TestChain::config() };
     let rpc = Rpc::new(chain.parts(), config);
     let (release, held) = std::sync::mpsc::channel::<()>();
     let slow = {

@@ -1,0 +1,84 @@
+//! `cairn validator run`: consensus, verifier, archive and JSON-RPC of one validator, until a signal.
+
+use cairn_kit::Shutdown;
+use cairn_node::validator::{Network, NodeConfig, NodeKeys, ValidatorNode};
+use cairn_primitives::GenesisValidator;
+use eyre::{Result, WrapErr as _, bail, eyre};
+use serde_json::json;
+
+use crate::{
+    cli::RunArgs,
+    host::{Life, Role, Settings, event, read_network, start_clock},
+    output::Output,
+    session::SECTOR,
+};
+
+/// Runs the validator in `--dir`.
+pub async fn run(args: &RunArgs) -> Result<()> {
+    let settings = Settings::open(&args.dir, Role::Validator)?;
+    let network = read_network(&args.dir, args.genesis.as_ref(), settings.genesis_hash)?;
+    let keys = NodeKeys::load(&args.dir)
+        .wrap_err("the keys of this validator: `cairn validator init` makes them")?;
+    let seat = seat(&network, &keys)?;
+    let p2p = settings.p2p.as_ref().ok_or_else(|| eyre!("[p2p] is missing"))?;
+    let config = NodeConfig {
+        folder: settings.data(&args.dir),
+        rpc: settings.rpc(),
+        http: settings.http.listen,
+        http_url: settings.http.public_url.clone(),
+        p2p: p2p.listen,
+        dialable: p2p.dialable.0.clone(),
+        bootstrap: p2p.bootstrap.iter().map(|peer| (peer.0.key, peer.0.at.clone())).collect(),
+        reach: p2p.reach.into(),
+        state_window: settings.data.state_window_blocks,
+    };
+
+    let life = Life { output: Output { json: args.json } };
+    let shutdown = Shutdown::new();
+    let Some(clock) = start_clock(&network.genesis, &life, &shutdown).await else { return Ok(()) };
+    let mut node = ValidatorNode::start(config, &network, &keys, clock, shutdown.clone()).await?;
+    let mut peers = settings.archive.peers.clone();
+    let ingests = network.genesis.ingests.iter().map(|ingest| ingest.url.clone());
+    peers.extend(ingests.filter(|url| !url.is_empty()));
+    node.verify(&network, SECTOR, keys.operator.clone(), peers)?;
+
+    let endpoints = node.endpoints();
+    let effective = settings.shown()?;
+    let value = json!({
+        "role": "validator", "name": seat.name, "operator": seat.operator.to_string(), "genesis": network.hash.to_string(),
+        "rpc": endpoints.rpc_url(), "http": endpoints.http_url(), "p2p": endpoints.p2p.to_string(), "settings": effective,
+    });
+    event(life.output, "ready", value, || {
+        format!(
+            "validator {} of \"{}\" (genesis {})\n\n{effective}\nJSON-RPC {}, archive {}, peers {}\n",
+            seat.name,
+            network.genesis.name,
+            network.hash,
+            endpoints.rpc_url(),
+            endpoints.http_url(),
+            endpoints.p2p
+        )
+    });
+    life.run(node.run(), shutdown).await
+}
+
+/// The seat of these keys in genesis.
+fn seat(network: &Network, keys: &NodeKeys) -> Result<GenesisValidator> {
+    let (key, operator) = (keys.consensus_key(), keys.operator.address());
+    let seats = &network.genesis.validators;
+    let Some(seat) = seats.iter().find(|seat| seat.consensus_key == key) else {
+        bail!(
+            "the consensus key {key} is none of the {} validators of genesis {}: run with the genesis that lists it, or \
+             as a node without a vote (`cairn node run`)",
+            seats.len(),
+            network.hash
+        );
+    };
+    if seat.operator != operator {
+        bail!(
+            "genesis gives the seat of {key} to the operator {}, and keys/operator.json is {operator}: put the operator's key there",
+            seat.operator
+        );
+    }
+    Ok(seat.clone())
+}

@@ -1,0 +1,340 @@
+//! A network on real separate hosts: four validators, an ingest and a follower, each a process with an address of its own.
+//!
+//! Transactions, discovery, a killed and restarted validator, a partition and its end, evidence over the network. The test
+//! waits for blocks and files, never for time, and is over in a minute and a half.
+
+mod lab;
+mod node;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::{Instant, SystemTime, UNIX_EPOCH},
+};
+
+use alloy_primitives::{Address, B256};
+use cairn_agent::{
+    Device, DeviceConfig, LedgerAnchors, Spool,
+    deliver::{Courier, HttpCourier},
+    sensing::StationLog,
+};
+use cairn_client::{BlockTag, Call, LedgerRead as _, NewDevice, Reads as _, Sender, Wallet};
+use cairn_kit::{NetworkClock, Shutdown, Tasks};
+use cairn_primitives::{Genesis, STONE, SecretKey, Sector, Stones, Stream};
+use lab::{Lab, Place, enter};
+use node::{CAIRN, Node, Plan, json, read};
+use serde_json::Value;
+
+const INGEST: u8 = 5;
+const FOLLOWER: u8 = 6;
+const PAYEE: Address = Address::repeat_byte(0xee);
+/// An hour of network time in ten seconds.
+const TIME_SCALE: u64 = 360;
+
+/// The founder of the test's network.
+fn founder() -> Wallet {
+    Wallet::from_secret(&[7; 32]).expect("a key")
+}
+
+/// A network that is founded, and how each of its nodes is started.
+struct Net {
+    genesis: PathBuf,
+    plans: Vec<Plan>,
+}
+
+fn settings(host: u8) -> Vec<(&'static str, String)> {
+    let at = Lab::address(host);
+    vec![
+        ("CAIRN__RPC__LISTEN", format!("{at}:8545")),
+        ("CAIRN__HTTP__LISTEN", format!("{at}:8602")),
+        ("CAIRN__HTTP__PUBLIC_URL", format!("http://{at}:8602")),
+        ("CAIRN__LOG__FILTER", "warn".to_owned()),
+    ]
+}
+
+/// Founds a network as its people would: each makes keys, the founder makes genesis from what they send.
+fn found(root: &Path) -> Net {
+    let (mut stanzas, mut keys, mut plans) = (String::new(), Vec::new(), Vec::new());
+    for host in 1..=4_u8 {
+        let dir = root.join(format!("v{host}"));
+        let name = format!("validator-{host}");
+        let made =
+            json(&["validator", "init", "--dir", dir.to_str().unwrap(), "--name", &name, "--json"]);
+        stanzas += made["stanza"].as_str().expect("a stanza");
+        keys.push(made["consensus_key"].as_str().expect("a key").to_owned());
+        plans.push(Plan { host, role: "validator", dir, settings: settings(host) });
+    }
+    for plan in &mut plans {
+        let at = Lab::address(plan.host);
+        // They know the first only; where the others are they find out.
+        let first = if plan.host == 1 {
+            "[]".to_owned()
+        } else {
+            format!("[\"{}@{}:8601\"]", keys[0], Lab::address(1))
+        };
+        plan.settings.extend([
+            ("CAIRN__P2P__LISTEN", format!("{at}:8601")),
+            ("CAIRN__P2P__DIALABLE", format!("{at}:8601")),
+            ("CAIRN__P2P__REACH", "private".to_owned()),
+            ("CAIRN__P2P__BOOTSTRAP", first),
+        ]);
+    }
+    let upstream: Vec<String> =
+        (1..=4).map(|host| format!("\"http://{}:8545\"", Lab::address(host))).collect();
+    let upstream = format!("[{}]", upstream.join(","));
+    for (host, role) in [(INGEST, "ingest"), (FOLLOWER, "rpc")] {
+        let dir = root.join(role);
+        let url = format!("http://{}:8600", Lab::address(host));
+        let made = json(&[
+            "node",
+            "init",
+            "--dir",
+            dir.to_str().unwrap(),
+            "--role",
+            role,
+            "--url",
+            &url,
+            "--json",
+        ]);
+        let mut settings = settings(host);
+        settings.push(("CAIRN__FOLLOW__UPSTREAM", upstream.clone()));
+        if role == "ingest" {
+            stanzas += made["stanza"].as_str().expect("a stanza");
+            settings.push(("CAIRN__INGEST__HTTP", format!("{}:8600", Lab::address(host))));
+            settings.push(("CAIRN__INGEST__MQTT", format!("{}:1883", Lab::address(host))));
+        }
+        plans.push(Plan { host, role: "node", dir, settings });
+    }
+
+    let example = json(&["genesis", "example", "--json"]);
+    let example = example["toml"].as_str().expect("TOML");
+    let (head, _) = example.split_once("[[validators]]").expect("a section");
+    let head = head
+        .replace("2027-01-01T00:00:00Z", "now")
+        .replace("time_scale = 1\n", &format!("time_scale = {TIME_SCALE}\n"))
+        .replace("block_idle_ms = 1000", "block_idle_ms = 400")
+        .replace("block_busy_ms = 250", "block_busy_ms = 100");
+    let founder = format!(
+        "[[accounts]]\nname = \"founder\"\naddress = \"{}\"\nstones = \"rest\"\n",
+        founder().address()
+    );
+    let file = root.join("network.toml");
+    fs::write(&file, format!("{head}{stanzas}{founder}")).expect("a file");
+    let out = root.join("genesis");
+    let made = json(&[
+        "genesis",
+        "new",
+        "--from",
+        file.to_str().unwrap(),
+        "--out",
+        out.to_str().unwrap(),
+        "--json",
+    ]);
+    let genesis = out.join("genesis.toml");
+    let hash = json(&["genesis", "hash", genesis.to_str().unwrap(), "--json"]);
+    assert_eq!(made["hash"], hash["hash"]);
+    Net { genesis, plans }
+}
+
+/// Pays a stone to `PAYEE` through `at`, and waits until every node of `all` has that block.
+async fn pay(at: &Node, all: &[&Node], paid: u128) {
+    let sent = Sender::new(at.client.clone(), founder())
+        .send_and_wait(&Call::transfer(PAYEE, Stones(STONE)))
+        .await
+        .expect("paid");
+    for node in all {
+        node.reaches(sent.block).await;
+        let balance = node.client.balance(PAYEE, BlockTag::Number(sent.block)).await;
+        assert_eq!(balance.expect("a balance"), Stones(paid * STONE), "on host {}", node.host());
+    }
+}
+
+/// What `cairn validator status` says of a node, which must be well.
+fn status(node: &Node) -> Option<Value> {
+    let rpc = format!("http://{}:8545", Lab::address(node.host()));
+    let arguments = ["validator", "status", "--rpc", &rpc, "--json"];
+    let output = std::process::Command::new(CAIRN).args(arguments).output().expect("it runs");
+    output.status.success().then(|| read(&arguments, &output))
+}
+
+fn peers(status: Option<&Value>) -> usize {
+    status.and_then(|status| status["seat"]["peers"].as_array()).map_or(0, Vec::len)
+}
+
+/// A weather station on no host in particular, which delivers to the ingest.
+async fn start_device(node: &Node, genesis: &Genesis, text: &str, root: &Path, tasks: &mut Tasks) {
+    let hash = Genesis::hash_of_text(text);
+    let mut log = "station,owner,lat,lon,elevation_m,time_utc,temperature_c,humidity_pct,wind_speed_ms,wind_dir_deg,pressure_hpa,rain_mm\n".to_owned();
+    for hour in 0..30_i64 {
+        let at = i64::try_from(genesis.start_ms / 1_000).expect("now") + hour * 3_600 + 600;
+        let at = time::OffsetDateTime::from_unix_timestamp(at).expect("a time");
+        let at = at.format(&time::format_description::well_known::Rfc3339).expect("text");
+        log += &format!("S,S,40.60,-73.80,5,{at},{}.5,60,3.1,270,1012.1,\n", 10 + hour % 5);
+    }
+    let log = StationLog::read(log.as_bytes()).expect("a log");
+    assert_eq!(log.errors, [], "every row counts");
+    let station = &log.stations[0];
+    let key = SecretKey::ed25519([9; 32]);
+    let bond = node.client.bond_required(Sector::Sensing).await.expect("a bond");
+    let device = NewDevice { key: &key, sector: Sector::Sensing, position: station.position, bond };
+    let sender = Sender::new(node.client.clone(), founder());
+    let id = sender.register_device(&device).await.expect("registered");
+    let record = node.client.device(id, BlockTag::Latest).await.expect("a device").record;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("now").as_millis();
+    let passed = u64::try_from(now).expect("now") - genesis.start_ms;
+    let clock = NetworkClock::running(genesis.start_ms + passed * TIME_SCALE, TIME_SCALE);
+    let config = DeviceConfig {
+        key,
+        stream: Stream(0),
+        station: station.name.clone(),
+        owner: station.owner.clone(),
+        position: station.position,
+        schedule: genesis.schedule(),
+        chain_id: genesis.chain_id,
+        ingests: genesis.ingests.iter().map(|ingest| ingest.receipt_key.0).collect(),
+        serves_from: record.registered,
+    };
+    let spool = Spool::open(&root.join("spool.redb"), id).expect("a spool");
+    let courier = HttpCourier::new(&genesis.ingests[0].url).expect("a courier");
+    let anchors = LedgerAnchors::new(node.client.clone(), Sector::Sensing, hash);
+    let (device, _) = Device::new(config, station, clock, anchors, Courier::Http(courier), spool)
+        .expect("a device");
+    tasks.spawn("device", |stop| device.run(stop));
+}
+
+/// The first final epoch with the device's evidence in it, the same file on every node.
+async fn evidence_is_everywhere(nodes: &[&Node]) {
+    let found = |epoch: u64| async move {
+        let file = nodes[0].get(&format!("epochs/{epoch}/verdicts.jsonl")).await?;
+        (!file.is_empty()).then_some(file)
+    };
+    let epoch = std::cell::Cell::new(None);
+    let looked = || async {
+        let next = nodes[0].client.next_epoch(Sector::Sensing, BlockTag::Latest).await;
+        for at in 0..next.map_or(0, |next| next.0) {
+            if found(at).await.is_some() {
+                epoch.set(Some(at));
+            }
+        }
+        epoch.get().is_some()
+    };
+    nodes[0].until("a final epoch with evidence", looked).await;
+    let epoch = epoch.get().expect("it was found");
+    for file in ["result.json", "verdicts.jsonl", "rewards.jsonl"] {
+        let path = format!("epochs/{epoch}/{file}");
+        let first = nodes[0].get(&path).await.expect("the file");
+        for node in &nodes[1..] {
+            let (path, first) = (&path, &first);
+            let same = || async move { node.get(path).await.as_ref() == Some(first) };
+            node.until(&format!("{path} as on host 1"), same).await;
+        }
+    }
+    println!("epoch {epoch} has its evidence on {} hosts", nodes.len());
+}
+
+#[test]
+fn a_network_on_separate_hosts() {
+    match enter("a_network_on_separate_hosts") {
+        Place::Inside => {}
+        Place::Passed => return,
+        Place::Impossible(reason) => {
+            println!("skipped: no network namespaces here ({reason})");
+            return;
+        }
+    }
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    runtime.expect("a runtime").block_on(scenario());
+}
+
+async fn scenario() {
+    let begin = Instant::now();
+    let told = |what: &str| println!("{:>6.1} s  {what}", begin.elapsed().as_secs_f64());
+    let root = tempfile::tempdir().expect("a folder");
+    let lab = Lab::new(6);
+    for host in 1..=4 {
+        if let Err(reason) = lab.delay(host, 20) {
+            println!("without delays: {reason}");
+            break;
+        }
+    }
+    let net = found(root.path());
+    let text = fs::read_to_string(&net.genesis).expect("genesis");
+    let genesis: Genesis = toml::from_str(&text).expect("genesis");
+    let mut nodes: Vec<Node> =
+        net.plans.iter().map(|plan| plan.start(&lab, &net.genesis)).collect();
+    told("all six run");
+
+    let all: Vec<&Node> = nodes.iter().collect();
+    pay(all[0], &all, 1).await;
+    told("paid on host 1, read on six");
+    pay(all[5], &all, 2).await;
+    told("paid through the follower, read on six");
+    for node in &all[..4] {
+        node.until("three peers found through one", || async { peers(status(node).as_ref()) == 3 })
+            .await;
+    }
+    told("everyone is connected to everyone");
+    let shutdown = Shutdown::new();
+    let mut tasks = Tasks::new(shutdown.clone());
+    start_device(all[0], &genesis, &text, root.path(), &mut tasks).await;
+    let device = tokio::spawn(tasks.run());
+
+    let plan = nodes.remove(3).kill();
+    let rest: Vec<&Node> = nodes.iter().collect();
+    pay(rest[1], &rest, 3).await;
+    told("host 4 was killed, the others go on");
+    nodes.insert(3, plan.start(&lab, &net.genesis));
+    let all: Vec<&Node> = nodes.iter().collect();
+    let head = all[0].client.block_number().await.expect("a height");
+    all[3].reaches(head + 1).await;
+    told("host 4 is back and level");
+
+    evidence_is_everywhere(&all[..4]).await;
+    evidence_is_everywhere(&[all[0], all[FOLLOWER as usize - 1]]).await;
+    told("evidence went from the ingest to everybody");
+    let seen = status(all[0]).expect("a well validator");
+    let duties = &seen["duties"];
+    assert!(duties["voted"].as_u64() > Some(0) && duties["attested"].as_u64() > Some(0), "{seen}");
+    assert!(seen["seat"]["proposed"].as_u64() > Some(0), "{seen}");
+
+    lab.part(&[1, 2], &[3, 4]);
+    // What was already under way may become final on one side; then both stand still.
+    for node in &all[..4] {
+        while node.next_block().await {}
+    }
+    let stood: Vec<u64> = heights(&all[..4]).await;
+    told(&format!("parted: both halves stand still at {stood:?}"));
+    lab.heal(&[1, 2], &[3, 4]);
+    let top = stood.iter().max().expect("four") + 3;
+    for node in &all {
+        node.reaches(top).await;
+    }
+    told("healed: blocks come again on all six");
+    pay(all[2], &all, 4).await;
+
+    let common = *heights(&all).await.iter().min().expect("six");
+    for height in 0..=common {
+        let mut hashes = Vec::<B256>::new();
+        for node in &all {
+            let head = node.client.head(BlockTag::Number(height)).await.expect("an answer");
+            hashes.push(head.expect("a block").hash);
+        }
+        assert!(hashes.windows(2).all(|pair| pair[0] == pair[1]), "a fork at {height}: {hashes:?}");
+    }
+    told(&format!("one chain of {common} blocks on six hosts"));
+    shutdown.request();
+    device.await.expect("it ends").expect("the device ends well");
+    for node in nodes {
+        node.stop();
+    }
+    told("all stopped");
+}
+
+async fn heights(nodes: &[&Node]) -> Vec<u64> {
+    let mut heights = Vec::new();
+    for node in nodes {
+        heights.push(node.client.block_number().await.expect("a height"));
+    }
+    heights
+}

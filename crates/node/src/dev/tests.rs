@@ -1,0 +1,178 @@
+//! A development chain over its own JSON-RPC: blocks at once, time travel, states that come back.
+
+use std::sync::Arc;
+
+use alloy_primitives::{Address, U256};
+use cairn_client::DevKeys;
+use cairn_kit::Shutdown;
+use cairn_primitives::{Genesis, STONE};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::{DevNode, wallets};
+use crate::{chain::genesis, rpc::RpcConfig, validator::Network};
+
+struct Running {
+    client: reqwest::Client,
+    url: String,
+    accounts: Vec<Address>,
+    stop: Shutdown,
+    served: tokio::task::JoinHandle<()>,
+    _folder: TempDir,
+}
+
+impl Running {
+    async fn start() -> Self {
+        let folder = TempDir::new().unwrap();
+        let wallets: Vec<_> = wallets().into_iter().map(|(_, wallet)| wallet).collect();
+        let accounts: Vec<_> = wallets.iter().map(cairn_client::Wallet::address).collect();
+        let mut genesis = genesis(&DevKeys::new("dev tests"));
+        // Everything that alice had is the first account's.
+        genesis.accounts[0].address = accounts[0];
+        let network = Network {
+            genesis: Arc::new(genesis),
+            text: "dev".into(),
+            hash: Genesis::hash_of_text("dev"),
+        };
+        let config = RpcConfig::at(([127, 0, 0, 1], 0).into());
+        let node = DevNode::start(folder.path().into(), &network, wallets, config).await.unwrap();
+        let (client, url) = (reqwest::Client::new(), node.rpc_url());
+        let stop = Shutdown::new();
+        let served = tokio::spawn(node.run(stop.clone()));
+        Self { client, url, accounts, stop, served, _folder: folder }
+    }
+
+    /// The result, or the message of the error.
+    async fn ask(&self, method: &str, params: Value) -> Result<Value, String> {
+        let request = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
+        let answer = self.client.post(&self.url).json(&request).send().await.unwrap();
+        let mut answer: Value = answer.json().await.unwrap();
+        match answer["error"]["message"].as_str() {
+            Some(message) => Err(message.to_owned()),
+            None => Ok(answer["result"].take()),
+        }
+    }
+
+    async fn get(&self, method: &str, params: Value) -> Value {
+        self.ask(method, params).await.unwrap_or_else(|error| panic!("{method}: {error}"))
+    }
+
+    async fn number(&self, method: &str, params: Value) -> u64 {
+        let text = self.get(method, params).await;
+        u64::from_str_radix(text.as_str().unwrap().trim_start_matches("0x"), 16).unwrap()
+    }
+
+    async fn balance(&self, account: Address) -> U256 {
+        self.get("eth_getBalance", json!([account, "latest"]))
+            .await
+            .as_str()
+            .unwrap()
+            .parse()
+            .unwrap()
+    }
+
+    async fn head_seconds(&self) -> u64 {
+        let block = self.get("eth_getBlockByNumber", json!(["latest", false])).await;
+        u64::from_str_radix(&block["timestamp"].as_str().unwrap()[2..], 16).unwrap()
+    }
+
+    async fn end(self) {
+        self.stop.request();
+        self.served.await.unwrap();
+    }
+}
+
+fn transfer(from: Address, to: Address, stones: u64) -> Value {
+    json!([{ "from": from, "to": to, "value": U256::from(stones) * U256::from(STONE) }])
+}
+
+#[tokio::test]
+async fn a_block_follows_each_transaction_and_a_snapshot_brings_the_state_back() {
+    let chain = Running::start().await;
+    let (from, to) = (chain.accounts[0], Address::repeat_byte(0x77));
+    let id = chain.get("evm_snapshot", json!([])).await;
+    let hash = chain.get("eth_sendTransaction", transfer(from, to, 3)).await;
+    let receipt = chain.get("eth_getTransactionReceipt", json!([hash])).await;
+    assert_eq!((&receipt["status"], &receipt["blockNumber"]), (&json!("0x1"), &json!("0x1")));
+    assert_eq!(chain.balance(to).await, U256::from(3 * STONE));
+
+    assert_eq!(chain.get("evm_revert", json!([id])).await, json!(true));
+    assert_eq!(chain.number("eth_blockNumber", json!([])).await, 0);
+    assert_eq!(chain.balance(to).await, U256::ZERO);
+    assert_eq!(chain.get("eth_getTransactionByHash", json!([hash])).await, Value::Null);
+    assert_eq!(chain.get("evm_revert", json!([id])).await, json!(false), "a state comes back once");
+    // The nonce came back too: the same transaction has the same hash.
+    assert_eq!(chain.number("eth_getTransactionCount", json!([from, "latest"])).await, 0);
+    chain.get("eth_sendTransaction", transfer(from, to, 1)).await;
+    assert_eq!(chain.balance(to).await, U256::from(STONE));
+    chain.end().await;
+}
+
+#[tokio::test]
+async fn time_goes_where_it_is_sent_and_never_back() {
+    let chain = Running::start().await;
+    chain.get("evm_mine", json!([])).await;
+    let begun = chain.head_seconds().await;
+    chain.get("evm_increaseTime", json!([86_400])).await;
+    chain.get("evm_mine", json!([])).await;
+    let later = chain.head_seconds().await;
+    assert!((86_400..86_500).contains(&(later - begun)), "{begun} {later}");
+    chain.get("evm_setNextBlockTimestamp", json!([later + 1_000])).await;
+    chain.get("evm_mine", json!([])).await;
+    assert_eq!(chain.head_seconds().await, later + 1_000);
+    let refused = chain.ask("evm_setNextBlockTimestamp", json!([later])).await.unwrap_err();
+    assert!(refused.contains("above the last block's"), "{refused}");
+
+    let before = chain.number("eth_blockNumber", json!([])).await;
+    chain.get("hardhat_mine", json!(["0x5", "0x3c"])).await;
+    assert_eq!(chain.number("eth_blockNumber", json!([])).await, before + 5);
+    assert!(chain.head_seconds().await >= later + 1_000 + 4 * 60);
+    chain.end().await;
+}
+
+#[tokio::test]
+async fn blocks_wait_when_they_are_told_to() {
+    let chain = Running::start().await;
+    let (from, to) = (chain.accounts[0], Address::repeat_byte(0x78));
+    chain.get("evm_setAutomine", json!([false])).await;
+    for stones in 1..=3 {
+        chain.get("eth_sendTransaction", transfer(from, to, stones)).await;
+    }
+    assert_eq!(chain.number("eth_blockNumber", json!([])).await, 0);
+    chain.get("evm_mine", json!([])).await;
+    let block = chain.get("eth_getBlockByNumber", json!(["latest", false])).await;
+    assert_eq!(block["transactions"].as_array().unwrap().len(), 3);
+    assert_eq!(chain.balance(to).await, U256::from(6 * STONE));
+    chain.end().await;
+}
+
+#[tokio::test]
+async fn accounts_are_changed_and_impersonated() {
+    let chain = Running::start().await;
+    let whale = Address::repeat_byte(0x99);
+    let refused = chain.ask("eth_sendTransaction", transfer(whale, whale, 0)).await.unwrap_err();
+    assert!(refused.contains("hardhat_impersonateAccount"), "{refused}");
+    let balance = U256::from(10 * STONE);
+    chain.get("hardhat_setBalance", json!([whale, balance])).await;
+    chain.get("hardhat_setNonce", json!([whale, "0x7"])).await;
+    chain.get("hardhat_impersonateAccount", json!([whale])).await;
+    let to = Address::repeat_byte(0x79);
+    let hash = chain.get("eth_sendTransaction", transfer(whale, to, 4)).await;
+    let sent = chain.get("eth_getTransactionByHash", json!([hash])).await;
+    assert_eq!((&sent["from"], &sent["nonce"]), (&json!(whale), &json!("0x7")));
+    assert_eq!(chain.balance(to).await, U256::from(4 * STONE));
+    chain.get("hardhat_stopImpersonatingAccount", json!([whale])).await;
+    chain.ask("eth_sendTransaction", transfer(whale, to, 1)).await.unwrap_err();
+
+    // `PUSH1 42, PUSH0, MSTORE, PUSH1 32, PUSH0, RETURN`, and a slot.
+    chain.get("hardhat_setCode", json!([to, "0x602a5f5260205ff3"])).await;
+    let answer = chain.get("eth_call", json!([{ "to": to }, "latest"])).await;
+    assert_eq!(answer.as_str().unwrap().parse::<U256>().unwrap(), U256::from(42));
+    let value = format!("0x{:064x}", 5);
+    chain.get("hardhat_setStorageAt", json!([to, "0x1", value])).await;
+    assert_eq!(chain.get("eth_getStorageAt", json!([to, "0x1", "latest"])).await, json!(value));
+    chain.get("hardhat_reset", json!([])).await;
+    assert_eq!(chain.get("eth_getCode", json!([to, "latest"])).await, json!("0x"));
+    assert_eq!(chain.balance(whale).await, U256::ZERO);
+    chain.end().await;
+}
