@@ -29,12 +29,15 @@ use crate::{
     finality::{FinalityError, FinalityProof, validator_set},
     genesis::{Beginning, GenesisBlockError, begin},
     ports::{Disk, FinalBlock, Pool},
+    proof::{StateKey, StateProofs, prove},
     tree::{self, SharedTree},
     validator::{NetworkIdentity, STACK_BYTES, STOP_WITHIN, WORKERS},
 };
 
 /// Partition prefix of the state tree.
 const PREFIX: &str = "follower";
+/// Requests for state proofs that may wait.
+const REQUESTS: usize = 64;
 /// Pages of the tree's cache, of 4 KiB: as many as a validator's.
 const CACHE_PAGES: usize = 1_024;
 
@@ -120,11 +123,13 @@ pub enum FollowerError {
 }
 
 type Append = (Vec<FollowedBlock>, oneshot::Sender<Result<u64, FollowError>>);
+type Proofs = (Vec<StateKey>, oneshot::Sender<StateProofs>);
 
 /// A running follower. It stops when it is told to, or when the last handle is dropped.
 #[derive(Clone, Debug)]
 pub struct FollowerHandle {
     appends: mpsc::Sender<Append>,
+    proofs: mpsc::Sender<Proofs>,
     stop: mpsc::Sender<()>,
     ended: watch::Receiver<Option<bool>>,
 }
@@ -138,6 +143,14 @@ impl FollowerHandle {
         let (answer, receiver) = oneshot::channel();
         self.appends.send((run, answer)).await.map_err(|_| FollowError::Stopped)?;
         receiver.await.map_err(|_| FollowError::Stopped)?
+    }
+
+    /// Proofs of what `keys` have in the state tree now, as `ValidatorHandle::state_proofs`; `None` when the follower has
+    /// ended. They wait while a run of blocks is being appended.
+    pub async fn state_proofs(&self, keys: Vec<StateKey>) -> Option<StateProofs> {
+        let (answer, receiver) = oneshot::channel();
+        self.proofs.send((keys, answer)).await.ok()?;
+        receiver.await.ok()
     }
 
     /// Resolves when the follower has ended: `true` when something in it failed.
@@ -169,6 +182,7 @@ pub async fn run_follower(
     let Beginning { writes: genesis_writes, .. } = begin(identity, &*disk)?;
     let follower = Follower { identity: identity.clone(), validators, disk, pool, genesis_writes };
     let (append_sender, appends) = mpsc::channel(1);
+    let (proof_sender, proofs) = mpsc::channel(REQUESTS);
     let (stop_sender, stop) = mpsc::channel(1);
     let (started, wait) = oneshot::channel();
     let (end, ended) = watch::channel(None);
@@ -176,8 +190,8 @@ pub async fn run_follower(
         .name("follower".to_owned())
         .stack_size(STACK_BYTES)
         .spawn(move || {
-            let run =
-                std::panic::AssertUnwindSafe(|| follower.run(storage, appends, stop, started));
+            let mailbox = Mailbox { appends, proofs, stop };
+            let run = std::panic::AssertUnwindSafe(|| follower.run(storage, mailbox, started));
             let failed = match std::panic::catch_unwind(run) {
                 Ok(Ok(())) => false,
                 Ok(Err(error)) => {
@@ -190,7 +204,14 @@ pub async fn run_follower(
         })
         .map_err(FollowerError::Thread)?;
     wait.await.map_err(|_| FollowerError::Failed)?;
-    Ok(FollowerHandle { appends: append_sender, stop: stop_sender, ended })
+    Ok(FollowerHandle { appends: append_sender, proofs: proof_sender, stop: stop_sender, ended })
+}
+
+/// What the thread is asked.
+struct Mailbox {
+    appends: mpsc::Receiver<Append>,
+    proofs: mpsc::Receiver<Proofs>,
+    stop: mpsc::Receiver<()>,
 }
 
 /// What moves into the thread.
@@ -208,8 +229,7 @@ impl Follower {
     fn run(
         self,
         storage: PathBuf,
-        mut appends: mpsc::Receiver<Append>,
-        mut stop: mpsc::Receiver<()>,
+        Mailbox { mut appends, mut proofs, mut stop }: Mailbox,
         started: oneshot::Sender<()>,
     ) -> Result<(), FollowerError> {
         let settings =
@@ -226,6 +246,10 @@ impl Follower {
             loop {
                 let (run, answer) = tokio::select! {
                     _ = stop.recv() => break,
+                    Some((keys, answer)) = proofs.recv() => {
+                        let _ = answer.send(prove(&tree, &keys).await);
+                        continue;
+                    }
                     next = appends.recv() => match next { Some(next) => next, None => break },
                 };
                 let result = match self.prove(&run, &mut context) {

@@ -32,7 +32,7 @@ pub use follower::{FollowError, FollowedBlock, FollowerError, FollowerHandle, ru
 pub use genesis::{GenesisBlockError, genesis_block};
 pub use network::{PeerAddress, PeerAddressError, Reach};
 pub use ports::{Disk, FinalBlock, NetworkTime, Pool, WRITES_KEPT};
-pub use proof::{StateKey, StateProof, StateValue};
+pub use proof::{StateKey, StateProof, StateProofs, StateValue};
 pub use validator::{
     NetworkIdentity, ValidatorConfig, ValidatorError, ValidatorHandle, run_validator,
 };

@@ -47,6 +47,23 @@ pub struct StateProof {
     pub proof: Vec<u8>,
 }
 
+/// Proofs of several keys under one state root.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StateProofs {
+    /// The root that they lead to.
+    pub state_root: B256,
+    /// One for each key, in the order in which they were asked; `None` where the tree has nothing.
+    pub proofs: Vec<Option<Vec<u8>>>,
+}
+
+impl StateProofs {
+    /// The proof of the first key.
+    pub(crate) fn first(self) -> Option<StateProof> {
+        let proof = self.proofs.into_iter().next()??;
+        Some(StateProof { state_root: self.state_root, proof })
+    }
+}
+
 impl StateKey {
     fn digest(self) -> Digest {
         match self {
@@ -70,12 +87,16 @@ impl StateProof {
     }
 }
 
-/// A proof of what `key` has now in `tree`; `None` when it has nothing.
+/// Proofs of what `keys` have now in `tree`, all under its one root.
 pub(crate) async fn prove<E: Spawner + StorageContext>(
     tree: &SharedTree<E>,
-    key: StateKey,
-) -> Option<StateProof> {
+    keys: &[StateKey],
+) -> StateProofs {
     let tree = tree.read().await;
-    let proof = tree.key_value_proof(key.digest()).await.ok()?;
-    Some(StateProof { state_root: B256::from(tree.root().0), proof: proof.encode().into() })
+    let mut proofs = Vec::with_capacity(keys.len());
+    for key in keys {
+        let proof = tree.key_value_proof(key.digest()).await.ok();
+        proofs.push(proof.map(|proof| proof.encode().into()));
+    }
+    StateProofs { state_root: B256::from(tree.root().0), proofs }
 }

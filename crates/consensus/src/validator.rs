@@ -30,7 +30,7 @@ use crate::{
     network::{self, Channels, PeerAddress, Place, Reach},
     pace::Pace,
     ports::{Disk, NetworkTime, Pool},
-    proof::{StateKey, StateProof, prove},
+    proof::{StateKey, StateProof, StateProofs, prove},
     tree::SharedTree,
 };
 
@@ -110,8 +110,8 @@ pub struct NetworkIdentity {
 enum Request {
     /// The proof of finality of a height.
     Finality(u64, oneshot::Sender<Option<Vec<u8>>>),
-    /// The proof of a value of the state.
-    State(StateKey, oneshot::Sender<Option<StateProof>>),
+    /// Proofs of values of the state, all of one moment.
+    State(Vec<StateKey>, oneshot::Sender<StateProofs>),
     /// The peers connected now.
     Peers(oneshot::Sender<Vec<B256>>),
 }
@@ -144,9 +144,14 @@ impl ValidatorHandle {
     /// A proof of what `key` has in the state tree now; `None` when it has nothing. Its root is in the header of the last final block
     /// or of the one that is being committed.
     pub async fn state_proof(&self, key: StateKey) -> Option<StateProof> {
+        self.state_proofs(vec![key]).await?.first()
+    }
+
+    /// The same for several keys under one root; `None` when the validator has ended.
+    pub async fn state_proofs(&self, keys: Vec<StateKey>) -> Option<StateProofs> {
         let (answer, receiver) = oneshot::channel();
-        self.requests.send(Request::State(key, answer)).await.ok()?;
-        receiver.await.ok().flatten()
+        self.requests.send(Request::State(keys, answer)).await.ok()?;
+        receiver.await.ok()
     }
 
     /// Consensus keys of the validators it is connected to now, itself not among them.
@@ -337,8 +342,8 @@ async fn answer(
                 };
                 let _ = answer.send(proof.map(|proof| proof.to_bytes()));
             }
-            Request::State(key, answer) => {
-                let _ = answer.send(prove(&tree, key).await);
+            Request::State(keys, answer) => {
+                let _ = answer.send(prove(&tree, &keys).await);
             }
             Request::Peers(answer) => {
                 let peers = network::connected(&context.encode());

@@ -1,81 +1,73 @@
-//! How long a check takes, beside the signature checks in it that nothing can avoid.
+//! What a check costs, beside the signature checks in it that nothing can avoid. The caller measures the time.
 
-use std::time::{Duration, Instant};
+use ed25519_dalek::{Signature, Verifier as _, VerifyingKey};
 
-use ed25519_dalek::{Signature, VerifyingKey};
+use super::{Certificate, LightError, LightProof, Trust};
 
-use super::{Certificate, LightError, LightProof, Trust, proof::Evidence};
+/// A valid proof, and its signatures alone with their keys decoded.
+pub struct Sample {
+    bytes: Vec<u8>,
+    trust: Trust,
+    finality_bytes: usize,
+    message: Vec<u8>,
+    signatures: Vec<(VerifyingKey, Signature)>,
+}
 
-/// What checking one proof costs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Cost {
-    /// Bytes of the proof.
-    pub bytes: usize,
-    /// Of which the certificate and the ancestors' headers.
-    pub finality_bytes: usize,
+impl Sample {
+    /// Takes a proof apart.
+    ///
+    /// # Errors
+    /// Why the proof proves nothing.
+    pub fn new(bytes: &[u8], trust: &Trust) -> Result<Self, LightError> {
+        LightProof::verify(bytes, trust)?;
+        let proof = LightProof::decode(bytes)?;
+        let (message, signed) = Certificate::decode(&proof.certificate)?.signed(trust);
+        let mut sorted = trust.validators.clone();
+        sorted.sort_unstable();
+        let mut signatures = Vec::with_capacity(signed.len());
+        for (seat, signature) in signed {
+            let key = sorted.get(seat).and_then(|key| VerifyingKey::from_bytes(&key.0).ok());
+            signatures
+                .push((key.ok_or(LightError::Validators)?, Signature::from_bytes(&signature)));
+        }
+        let headers: usize = proof.ancestors.iter().map(Vec::len).sum();
+        Ok(Self {
+            bytes: bytes.to_vec(),
+            trust: trust.clone(),
+            finality_bytes: proof.certificate.len() + headers,
+            message,
+            signatures,
+        })
+    }
+
+    /// Bytes of the certificate and of the ancestors' headers.
+    #[must_use]
+    pub const fn finality_bytes(&self) -> usize {
+        self.finality_bytes
+    }
+
     /// Signatures of the certificate.
-    pub signatures: usize,
-    /// One check of the whole proof, wall time of one thread; the median.
-    pub check: Duration,
-    /// The same signatures alone, by `ed25519-dalek`'s plain verification, keys decoded beforehand; the median.
-    pub raw: Duration,
-}
-
-/// Checks a valid proof `rounds` times, and its signatures alone as often.
-///
-/// # Errors
-/// Why the proof proves nothing.
-pub fn measure(bytes: &[u8], trust: &Trust, rounds: usize) -> Result<Cost, LightError> {
-    let proof = LightProof::decode(bytes)?;
-    let certificate = Certificate::decode(&proof.certificate)?;
-    let (message, signed) = certificate.signed(trust);
-    let mut sorted = trust.validators.clone();
-    sorted.sort_unstable();
-    let mut pairs = Vec::with_capacity(signed.len());
-    for (seat, signature) in signed {
-        let key = sorted.get(seat).and_then(|key| VerifyingKey::from_bytes(&key.0).ok());
-        pairs.push((key.ok_or(LightError::Validators)?, Signature::from_bytes(&signature)));
+    #[must_use]
+    pub const fn signatures(&self) -> usize {
+        self.signatures.len()
     }
-    let check = median(rounds, || LightProof::verify(bytes, trust).map(|_| ()))?;
-    let raw = median(rounds, || {
-        let valid = pairs.iter().all(|(key, signature)| {
-            ed25519_dalek::Verifier::verify(key, &message, signature).is_ok()
-        });
-        if valid { Ok(()) } else { Err(LightError::NotFinal) }
-    })?;
-    let headers: usize = proof.ancestors.iter().map(Vec::len).sum();
-    Ok(Cost {
-        bytes: bytes.len(),
-        finality_bytes: proof.certificate.len() + headers,
-        signatures: pairs.len(),
-        check,
-        raw,
-    })
-}
 
-/// Name of a kind of proof, as in its JSON.
-#[must_use]
-pub const fn kind(evidence: &Evidence) -> &'static str {
-    match evidence {
-        Evidence::State(super::Entry::Account { .. }, _) => "account",
-        Evidence::State(super::Entry::Slot { .. }, _) => "slot",
-        Evidence::Receipt { .. } => "receipt",
-        Evidence::Log { .. } => "log",
-        Evidence::Reward { .. } => "reward",
-        Evidence::Batch { .. } => "batch",
+    /// Checks the whole proof once, from its bytes.
+    ///
+    /// # Errors
+    /// Why it proves nothing.
+    pub fn check(&self) -> Result<(), LightError> {
+        LightProof::verify(&self.bytes, &self.trust).map(|_| ())
     }
-}
 
-fn median(
-    rounds: usize,
-    mut work: impl FnMut() -> Result<(), LightError>,
-) -> Result<Duration, LightError> {
-    let mut times = Vec::with_capacity(rounds.max(1));
-    for _ in 0..rounds.max(1) {
-        let begun = Instant::now();
-        work()?;
-        times.push(begun.elapsed());
+    /// Checks its signatures by the library's plain verification and does nothing else.
+    ///
+    /// # Errors
+    /// `NotFinal`, when one is wrong.
+    pub fn signatures_alone(&self) -> Result<(), LightError> {
+        let valid = |(key, signature): &(VerifyingKey, Signature)| {
+            key.verify(&self.message, signature).is_ok()
+        };
+        if self.signatures.iter().all(valid) { Ok(()) } else { Err(LightError::NotFinal) }
     }
-    times.sort_unstable();
-    Ok(times[times.len() / 2])
 }

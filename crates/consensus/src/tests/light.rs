@@ -9,7 +9,7 @@ use alloy_consensus::{Header, Receipt, ReceiptEnvelope, ReceiptWithBloom, proofs
 use alloy_eips::Encodable2718 as _;
 use alloy_primitives::{Address, B256, Bytes, Log, U256};
 use cairn_client::light::{
-    Entry, Evidence, LightError, LightProof, Path, ProofObject, Trust, batch_slots, bench,
+    Entry, Evidence, LightError, LightProof, Path, ProofObject, Trust, batch_slots, bench::Sample,
     check_certificate, check_object, check_state, reward_root_slot, trie_nodes,
 };
 use cairn_ledger::{Account, Writes};
@@ -35,7 +35,7 @@ use serde_json::{Value, json};
 
 use super::fixture::{START_MS, keys, transfer};
 use crate::{
-    FinalityProof, Preamble, StateKey, StateProof, StateValue,
+    FinalityProof, Preamble, StateKey, StateProof, StateProofs, StateValue,
     bench::grow,
     finality::{namespace, validator_set},
     proof::prove,
@@ -101,7 +101,7 @@ fn state_proofs_are_accepted_and_refused_as_by_the_engine() {
             for n in [0, 1, next / 2, next.saturating_sub(2), next - 1] {
                 let (slot, value) = (U256::from(n), U256::from(n + 1));
                 let key = StateKey::Slot(CONTRACT, slot);
-                let proof = prove(&tree, key).await.unwrap();
+                let proof = prove(&tree, &[key]).await.first().unwrap();
                 let entry = Entry::Slot { address: CONTRACT, slot, value };
                 let both = |bytes: &[u8]| {
                     let proof = StateProof { proof: bytes.to_vec(), ..proof.clone() };
@@ -117,7 +117,7 @@ fn state_proofs_are_accepted_and_refused_as_by_the_engine() {
                 assert!(check_state(&proof.state_root, &other, &proof.proof).is_err());
                 checked += proof.proof.len();
             }
-            let proof = prove(&tree, StateKey::Account(ALICE)).await.unwrap();
+            let proof = prove(&tree, &[StateKey::Account(ALICE)]).await.first().unwrap();
             assert_eq!(check_state(&proof.state_root, &alice_entry(), &proof.proof), Ok(()));
         }
         checked
@@ -279,13 +279,17 @@ async fn proofs_of_each_kind(tree: &Tree, chain: &Chain) -> Vec<(&'static str, L
     grow(tree, &writes).await.unwrap();
     let state_root = grow(tree, &slots(600, 51)).await.unwrap();
 
-    let mut proven = BTreeMap::new();
-    for key in [(CONTRACT, U256::from(649))].into_iter().chain(values.map(|(key, _)| key)) {
-        let proof = prove(tree, StateKey::Slot(key.0, key.1)).await.unwrap();
-        assert_eq!(proof.state_root, state_root);
-        proven.insert(key, proof.proof);
-    }
-    let account = prove(tree, StateKey::Account(ALICE)).await.unwrap().proof;
+    let slots: Vec<(Address, U256)> =
+        [(CONTRACT, U256::from(649))].into_iter().chain(values.map(|(key, _)| key)).collect();
+    let keys: Vec<StateKey> = [StateKey::Account(ALICE)]
+        .into_iter()
+        .chain(slots.iter().map(|(address, slot)| StateKey::Slot(*address, *slot)))
+        .collect();
+    let StateProofs { state_root: proven_root, proofs } = prove(tree, &keys).await;
+    assert_eq!(proven_root, state_root);
+    let mut proofs = proofs.into_iter().map(Option::unwrap);
+    let account = proofs.next().unwrap();
+    let proven: BTreeMap<(Address, U256), Vec<u8>> = slots.into_iter().zip(proofs).collect();
     let slot = |address, slot| proven[&(address, slot)].clone();
 
     let (transactions, receipts) = transactions();
@@ -360,31 +364,54 @@ fn vectors_path() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../examples/light-client/vectors.json")
 }
 
-/// Objects that must be refused: each differs from a valid one in one thing.
-fn refused(name: &str, object: &ProofObject) -> Vec<Value> {
-    let value = serde_json::to_value(object).unwrap();
-    let bytes = object.proof.to_vec();
-    let with = |bytes: &[u8]| {
-        let mut other = value.clone();
-        other["proof"] = json!(Bytes::copy_from_slice(bytes));
-        other
-    };
-    let mut out = Vec::new();
-    let mut add = |what: String, object: Value| {
-        out.push(json!({ "name": format!("{name}: {what}"), "object": object }));
-    };
-    for part in 0..12 {
-        let at = part * (bytes.len() - 1) / 11;
-        let mut bytes = bytes.clone();
-        bytes[at] ^= 1 << (part % 8);
-        add(format!("byte {at} changed"), with(&bytes));
+/// Changes of one thing in a valid object, or in what the reader trusts, after which it must be refused.
+fn refused(name: &str, object: &ProofObject, trust: &Trust) -> Vec<Value> {
+    let bytes = object.proof.len();
+    let flips = (0..24).map(|part| json!({ "flip": [part * (bytes - 1) / 23, part % 8] }));
+    let (first, rest) = trust.validators.split_first().unwrap();
+    let trusts = [
+        (Digest::ZERO, trust.validators.clone()),
+        (trust.genesis, rest.to_vec()),
+        (trust.genesis, [rest, &[B256::from_slice(keys(9)[8].public_key().as_ref())]].concat()),
+        (trust.genesis, [rest, &[*first, *first]].concat()),
+    ];
+    flips
+        .chain([
+            json!({ "cut": 1 }),
+            json!({ "append": "0x00" }),
+            json!({ "number": object.proven.block.number + 1 }),
+            json!({ "certified": object.proven.certified + 1 }),
+        ])
+        .chain(trusts.map(|(genesis, validators)| {
+            json!({ "trust": { "genesis": genesis, "validators": validators } })
+        }))
+        .map(|change| json!({ "of": name, "change": change }))
+        .collect()
+}
+
+/// The object and the trust of a case of `refused`, as every reader of the vectors makes them.
+fn apply(case: &Value, object: &ProofObject, trust: &Trust) -> (Value, Trust) {
+    let mut changed = serde_json::to_value(object).unwrap();
+    let (mut bytes, mut trust) = (object.proof.to_vec(), trust.clone());
+    for (what, with) in case["change"].as_object().unwrap() {
+        let number = |at: usize| usize::try_from(with[at].as_u64().unwrap()).unwrap();
+        match what.as_str() {
+            "flip" => bytes[number(0)] ^= 1 << number(1),
+            "cut" => bytes.truncate(bytes.len() - 1),
+            "append" => bytes.push(0),
+            "number" => changed["block"]["number"] = with.clone(),
+            "certified" => changed["certified"] = with.clone(),
+            "trust" => {
+                trust = Trust {
+                    genesis: serde_json::from_value(with["genesis"].clone()).unwrap(),
+                    validators: serde_json::from_value(with["validators"].clone()).unwrap(),
+                }
+            }
+            other => panic!("an unknown change: {other}"),
+        }
     }
-    add("last byte missing".to_owned(), with(&bytes[..bytes.len() - 1]));
-    add("a byte more".to_owned(), with(&[&bytes[..], &[0]].concat()));
-    let mut words = value.clone();
-    words["block"]["number"] = json!(object.proven.block.number + 1);
-    add("the words name another block".to_owned(), words);
-    out
+    changed["proof"] = json!(Bytes::from(bytes));
+    (changed, trust)
 }
 
 #[test]
@@ -402,12 +429,15 @@ fn golden_vectors() {
         for bytes in damaged(&bytes) {
             assert!(LightProof::verify(&bytes, &trust).is_err(), "{name}");
         }
-        for object in refused(name, &object) {
-            assert!(check_object(&object["object"], &trust).is_err(), "{}", object["name"]);
-            wrong.push(object);
+        for case in refused(name, &object, &trust) {
+            let (changed, trust) = apply(&case, &object, &trust);
+            assert!(check_object(&changed, &trust).is_err(), "{case}");
+            wrong.push(case);
         }
-        let cost = bench::measure(&bytes, &trust, 21).unwrap();
-        println!("{name}: {cost:?}");
+        let sample = Sample::new(&bytes, &trust).unwrap();
+        sample.check().unwrap();
+        sample.signatures_alone().unwrap();
+        println!("{name}: {} bytes, {} of them finality", bytes.len(), sample.finality_bytes());
         valid.push(json!({ "name": name, "object": value }));
     }
     let vectors = json!({
