@@ -140,6 +140,7 @@ impl TestChain {
             pool: self.pool.clone(),
             clock: self.clock.clone(),
             archive: None,
+            proofs: None,
         }
     }
 

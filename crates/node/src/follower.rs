@@ -30,7 +30,7 @@ use crate::{
     feed,
     pool::TxPool,
     report::{self, Report},
-    rpc::{RpcConfig, RpcError, RpcParts, RpcServer},
+    rpc::{ProofParts, RpcConfig, RpcError, RpcParts, RpcServer},
     validator::{Endpoints, NodeError, watch_progress},
 };
 
@@ -110,6 +110,7 @@ impl FollowerNode {
         )
         .await?;
         let url = config.http_url.unwrap_or_else(|| format!("http://{}", listener.addr()));
+        let archive = Archive::new(folder.join("archive"));
         let parts = RpcParts {
             ledger,
             genesis: Arc::clone(&network.genesis),
@@ -118,6 +119,10 @@ impl FollowerNode {
             pool: pool.clone(),
             clock: clock.clone(),
             archive: Some(url),
+            proofs: Some(ProofParts {
+                prover: Arc::new(follower.clone()),
+                archive: archive.clone(),
+            }),
         };
         let rpc = match RpcServer::start(parts, config.rpc).await {
             Ok(rpc) => rpc,
@@ -144,7 +149,6 @@ impl FollowerNode {
             rpc.until(stop).await;
             Ok::<(), RpcError>(())
         });
-        let archive = Archive::new(folder.join("archive"));
         let report = Report { network: network.clone(), disk: disk.clone(), clock, seat: None };
         let router = archive::router(archive.clone())
             .merge(operations(readiness.clone(), metrics.clone()))

@@ -44,7 +44,7 @@ use crate::{
     keys::make_folder,
     pool::TxPool,
     report::{self, Report},
-    rpc::{RpcError, RpcParts, RpcServer},
+    rpc::{ProofParts, RpcError, RpcParts, RpcServer},
 };
 
 /// How often waiting local transactions are offered to the peers again: one may have been away.
@@ -201,6 +201,10 @@ impl ValidatorNode {
                 archive: Some(
                     config.http_url.unwrap_or_else(|| format!("http://{}", listener.addr())),
                 ),
+                proofs: Some(ProofParts {
+                    prover: Arc::new(consensus.clone()),
+                    archive: archive.clone(),
+                }),
             },
             config.rpc,
         )

@@ -102,6 +102,7 @@ impl DevNode {
             pool,
             clock,
             archive: None,
+            proofs: None,
         };
         let rpc = RpcServer::start_with(parts, config, rpc::methods(chain.clone())).await?;
         Ok(Self { chain, rpc })

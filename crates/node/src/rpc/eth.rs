@@ -250,7 +250,7 @@ impl EthApiServer for Rpc {
     }
     async fn proof(&self, _: Address, _: Vec<JsonStorageKey>, _: Option<BlockId>) -> RpcResult<()> {
         let message = "eth_getProof is not supported: the state root is not a Merkle-Patricia trie; \
-                       cairn_getProof will give proofs against it";
+                       cairn_getProof gives proofs against it";
         Err(error(NOT_SUPPORTED, message))
     }
     async fn gas_price(&self) -> RpcResult<U256> {

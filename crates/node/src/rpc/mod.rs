@@ -9,6 +9,7 @@
 //!                                              ├─ sending        transactions, the pool
 //!                                              ├─ filters        logs and filters
 //!                                              ├─ subscriptions  the same, pushed over WebSocket
+//!                                              ├─ proof          what a light client checks by itself
 //!                                              └─ cairn          status, genesis, certificates
 //! ```
 //!
@@ -22,6 +23,7 @@ pub(crate) mod errors;
 mod eth;
 mod filters;
 mod guard;
+mod proof;
 mod sending;
 mod serve;
 mod simulate;
@@ -34,6 +36,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use alloy_consensus::Header;
 use alloy_primitives::Address;
+use cairn_client::light::Trust;
 use cairn_kit::{NetworkClock, Shutdown};
 use cairn_ledger::{Ledger, time_of};
 use cairn_primitives::Genesis;
@@ -51,6 +54,7 @@ use crate::{disk::RedbDisk, pool::TxPool};
 
 pub(crate) use filters::logs_of;
 pub use filters::{FILTERS_MAX, LOG_BLOCKS_MAX, LOGS_MAX};
+pub use proof::{ProofParts, Prover};
 pub use serve::Patience;
 pub use subscriptions::{SUBSCRIPTIONS_MAX, SUBSCRIPTIONS_PER_CONNECTION};
 
@@ -110,6 +114,9 @@ pub(crate) struct Node {
     pub(crate) pool: TxPool,
     pub(crate) clock: NetworkClock,
     pub(crate) archive: Option<String>,
+    /// What this node's proofs are checked against before it answers them.
+    trust: Trust,
+    proofs: Option<ProofParts>,
     pub(crate) config: RpcConfig,
     filters: Filters,
     calls: Arc<Semaphore>,
@@ -142,6 +149,8 @@ pub struct RpcParts {
     pub clock: NetworkClock,
     /// Where this node serves the files of final epochs.
     pub archive: Option<String>,
+    /// Where proofs come from; `None` without consensus.
+    pub proofs: Option<ProofParts>,
 }
 
 /// The handlers; clones share one node.
@@ -150,7 +159,8 @@ pub(crate) struct Rpc(Arc<Node>);
 
 impl Rpc {
     fn new(parts: RpcParts, config: RpcConfig) -> Self {
-        let RpcParts { ledger, genesis, genesis_text, disk, pool, clock, archive } = parts;
+        let RpcParts { ledger, genesis, genesis_text, disk, pool, clock, archive, proofs } = parts;
+        let trust = Trust::of(&genesis, &genesis_text);
         let calls = Arc::new(Semaphore::new(config.calls_max));
         let reads = Arc::new(Semaphore::new(config.reads_max));
         let subscribers = Arc::new(Semaphore::new(SUBSCRIPTIONS_MAX));
@@ -163,6 +173,8 @@ impl Rpc {
             pool,
             clock,
             archive,
+            trust,
+            proofs,
             config,
             filters,
             calls,
@@ -291,7 +303,7 @@ impl RpcServer {
 /// Every method of this node.
 fn methods(rpc: Rpc) -> RpcModule<()> {
     let mut module = RpcModule::new(());
-    let parts: [Methods; 9] = [
+    let parts: [Methods; 10] = [
         eth::EthApiServer::into_rpc(rpc.clone()).into(),
         blocks::BlocksApiServer::into_rpc(rpc.clone()).into(),
         call::CallApiServer::into_rpc(rpc.clone()).into(),
@@ -300,6 +312,7 @@ fn methods(rpc: Rpc) -> RpcModule<()> {
         sending::SendingApiServer::into_rpc(rpc.clone()).into(),
         filters::FiltersApiServer::into_rpc(rpc.clone()).into(),
         subscriptions::module(rpc.clone()).into(),
+        proof::ProofApiServer::into_rpc(rpc.clone()).into(),
         cairn::CairnApiServer::into_rpc(rpc).into(),
     ];
     for part in parts {
