@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
+use alloy_consensus::Header;
 use alloy_primitives::{Address, B256, Bytes, U256};
 use cairn_client::{Call, DevKeys, Fees, Role, Wallet};
 use cairn_consensus::{Disk as _, FinalBlock, Pool as _};
 use cairn_kit::{NetworkClock, metrics::Metrics};
 use cairn_ledger::Ledger;
 use cairn_primitives::{
-    EconomyParams, Genesis, GenesisAccount, GenesisIngest, GenesisValidator, TimeMs,
+    EconomyParams, Genesis, GenesisAccount, GenesisIngest, GenesisValidator, SecretKey, TimeMs,
 };
 use tempfile::TempDir;
 
@@ -33,6 +34,8 @@ pub(crate) struct TestChain {
     pub(crate) bob: Wallet,
     pub(crate) validator: Wallet,
     pub(crate) ingest: Wallet,
+    /// The validator's consensus key.
+    pub(crate) seat: SecretKey,
 }
 
 pub(crate) fn genesis(keys: &DevKeys) -> Genesis {
@@ -128,6 +131,7 @@ impl TestChain {
             bob: keys.wallet(Role::Owner, "bob"),
             validator: keys.wallet(Role::Validator, "v0"),
             ingest: keys.wallet(Role::Ingest, "i0"),
+            seat: keys.ed25519(Role::Validator, "v0"),
         }
     }
 
@@ -187,13 +191,23 @@ impl TestChain {
 
     /// Makes a block of what the pool offers; returns how many transactions it has.
     pub(crate) fn mine(&self) -> usize {
+        self.mine_with(B256::repeat_byte(1), |_| vec![1, 2, 3])
+    }
+
+    /// The same with this state root, and the certificate that `certify` makes of the header.
+    pub(crate) fn mine_with(
+        &self,
+        state_root: B256,
+        certify: impl FnOnce(&Header) -> Vec<u8>,
+    ) -> usize {
         let parent = self.disk.head().unwrap().unwrap();
         self.clock.advance(250);
         let env =
             self.ledger.next_env(&parent, TimeMs(self.clock.now_ms()), Address::repeat_byte(0xbb));
         let candidates = self.pool.candidates(env.base_fee, 1_000);
         let executed = self.ledger.build(&self.disk, &env, candidates).unwrap();
-        let header = executed.header(&env, B256::repeat_byte(1));
+        let header = executed.header(&env, state_root);
+        let certificate = certify(&header);
         let mut digest = [9; 32];
         digest[..8].copy_from_slice(&header.number.to_be_bytes());
         let hashes: Vec<B256> =
@@ -206,7 +220,7 @@ impl TestChain {
                 receipts: executed.receipts,
                 gas_used: executed.gas_used,
                 writes: executed.writes,
-                certificate: vec![1, 2, 3],
+                certificate,
             })
             .unwrap();
         self.pool.finalized(&hashes);

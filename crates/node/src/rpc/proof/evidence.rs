@@ -100,16 +100,22 @@ impl Entries {
     }
 }
 
+/// What makes a block final: a certificate, and the headers from the block to the parent of the certified one.
+pub(super) struct Finality {
+    pub(super) certificate: Vec<u8>,
+    pub(super) ancestors: Vec<Vec<u8>>,
+}
+
 /// A certificate of block `height` or of the first descendant that has one, with the headers between; `None` while there
 /// is none yet.
-pub(super) fn certificate(node: &Node, height: u64) -> Answer<Option<(Vec<u8>, Vec<Vec<u8>>)>> {
+pub(super) fn certificate(node: &Node, height: u64) -> Answer<Option<Finality>> {
     let snapshot = node.disk.snapshot();
     let mut ancestors = Vec::new();
     while ancestors.len() <= ANCESTORS_MAX {
         let at = height + ancestors.len() as u64;
         match snapshot.certificate(at)? {
             Some(certificate) if !certificate.is_empty() => {
-                return Ok(Some((certificate.to_vec(), ancestors)));
+                return Ok(Some(Finality { certificate: certificate.to_vec(), ancestors }));
             }
             Some(_) | None => {}
         }
@@ -320,7 +326,7 @@ fn envelopes(
 ) -> Answer<Vec<Digest>> {
     let file = |digest: &Digest| {
         let content = archive.get(digest).map_err(|cause| internal(&cause))?;
-        content.ok_or_else(|| Failure::from(other_files(verdict.epoch)))
+        content.ok_or_else(|| other_files(verdict.epoch))
     };
     let bytes = file(&commitment.digest)?;
     let sidecar = Sidecar::decode(&bytes).map_err(|cause| internal(&cause))?;

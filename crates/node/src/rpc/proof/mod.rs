@@ -26,7 +26,7 @@ use tokio::{
 };
 
 use asked::Asked;
-use evidence::Entries;
+use evidence::{Entries, Finality};
 
 use super::{
     Rpc,
@@ -155,7 +155,7 @@ impl Rpc {
         until: Instant,
     ) -> RpcResult<ProofObject> {
         let mut heights = self.node().disk.heights();
-        let (certificate, ancestors) = loop {
+        let Finality { certificate, ancestors } = loop {
             heights.borrow_and_update();
             if let Some(found) = self.heavy(move |node| evidence::certificate(node, height)).await?
             {

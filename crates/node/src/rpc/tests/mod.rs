@@ -16,6 +16,7 @@ use super::*;
 use crate::chain::{CHAIN_ID, TestChain, stones};
 
 mod abuse;
+mod proofs;
 mod simulate;
 mod socket;
 mod subscriptions;
@@ -31,8 +32,13 @@ struct Client {
 
 impl Client {
     fn new() -> Self {
+        Self::with(|parts| parts)
+    }
+
+    /// With other parts than the usual.
+    fn with(change: impl FnOnce(RpcParts) -> RpcParts) -> Self {
         let chain = TestChain::new();
-        let module = methods(Rpc::new(chain.parts(), TestChain::config()));
+        let module = methods(Rpc::new(change(chain.parts()), TestChain::config()));
         Self { chain, module }
     }
 
