@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use alloy_primitives::{Address, B256, U256};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 
 /// Build and run real infrastructure together, and be paid for it.
 ///
@@ -55,6 +56,9 @@ pub enum Command {
         after_help = "Example:\n  cairn audit\n  cairn audit --rpc http://127.0.0.1:8545 --epoch 7 --json"
     )]
     Audit(AuditArgs),
+    /// Proofs of single values that hold against the validators' keys alone, without trust in any node.
+    #[command(subcommand)]
+    Proof(ProofCommand),
     /// Check the invariants of the ledger on disk: money conserved, escrow covered, rewards funded.
     #[command(name = "check-state", after_help = "Example:\n  cairn check-state --dir cairn-data")]
     CheckState(CheckStateArgs),
@@ -261,6 +265,70 @@ pub struct AuditArgs {
     /// The epoch; every final one by default.
     #[arg(long)]
     pub epoch: Option<u64>,
+    /// JSON instead of text.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `proof …`
+#[derive(Subcommand)]
+pub enum ProofCommand {
+    /// Ask a node for a proof of an account, a slot, a transaction, a log, a reward or a batch.
+    #[command(
+        after_help = "Example:\n  cairn proof get --epoch 12 --device JFK-2 --out reward.json\n  cairn proof get --account 0x3f2a… --rpc http://127.0.0.1:8545 --json"
+    )]
+    Get(Box<ProofGetArgs>),
+    /// Check a proof against a genesis file; exits 0 only if it holds. No network is used.
+    #[command(
+        after_help = "Example:\n  cairn proof check reward.json --genesis cairn-data/genesis.toml --json"
+    )]
+    Check(ProofCheckArgs),
+}
+
+/// Flags of `proof get`.
+#[derive(Args)]
+#[command(group(ArgGroup::new("what").required(true).args(["account", "slot", "transaction", "device", "batch"])))]
+pub struct ProofGetArgs {
+    /// An account: nonce, balance, hash of its code.
+    #[arg(long, value_name = "ADDRESS")]
+    pub account: Option<Address>,
+    /// The contract whose slot is asked for.
+    #[arg(long, value_name = "ADDRESS", requires = "slot")]
+    pub address: Option<Address>,
+    /// A storage slot of --address.
+    #[arg(long, value_name = "SLOT", requires = "address")]
+    pub slot: Option<U256>,
+    /// A transaction with its receipt.
+    #[arg(long, value_name = "HASH")]
+    pub transaction: Option<B256>,
+    /// Only this log of the transaction, counted from 0.
+    #[arg(long, value_name = "N", requires = "transaction")]
+    pub log: Option<u32>,
+    /// The epoch of --device or --batch.
+    #[arg(long, conflicts_with_all = ["account", "slot", "transaction"])]
+    pub epoch: Option<u64>,
+    /// The reward of a device: its id, or the name of its station.
+    #[arg(long, value_name = "DEVICE", requires = "epoch")]
+    pub device: Option<String>,
+    /// A batch that counts in the epoch, by its Merkle leaf.
+    #[arg(long, value_name = "LEAF", requires = "epoch")]
+    pub batch: Option<B256>,
+    /// Where to write the proof; it is printed by default.
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    #[command(flatten)]
+    pub network: NetworkArgs,
+}
+
+/// Flags of `proof check`.
+#[derive(Args)]
+pub struct ProofCheckArgs {
+    /// The proof, as `proof get` or `cairn_getProof` gave it.
+    #[arg(value_name = "FILE")]
+    pub proof: PathBuf,
+    /// The genesis file of the network, from somebody you trust: it says who the validators are.
+    #[arg(long, value_name = "FILE")]
+    pub genesis: PathBuf,
     /// JSON instead of text.
     #[arg(long)]
     pub json: bool,

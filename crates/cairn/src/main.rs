@@ -59,6 +59,7 @@ async fn run(command: &Command) -> Result<ExitCode> {
         Command::Why(args) => commands::why(args).await?,
         Command::Query(args) => commands::query(args).await?,
         Command::Audit(args) => return commands::audit(args).await,
+        Command::Proof(command) => return commands::proof(command).await,
         Command::CheckState(args) => return commands::check_state(args),
         Command::Genesis(command) => commands::genesis(command)?,
         Command::Validator(command) => return commands::validator(command).await,

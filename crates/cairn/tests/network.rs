@@ -10,9 +10,11 @@ use std::{
     process::{Child, ChildStdout, Command, Output, Stdio},
 };
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 const CAIRN: &str = env!("CARGO_BIN_EXE_cairn");
+/// The contract that holds the reserve; its slot 0 is the total of burned fees.
+const ECONOMY: &str = "0xca14000000000000000000000000000000000007";
 /// Wall seconds of an epoch in these tests.
 const EPOCH_SECONDS: &str = "2";
 
@@ -252,9 +254,59 @@ fn every_command_works_on_a_running_network() {
             .unwrap_or_default()
     );
 
+    proofs_hold(&dir, rpc);
+
     network.signal("-INT");
     assert!(network.child.wait().expect("it ends").success(), "Ctrl-C is no failure");
     assert_eq!(json(&["check-state", "--dir", path, "--json"])["violations"], 0);
+}
+
+/// The result of a JSON-RPC request.
+fn request(rpc: &str, method: &str, params: &Value) -> Value {
+    let body = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let answer: Result<Value, reqwest::Error> = runtime.expect("a runtime").block_on(async {
+        reqwest::Client::new().post(rpc).json(&body).send().await?.json().await
+    });
+    answer.expect("the node answers")["result"].clone()
+}
+
+/// A proof of every kind from a running network holds; with one changed byte it does not.
+fn proofs_hold(dir: &Path, rpc: &str) {
+    let network = dir.to_str().expect("text");
+    let file = dir.join("proof.json");
+    let (file, genesis) = (file.to_str().expect("text"), dir.join("genesis.toml"));
+    let genesis = genesis.to_str().expect("text");
+    let check = ["proof", "check", file, "--genesis", genesis, "--json"];
+    let verdicts = fs::read_to_string(archive(dir, 0).join("epochs/0/verdicts.jsonl"))
+        .expect("epoch 0 is in the archive");
+    let verdict: Value =
+        serde_json::from_str(verdicts.lines().next().expect("a verdict")).expect("JSON");
+    let batch = verdict["leaf"]["batch"].as_str().expect("a leaf");
+    let logs = request(rpc, "eth_getLogs", &json!([{ "fromBlock": "0x1" }]));
+    let transaction = logs[0]["transactionHash"].as_str().expect("a block has logs");
+    let asked = [
+        ("account", vec!["--account", ECONOMY]),
+        ("slot", vec!["--address", ECONOMY, "--slot", "0"]),
+        ("receipt", vec!["--transaction", transaction]),
+        ("log", vec!["--transaction", transaction, "--log", "0"]),
+        ("reward", vec!["--epoch", "0", "--device", "JFK-2"]),
+        ("batch", vec!["--epoch", "0", "--batch", batch]),
+    ];
+    for (kind, flags) in asked {
+        let get = [&["proof", "get", "--dir", network, "--out", file, "--json"][..], &flags[..]];
+        json(&get.concat());
+        let checked = json(&check);
+        assert_eq!(checked["holds"], true, "{checked}");
+        assert_eq!(checked["proven"]["claim"]["kind"], kind, "{checked}");
+    }
+    let text = fs::read_to_string(file).expect("the proof");
+    let mut object: Value = serde_json::from_str(&text).expect("JSON");
+    let proof = object["proof"].as_str().expect("bytes");
+    let (last, digit) = (proof.len() - 1, if proof.ends_with('0') { '1' } else { '0' });
+    object["proof"] = format!("{}{digit}", &proof[..last]).into();
+    fs::write(file, object.to_string()).expect("a file");
+    assert_eq!(cairn(&check).status.code(), Some(1), "a changed proof was accepted");
 }
 
 #[test]
@@ -299,6 +351,9 @@ fn wrong_usage_and_help() {
         &["bench", "nothing"],
         &["query", "SELECT 1"],
         &["up", "--epoch-seconds", "0"],
+        &["proof", "get"],
+        &["proof", "get", "--device", "JFK-2"],
+        &["proof", "check", "proof.json"],
     ] {
         assert_eq!(cairn(wrong).status.code(), Some(2), "{wrong:?}");
     }
@@ -314,6 +369,8 @@ fn wrong_usage_and_help() {
         &["credits", "buy"],
         &["query"],
         &["audit"],
+        &["proof", "get"],
+        &["proof", "check"],
         &["check-state"],
         &["bench"],
     ];

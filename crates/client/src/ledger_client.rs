@@ -154,6 +154,14 @@ impl LedgerClient {
         Ok(status["archive"].as_str().map(str::to_owned))
     }
 
+    /// A light proof of what `asked` names (docs/spec/proofs.md), unchecked: `light::check_object` checks it.
+    ///
+    /// # Errors
+    /// When the node does not answer, or does not have it.
+    pub async fn proof(&self, asked: &Value) -> Result<Value, ClientError> {
+        self.request("cairn_getProof", json!([asked]), None).await
+    }
+
     /// Height of the last final block.
     ///
     /// # Errors
