@@ -501,12 +501,16 @@ pub struct BenchArgs {
 /// The benchmarks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum BenchName {
+    /// Four validators as processes: time to finality, transactions per second, memory.
+    Finality,
     /// Readings from bytes to sealed file, beside raw Ed25519 verification of the same batches.
     Evidence,
     /// What native calls charge, beside the gas that their CPU time buys elsewhere.
     Gas,
     /// Transactions from bytes to receipts, beside raw sender recovery of the same transactions.
     Ledger,
+    /// Server CPU of a transaction through JSON-RPC, beside anvil (`CAIRN_ANVIL`, or in PATH) on the same transactions.
+    Rpc,
     /// One epoch of 100,000 devices scored.
     Score,
 }

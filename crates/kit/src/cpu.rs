@@ -33,6 +33,22 @@ pub fn of_process() -> io::Result<Duration> {
     Ok(sum)
 }
 
+/// CPU time of another process of this machine and of all its threads, also those that ended; counted in hundredths of a second.
+///
+/// # Errors
+/// When there is no such process, or the system does not tell.
+pub fn of_pid(pid: u32) -> io::Result<Duration> {
+    let text = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    let missing = || io::Error::new(io::ErrorKind::InvalidData, "stat has no CPU time");
+    // The name, in parentheses, may hold anything; the 12th and 13th field after it are user and system time.
+    let (_, after) = text.rsplit_once(')').ok_or_else(missing)?;
+    let ticks = |field: &str| field.parse::<u64>().ok();
+    let mut fields = after.split_whitespace().skip(11).map(ticks);
+    let (user, system) =
+        fields.next().flatten().zip(fields.next().flatten()).ok_or_else(missing)?;
+    Ok(Duration::from_millis(10 * (user + system)))
+}
+
 /// The kernel books the time of a running thread only when it looks at it: at a tick, or when it gives way.
 fn settle() {
     std::thread::yield_now();
@@ -59,5 +75,6 @@ mod tests {
         }
         assert!(of_process().unwrap() > process, "{rounds} rounds");
         assert!(nanoseconds("").is_err());
+        assert!(of_pid(std::process::id()).is_ok() && of_pid(u32::MAX).is_err());
     }
 }

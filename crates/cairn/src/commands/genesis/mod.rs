@@ -17,7 +17,8 @@ use crate::{
     host::read_genesis,
     output::{Output, usd},
 };
-use founding::{EXAMPLE, Founding};
+pub use founding::EXAMPLE;
+use founding::Founding;
 
 /// Founds, shows or hashes.
 pub fn genesis(command: &GenesisCommand) -> Result<()> {
@@ -37,13 +38,7 @@ fn new(from: &Path, out: &Path, output: Output) -> Result<()> {
     let text = fs::read_to_string(from).wrap_err_with(|| {
         format!("reading --from {}: `cairn genesis example` prints one", from.display())
     })?;
-    let founding = Founding::parse(&from.display().to_string(), &text)?;
-    let genesis = founding.genesis(SystemTime::now())?;
-    let body = toml::to_string(&genesis).wrap_err("writing genesis as TOML")?;
-    let text = format!(
-        "# Genesis of the network \"{}\". Every byte of this file counts: its hash names the network.\n\n{body}",
-        genesis.name
-    );
+    let (genesis, text) = found(&from.display().to_string(), &text)?;
     fs::create_dir_all(out).wrap_err_with(|| format!("making --out {}", out.display()))?;
     let path = out.join("genesis.toml");
     write_new(&path, &text)?;
@@ -58,6 +53,17 @@ fn new(from: &Path, out: &Path, output: Output) -> Result<()> {
         )
     });
     Ok(())
+}
+
+/// The genesis that a founder's file describes, and its exact text. `name` is for errors.
+pub fn found(name: &str, text: &str) -> Result<(Genesis, String)> {
+    let genesis = Founding::parse(name, text)?.genesis(SystemTime::now())?;
+    let body = toml::to_string(&genesis).wrap_err("writing genesis as TOML")?;
+    let text = format!(
+        "# Genesis of the network \"{}\". Every byte of this file counts: its hash names the network.\n\n{body}",
+        genesis.name
+    );
+    Ok((genesis, text))
 }
 
 /// Writes a file that must not be there yet: a network is founded once.

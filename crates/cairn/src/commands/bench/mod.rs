@@ -1,5 +1,9 @@
 //! `cairn bench NAME`: each figure beside the ceiling of the same run, in CPU time.
 
+mod finality;
+mod lab;
+mod rpc;
+
 use cairn_consensus::bench::{Prepared, Spent, Workload, gas_table, measure, prepare};
 use cairn_kit::cpu;
 use eyre::{Result, WrapErr as _};
@@ -11,7 +15,7 @@ use crate::{
 };
 
 /// Stations of the evidence benchmark, and how often it is repeated: the median is shown.
-const EVIDENCE_STATIONS: u64 = 64;
+const EVIDENCE_STATIONS: u64 = 512;
 const REPEATS: usize = 3;
 /// Devices of the score benchmark.
 const SCORE_DEVICES: usize = 100_000;
@@ -34,8 +38,10 @@ pub fn bench(args: &BenchArgs) -> Result<()> {
     let output = Output { json: args.json };
     let (name, figures) = match args.name {
         BenchName::Evidence => ("evidence", evidence()?),
+        BenchName::Finality => ("finality", finality::finality()?),
         BenchName::Gas => ("gas", gas()?),
         BenchName::Ledger => ("ledger", ledger()?),
+        BenchName::Rpc => ("rpc", rpc::rpc()?),
         BenchName::Score => ("score", score()?),
     };
     let value = json!({ "bench": name, "figures": figures.iter().map(Figure::to_json).collect::<Vec<_>>() });
