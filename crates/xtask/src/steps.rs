@@ -32,7 +32,7 @@ const STEPS: &[Step] = &[
     },
     Step {
         name: "recompute",
-        what: "the second implementation agrees on one epoch",
+        what: "the second implementations agree on light proofs and on one epoch",
         run: recompute,
     },
 ];
@@ -117,5 +117,6 @@ fn clients(root: &Path) -> Result<()> {
 }
 
 fn recompute(root: &Path) -> Result<()> {
+    command(root, "bash", &["examples/light-client/run.sh"], &[])?;
     command(root, "bash", &["examples/recompute/run.sh"], &[])
 }

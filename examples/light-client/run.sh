@@ -1,0 +1,6 @@
+#!/usr/bin/env bash
+# The second light client against the golden vectors: what it must accept, and what it must refuse.
+set -euo pipefail
+cd "$(dirname "$0")"
+npm ci --no-audit --no-fund
+npm test
