@@ -509,6 +509,8 @@ pub enum BenchName {
     Gas,
     /// Transactions from bytes to receipts, beside raw sender recovery of the same transactions.
     Ledger,
+    /// Light proofs: bytes, and the time to check one beside its signatures alone.
+    Proofs,
     /// Server CPU of a transaction through JSON-RPC, beside anvil (`CAIRN_ANVIL`, or in PATH) on the same transactions.
     Rpc,
     /// One epoch of 100,000 devices scored.

@@ -2,6 +2,7 @@
 
 mod finality;
 mod lab;
+mod proofs;
 mod rpc;
 
 use cairn_consensus::bench::{Prepared, Spent, Workload, gas_table, measure, prepare};
@@ -41,6 +42,7 @@ pub fn bench(args: &BenchArgs) -> Result<()> {
         BenchName::Finality => ("finality", finality::finality()?),
         BenchName::Gas => ("gas", gas()?),
         BenchName::Ledger => ("ledger", ledger()?),
+        BenchName::Proofs => ("proofs", proofs::proofs()?),
         BenchName::Rpc => ("rpc", rpc::rpc()?),
         BenchName::Score => ("score", score()?),
     };
