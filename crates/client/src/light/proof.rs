@@ -114,6 +114,9 @@ impl LightProof {
     /// # Errors
     /// `Malformed` when they are not the one encoding of a proof.
     pub fn decode(bytes: &[u8]) -> Result<Self, LightError> {
+        if bytes.len() > PROOF_BYTES_MAX {
+            return Err(LightError::Malformed("more bytes than a proof may have"));
+        }
         let mut reader = Reader::new(bytes);
         if reader.byte()? != VERSION {
             return Err(LightError::Malformed("an unknown version"));
