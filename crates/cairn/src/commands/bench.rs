@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Stations of the evidence benchmark, and how often it is repeated: the median is shown.
-const EVIDENCE_STATIONS: u64 = 64;
+const EVIDENCE_STATIONS: u64 = 512;
 const REPEATS: usize = 3;
 /// Devices of the score benchmark.
 const SCORE_DEVICES: usize = 100_000;
