@@ -142,7 +142,8 @@ def open_commitment(commitment, epoch, fetch):
 
 def read_rows(content, batches):
     """Per batch: [(device, stream, seq, time, values)]."""
-    table = parquet.read_table(io.BytesIO(content))
+    # Without threads: a pool that is still starting when a difference ends the program aborts it ("terminate called").
+    table = parquet.ParquetFile(io.BytesIO(content), pre_buffer=False).read(use_threads=False)
     columns = [table.column(name).to_pylist() for name in ["batch", "device", "stream", "seq", "time_ms", *FIELDS]]
     rows = [[] for _ in range(batches)]
     for batch, device, stream, seq, time, *values in zip(*columns):

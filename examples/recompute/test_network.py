@@ -161,7 +161,7 @@ def main():
             flipped[at] = flipped[at] ^ 1
             path.write_bytes(bytes(flipped))
             code, report = run(folder, epochs - 1)
-            assert code == 1 and report["difference"], path
+            assert code == 1 and report["difference"], (path, code, report)
             print("ok    ", report["difference"][:150])
             path.write_bytes(content)
         # A file that the audited epoch does not need: the folder as a whole is what is vouched for.
