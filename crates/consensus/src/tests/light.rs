@@ -251,8 +251,11 @@ fn transactions() -> (Vec<Vec<u8>>, Vec<Vec<u8>>) {
     };
     let receipt = |n: u64| {
         let logs = vec![log(n, 1), log(n, 2)];
-        let receipt =
-            Receipt { status: (n % 5 != 0).into(), cumulative_gas_used: 21_000 * (n + 1), logs };
+        let receipt = Receipt {
+            status: (!n.is_multiple_of(5)).into(),
+            cumulative_gas_used: 21_000 * (n + 1),
+            logs,
+        };
         ReceiptEnvelope::Eip1559(ReceiptWithBloom::from(receipt)).encoded_2718()
     };
     let transaction = |n: u64| transfer(n, ALICE).encoded_2718();
