@@ -31,7 +31,7 @@ use commonware_p2p::{Receiver, Recipients, Sender, simulated::Link};
 use commonware_runtime::{Clock as _, Handle, Quota, Spawner as _, Supervisor as _, deterministic};
 use commonware_utils::probability;
 use rand_core::CryptoRng;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 use super::fixture::{MemoryDisk, MemoryPool, START_MS, identity, keys, transfer};
 use crate::{
@@ -199,12 +199,17 @@ impl EngineDefinition for Network {
         let channels =
             Channels::from_list(init.channels).unwrap_or_else(|| panic!("eight channels"));
         let monitor = init.monitor.clone();
-        let running =
-            engine::start(init.context.child("validator"), parts, channels, move |state| {
-                MonitorReporter::new(me, monitor, state)
-            })
-            .await;
-        (running.engine, Node { marshal: Some(running.marshal), disk, clock })
+        // One task owns all of the validator's, so that a crash ends them as the end of a process does: what one of them
+        // still holds open (the state tree, while it waits for a block's time) would keep the next start from opening it.
+        let (opened, marshal) = oneshot::channel();
+        let process = init.context.child("validator").spawn(move |context| async move {
+            let watch = move |state| MonitorReporter::new(me, monitor, state);
+            let running = engine::start(context.child("parts"), parts, channels, watch).await;
+            let _ = opened.send(running.marshal);
+            let _ = running.engine.await;
+        });
+        let marshal = marshal.await.expect("the validator opens its storage");
+        (process, Node { marshal: Some(marshal), disk, clock })
     }
 
     fn start(engine: Handle<()>) -> Handle<()> {
