@@ -19,7 +19,8 @@ use alloy_primitives::B256;
 use cairn_agent::sensing::Station;
 use cairn_client::{DevKeys, KeyFile, Role, StoredKey, Wallet};
 use cairn_primitives::{
-    Cell, DeviceId, Digest, EconomyParams, Genesis, GenesisAccount, GenesisIngest, GenesisValidator,
+    Cell, DeviceId, Digest, EconomyParams, Genesis, GenesisAccount, GenesisIngest,
+    GenesisValidator, StakeParams,
 };
 use eyre::{Result, WrapErr as _, bail, eyre};
 use serde::{Deserialize, Serialize};
@@ -285,6 +286,7 @@ impl Founding<'_> {
             base_fee_initial: 1_000_000_000,
             base_fee_min: 100_000_000,
             economy,
+            stake: StakeParams::default(),
             validators,
             ingests: vec![GenesisIngest {
                 operator: keys.wallet(Role::Ingest, "ingest").address(),

@@ -7,7 +7,7 @@ use cairn_client::{BlockTag, ClientError, Head, LedgerRead, LogFilter, LogRecord
 use cairn_kit::clock::NetworkClock;
 use cairn_primitives::{
     DeviceId, EconomyParams, Epoch, EpochSchedule, Genesis, GenesisIngest, Position, PublicKey,
-    Sector, Stones, TimeMs,
+    Sector, StakeParams, Stones, TimeMs,
     abi::{
         self,
         IBatches::{self, IBatchesCalls},
@@ -293,6 +293,7 @@ pub(crate) fn genesis(ingest_url: &str) -> Genesis {
             dispute_epochs: 1,
             vesting_epochs: 30,
         },
+        stake: StakeParams::default(),
         validators: Vec::new(),
         ingests: vec![GenesisIngest {
             operator: Address::with_last_byte(0xaa),

@@ -10,7 +10,7 @@ use alloy_rpc_types_eth::TransactionRequest;
 use alloy_sol_types::{SolCall, SolError, SolEvent};
 use cairn_primitives::{
     Digest, EconomyParams, Epoch, Genesis, GenesisAccount, GenesisIngest, GenesisValidator, STONE,
-    Stones, TimeMs,
+    StakeParams, Stones, TimeMs,
 };
 
 use crate::{
@@ -82,6 +82,7 @@ pub fn genesis() -> Genesis {
             dispute_epochs: 1,
             vesting_epochs: 30,
         },
+        stake: StakeParams::default(),
         validators: (1..=4)
             .zip(VALIDATORS)
             .map(|(n, operator)| GenesisValidator {

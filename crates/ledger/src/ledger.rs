@@ -287,6 +287,19 @@ impl Ledger {
         call::estimate_gas(self, state, env, request, overrides)
     }
 
+    /// The validators of a term (`Genesis::term_of`), from any state: fixed by the first block of the term before, so that
+    /// the state of every block of that term has them; none when the state does not know them yet.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn seats_of_term(
+        &self,
+        state: &dyn State,
+        term: u64,
+    ) -> Result<Option<Vec<stake::Seat>>, StateError> {
+        stake::seats_of_term(state, &self.genesis, term)
+    }
+
     /// Looks for broken invariants at network time `time`; none found means a sound ledger.
     ///
     /// # Errors

@@ -23,6 +23,7 @@ pub use check::Violation;
 pub use database::BlockDb;
 pub use ledger::{AdmitError, Admitted, Ledger, SYSTEM_CODE};
 pub use memory::Memory;
+pub use native::stake::Seat;
 pub use session::{Rules, Run, Session};
 pub use state::{Account, FullState, Overlay, State, StateError, Writes};
 pub use transaction::{Kind, TxError, decode_transaction};

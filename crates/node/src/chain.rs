@@ -9,7 +9,8 @@ use cairn_consensus::{Disk as _, FinalBlock, Pool as _};
 use cairn_kit::{NetworkClock, metrics::Metrics};
 use cairn_ledger::Ledger;
 use cairn_primitives::{
-    EconomyParams, Genesis, GenesisAccount, GenesisIngest, GenesisValidator, SecretKey, TimeMs,
+    EconomyParams, Genesis, GenesisAccount, GenesisIngest, GenesisValidator, SecretKey,
+    StakeParams, TimeMs,
 };
 use tempfile::TempDir;
 
@@ -75,6 +76,7 @@ pub(crate) fn genesis(keys: &DevKeys) -> Genesis {
             dispute_epochs: 1,
             vesting_epochs: 4,
         },
+        stake: StakeParams::default(),
         validators: vec![GenesisValidator {
             name: "v0".to_owned(),
             operator: keys.wallet(Role::Validator, "v0").address(),

@@ -4,6 +4,9 @@
 //! genesis value hurts all.
 
 mod check;
+mod stake;
+
+pub use stake::{SEATS_MIN, StakeParams};
 
 use alloy_primitives::{Address, B256};
 use serde::{Deserialize, Serialize};
@@ -40,7 +43,10 @@ pub struct Genesis {
     pub base_fee_min: u64,
     /// The economy.
     pub economy: EconomyParams,
-    /// The validators, one seat each.
+    /// The validators' seats, from the third term on.
+    #[serde(default)]
+    pub stake: StakeParams,
+    /// The validators of the first two terms, one seat each.
     pub validators: Vec<GenesisValidator>,
     /// The ingests that may commit batches.
     pub ingests: Vec<GenesisIngest>,
@@ -150,11 +156,18 @@ impl Genesis {
         MicroUsd(self.economy.price_micro_usd)
     }
 
-    /// Votes needed: the smallest number greater than two thirds of the validators.
+    /// Votes needed in the first two terms: the smallest number greater than two thirds of the validators.
     #[must_use]
     pub fn quorum(&self) -> u32 {
-        u32::try_from(self.validators.len() * 2 / 3 + 1).unwrap_or(u32::MAX)
+        quorum(u32::try_from(self.validators.len()).unwrap_or(u32::MAX))
     }
+}
+
+/// Votes needed of `seats`: the smallest number greater than two thirds of them.
+#[must_use]
+pub const fn quorum(seats: u32) -> u32 {
+    // In parts, so that no number of seats overflows.
+    seats / 3 * 2 + seats % 3 * 2 / 3 + 1
 }
 
 /// The hash that names the network: SHA-256 over its canonical text (docs/spec/genesis.md).

@@ -14,6 +14,7 @@ use alloy_sol_types::{SolCall as _, SolValue as _};
 use cairn_ledger::{Account, Ledger, Memory};
 use cairn_primitives::{
     Digest, EconomyParams, Genesis, GenesisAccount, GenesisValidator, Position, STONE, SecretKey,
+    StakeParams,
     abi::{CREDITS, ICredits, IMarket, IRegistry, MARKET, REGISTRY},
     registration_message,
 };
@@ -308,6 +309,7 @@ fn genesis(senders: &[Sender]) -> Genesis {
             dispute_epochs: 1,
             vesting_epochs: 2,
         },
+        stake: StakeParams::default(),
         validators: vec![GenesisValidator {
             name: "v".to_owned(),
             operator: Address::repeat_byte(0xa0),

@@ -14,7 +14,9 @@ use alloy_consensus::{
 use alloy_eips::Encodable2718 as _;
 use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, U256};
 use cairn_ledger::{Account, Ledger, Memory, State, StateError, Writes, decode_transaction};
-use cairn_primitives::{Digest, EconomyParams, Genesis, GenesisAccount, GenesisValidator};
+use cairn_primitives::{
+    Digest, EconomyParams, Genesis, GenesisAccount, GenesisValidator, StakeParams,
+};
 use commonware_codec::Encode as _;
 use commonware_cryptography::{Signer as _, ed25519};
 
@@ -90,6 +92,7 @@ pub fn identity(n: u64, busy_ms: u64, idle_ms: u64) -> NetworkIdentity {
             dispute_epochs: 1,
             vesting_epochs: 2,
         },
+        stake: StakeParams::default(),
         validators,
         ingests: Vec::new(),
         accounts: vec![GenesisAccount {

@@ -2,6 +2,10 @@
 //!
 //! The validators' bonds are the balance of this contract.
 
+pub(crate) mod seats;
+
+pub use seats::{Seat, seats_of_term};
+
 use alloy_primitives::{Address, Bytes, U256};
 use cairn_primitives::{
     STONE, Stones,

@@ -9,7 +9,7 @@ use alloy_sol_types::{SolCall, SolValue};
 use cairn_ledger::{CallOutcome, Ledger, Memory, native::market::receipt_hash, time_of};
 use cairn_primitives::{
     DeviceId, Digest, EconomyParams, Epoch, Genesis, GenesisAccount, GenesisIngest,
-    GenesisValidator, Position, SecretKey, TimeMs,
+    GenesisValidator, Position, SecretKey, StakeParams, TimeMs,
     abi::{CREDITS, ICredits, IMarket, IRegistry, MARKET, REGISTRY, REWARDS},
     registration_message,
 };
@@ -399,6 +399,7 @@ fn genesis(people: &[SigningKey; 3]) -> Genesis {
             dispute_epochs: DISPUTE,
             vesting_epochs: 30,
         },
+        stake: StakeParams::default(),
         validators: vec![GenesisValidator {
             name: "v".to_owned(),
             operator: seat,

@@ -10,7 +10,9 @@ use std::{
 use alloy_primitives::B256;
 use cairn_client::{DevKeys, Role, Wallet};
 use cairn_node::validator::{Network, NodeConfig, NodeKeys};
-use cairn_primitives::{EconomyParams, Genesis, GenesisAccount, GenesisIngest, GenesisValidator};
+use cairn_primitives::{
+    EconomyParams, Genesis, GenesisAccount, GenesisIngest, GenesisValidator, StakeParams,
+};
 
 /// Network time of genesis.
 pub const START_MS: u64 = 1_357_000_000_000;
@@ -94,6 +96,7 @@ impl Devnet {
                 dispute_epochs: 1,
                 vesting_epochs: 4,
             },
+            stake: StakeParams::default(),
             validators: seats.collect(),
             ingests: vec![GenesisIngest {
                 operator: keys.wallet(Role::Ingest, "i0").address(),

@@ -24,8 +24,8 @@ const BLOCK_PAUSE_MS_MAX: u64 = 10_000;
 const BLOCK_GAS_MIN: u64 = 1 << 24;
 /// A block that takes a second to execute.
 const BLOCK_GAS_MAX: u64 = 1_000_000_000;
-/// Seats: proofs of finality list every voter.
-const VALIDATORS_MAX: usize = 128;
+/// Seats: see `stake::SEATS_MAX`.
+const VALIDATORS_MAX: usize = super::stake::SEATS_MAX as usize;
 /// Ingests: availability is one bit each in a 256-bit word.
 const INGESTS_MAX: usize = 256;
 /// One, in millionths.
@@ -36,7 +36,7 @@ const FEES_PPM_MAX: u32 = 200_000;
 const LOCK_EPOCHS_MAX: u64 = 1_000_000;
 
 /// Fails with `reason` unless `good`.
-fn need(
+pub(super) fn need(
     good: bool,
     field: impl Into<String>,
     value: impl ToString,
@@ -64,6 +64,7 @@ impl Genesis {
         self.check_time()?;
         self.check_blocks()?;
         self.economy.check()?;
+        self.stake.check(self)?;
         self.check_validators()?;
         self.check_ingests()?;
         self.check_accounts()?;
@@ -191,11 +192,11 @@ impl EconomyParams {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
-    use crate::{GenesisAccount, GenesisIngest, GenesisValidator};
+    use crate::{GenesisAccount, GenesisIngest, GenesisValidator, StakeParams};
 
-    fn genesis() -> Genesis {
+    pub(in crate::genesis) fn genesis() -> Genesis {
         Genesis {
             name: "test".into(),
             chain_id: 1,
@@ -227,6 +228,7 @@ mod tests {
                 dispute_epochs: 1,
                 vesting_epochs: 30,
             },
+            stake: StakeParams::default(),
             validators: (1..=2)
                 .map(|n| GenesisValidator {
                     name: format!("v{n}"),
@@ -273,6 +275,12 @@ mod tests {
             ("economy.match_ppm is 1000000", |g| g.economy.match_ppm = 1_000_000),
             ("economy.grant_stones is 1001", |g| g.economy.grant_stones = 1_001),
             ("economy.vesting_epochs is 1000001", |g| g.economy.vesting_epochs = 1_000_001),
+            ("stake.term_blocks is 7", |g| g.stake.term_blocks = 7),
+            ("stake.seats_max is 3", |g| g.stake.seats_max = 3),
+            ("stake.seat_bond_stones is 6", |g| g.stake.seat_bond_stones = 6),
+            ("stake.appeal_ms is 18446744073709551615", |g| g.stake.appeal_ms = u64::MAX),
+            ("stake.absence_ppm is 500001", |g| g.stake.absence_ppm = 500_001),
+            ("stake.vote_fee_ppm is 1000001", |g| g.stake.vote_fee_ppm = 1_000_001),
             ("validators is 0", |g| g.validators.clear()),
             ("validators[1].operator is 0x0101", |g| {
                 g.validators[1].operator = g.validators[0].operator

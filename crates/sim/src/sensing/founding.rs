@@ -6,7 +6,7 @@ use alloy_primitives::B256;
 use cairn_agent::sensing::StationLog;
 use cairn_client::{DevKeys, Role};
 use cairn_primitives::{
-    Cell, EconomyParams, Genesis, GenesisAccount, GenesisIngest, GenesisValidator,
+    Cell, EconomyParams, Genesis, GenesisAccount, GenesisIngest, GenesisValidator, StakeParams,
 };
 
 use super::SimError;
@@ -65,6 +65,7 @@ pub(super) fn genesis(log: &StationLog, keys: &DevKeys) -> Result<Genesis, SimEr
         base_fee_initial: 1_000_000_000,
         base_fee_min: 100_000_000,
         economy,
+        stake: StakeParams::default(),
         accounts: accounts(log, keys, &validators),
         validators,
         ingests: vec![GenesisIngest {

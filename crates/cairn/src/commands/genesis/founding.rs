@@ -3,7 +3,9 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use alloy_primitives::Address;
-use cairn_primitives::{EconomyParams, Genesis, GenesisAccount, GenesisIngest, GenesisValidator};
+use cairn_primitives::{
+    EconomyParams, Genesis, GenesisAccount, GenesisIngest, GenesisValidator, StakeParams,
+};
 use eyre::{Result, WrapErr as _, bail, eyre};
 use serde::Deserialize;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
@@ -28,6 +30,8 @@ pub struct Founding {
     base_fee_initial: u64,
     base_fee_min: u64,
     economy: EconomyParams,
+    #[serde(default)]
+    stake: StakeParams,
     validators: Vec<GenesisValidator>,
     #[serde(default)]
     ingests: Vec<GenesisIngest>,
@@ -98,6 +102,7 @@ impl Founding {
             base_fee_initial: self.base_fee_initial,
             base_fee_min: self.base_fee_min,
             economy: self.economy,
+            stake: self.stake,
             validators: self.validators,
             ingests: self.ingests,
             accounts: self.accounts.into_iter().map(account).collect(),
