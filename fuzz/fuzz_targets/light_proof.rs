@@ -13,7 +13,7 @@ use libfuzzer_sys::fuzz_target;
 /// Four validators that never signed.
 static TRUST: LazyLock<Trust> = LazyLock::new(|| {
     let key = |n| B256::from_slice(SecretKey::ed25519([n; 32]).public().as_bytes());
-    Trust { genesis: Digest::ZERO, validators: (1..=4).map(key).collect() }
+    Trust::new(Digest::ZERO, (1..=4).map(key).collect())
 });
 
 const ENTRY: Entry = Entry::Slot { address: Address::ZERO, slot: U256::ZERO, value: U256::ONE };

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! propose   parent ─► env(time, beneficiary) ─► Ledger::build on the state after the parent ─► tree batch ─► header ─► block
-//! process   block ─► time rules ─► Ledger::verify on the state after its parent ─► tree batch ─► same header? ─► sealed batch
+//! process   block ─► time rules, next validators ─► Ledger::verify on the state after its parent ─► tree batch ─► same header? ─► sealed batch
 //! finalized block ─► Disk::commit (fsync) ─► pool, followers ─► only then the engine acknowledges it to the archive
 //! ```
 //!
@@ -15,7 +15,7 @@
 //! Invariant: nothing here reads a clock, a random number or the pool to decide whether a block is valid; the clock may
 //! only delay the answer.
 
-use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
+use std::{borrow::Cow, sync::Arc};
 
 use alloy_consensus::{Header, TxEnvelope, transaction::Recovered};
 use alloy_eips::Encodable2718 as _;
@@ -29,7 +29,7 @@ use commonware_consensus::{
     simplex::scheme::ed25519::Scheme,
     types::Height,
 };
-use commonware_cryptography::{Digestible as _, ed25519, sha256::Digest};
+use commonware_cryptography::{Digestible as _, sha256::Digest};
 use commonware_glue::stateful::{Application, Finality, Input, Proposed, db::DatabaseSet};
 use commonware_runtime::{Clock, Spawner};
 use commonware_storage::{Context as StorageContext, qmdb::sync::Target};
@@ -42,6 +42,7 @@ use crate::{
     params::{BLOCK_STEP_MS, CLOCK_DRIFT_MS, POLL},
     ports::{Disk, FinalBlock, NetworkTime, Pool},
     speculation::{Layer, Speculation},
+    terms::Terms,
     tree::{self, Sealed, SharedTree},
 };
 
@@ -56,8 +57,8 @@ pub(crate) struct Chain {
     pub(crate) time: Arc<dyn NetworkTime>,
     /// Network milliseconds in a wall millisecond.
     pub(crate) time_scale: u64,
-    /// Ethereum account that earns the tips of each validator's blocks.
-    pub(crate) operators: BTreeMap<ed25519::PublicKey, Address>,
+    /// Who may lead, and which account earns the tips of a leader's blocks.
+    pub(crate) terms: Terms,
     pub(crate) genesis: Block,
     /// The state of block 0.
     pub(crate) genesis_writes: Writes,
@@ -87,8 +88,8 @@ pub(crate) enum Conduct {
 }
 
 impl Chain {
-    fn operator(&self, leader: &ed25519::PublicKey) -> Option<Address> {
-        self.operators.get(leader).copied()
+    fn operator(&self, context: &BlockContext) -> Option<Address> {
+        self.terms.operator(context.round.epoch().get(), &context.leader)
     }
 
     /// Most network ms that a block may be later than its parent.
@@ -118,7 +119,15 @@ impl Chain {
             .speculation
             .state_after(&self.disk, parent_digest, parent.height.get())
             .expect("the ledger's disk can be read")?;
-        let proposer = self.operator(&preamble.context.leader)?;
+        let named = self.terms.named(&state, preamble.height.get());
+        if preamble.next_validators != named.expect("the ledger's disk can be read") {
+            tracing::warn!(
+                height = preamble.height.get(),
+                "block refused: it names other validators for the next term"
+            );
+            return None;
+        }
+        let proposer = self.operator(&preamble.context)?;
         let env = self.ledger.next_env(&parent.header, preamble.time(), proposer);
         let transactions = recover(&block.transactions)?;
         let executed = match self.ledger.verify(&state, &env, transactions) {
@@ -161,6 +170,7 @@ impl Chain {
                 certificate,
             })
             .expect("the ledger's disk can be written");
+        self.terms.learn(&*self.disk, layer.header.number).expect("the ledger's disk can be read");
         let hashes: Vec<B256> = layer.transactions.iter().map(|tx| *tx.tx_hash()).collect();
         self.pool.finalized(&hashes);
     }
@@ -309,7 +319,9 @@ where
             .state_after(&chain.disk, parent.digest(), parent.height().get())
             .expect("the ledger's disk can be read")?;
 
-        let proposer = chain.operator(&context.leader)?;
+        let proposer = chain.operator(&context)?;
+        let next_validators =
+            chain.terms.named(&state, height.get()).expect("the ledger's disk can be read");
         let env =
             chain.ledger.next_env(&preamble.header, chain.block_time(preamble.time()), proposer);
         let candidates = input.provider.candidates(env.base_fee, BLOCK_TXS_MAX);
@@ -341,6 +353,7 @@ where
                 height,
                 log_root: commitment.log_root,
                 log_range: commitment.log_range,
+                next_validators,
                 header: header.clone(),
             },
             transactions,

@@ -32,6 +32,8 @@ use commonware_utils::range::NonEmptyRange;
 const PREFIX_BYTES: usize = 5;
 /// Most bytes of a block's transactions with their length prefixes: what the ledger lets a block have.
 pub const BODY_BYTES_MAX: usize = BLOCK_BYTES_MAX + PREFIX_BYTES * (BLOCK_TXS_MAX + 1);
+/// Most validators of a term, and so most that a block names.
+pub const VALIDATORS_MAX: usize = 128;
 /// Most bytes of a header's RLP; ours has about 620.
 pub const HEADER_BYTES_MAX: usize = 2_048;
 
@@ -53,6 +55,8 @@ pub struct Preamble {
     pub log_root: sha256::Digest,
     /// Operations of that log which are still live after this block.
     pub log_range: NonEmptyRange<Location>,
+    /// In the last block of a term the validators of the next, ascending; in every other block none.
+    pub next_validators: Vec<ed25519::PublicKey>,
     /// The Ethereum header; `state_root` is the state tree's root (docs/spec/state-root.md).
     pub header: Header,
 }
@@ -100,6 +104,7 @@ impl Block {
             height: Height::zero(),
             log_root,
             log_range,
+            next_validators: Vec::new(),
             header,
         };
         Self { preamble, transactions: Vec::new() }
@@ -156,6 +161,7 @@ impl Write for Preamble {
         self.height.write(buf);
         self.log_root.write(buf);
         self.log_range.write(buf);
+        self.next_validators.write(buf);
         let mut rlp = Vec::with_capacity(self.header.length());
         self.header.encode(&mut rlp);
         rlp.write(buf);
@@ -169,6 +175,7 @@ impl EncodeSize for Preamble {
             + self.height.encode_size()
             + self.log_root.encode_size()
             + self.log_range.encode_size()
+            + self.next_validators.encode_size()
             + body_bytes(self.header.length())
     }
 }
@@ -182,8 +189,20 @@ impl Read for Preamble {
             height: Height::read(buf)?,
             log_root: sha256::Digest::read(buf)?,
             log_range: NonEmptyRange::read(buf)?,
+            next_validators: read_validators(buf)?,
             header: decode_header(&Bytes::read_cfg(buf, &RangeCfg::from(0..=HEADER_BYTES_MAX))?)?,
         })
+    }
+}
+
+/// Reads keys that ascend, each more than the one before.
+fn read_validators(buf: &mut impl Buf) -> Result<Vec<ed25519::PublicKey>, CodecError> {
+    let limit = (RangeCfg::from(0..=VALIDATORS_MAX), ());
+    let keys = Vec::<ed25519::PublicKey>::read_cfg(buf, &limit)?;
+    if keys.is_sorted_by(|a, b| a < b) {
+        Ok(keys)
+    } else {
+        Err(CodecError::Invalid("cairn::Preamble", "the validators do not ascend"))
     }
 }
 
@@ -264,6 +283,7 @@ impl BoundedBlock for Block {
             + 2 * sha256::Digest::SIZE
             + Height::MAX_ENCODE_SIZE
             + NonEmptyRange::<Location>::MAX_ENCODE_SIZE
+            + body_bytes(VALIDATORS_MAX * ed25519::PublicKey::SIZE)
             + body_bytes(HEADER_BYTES_MAX)
             + body_bytes(BODY_BYTES_MAX)
     }

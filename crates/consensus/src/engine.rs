@@ -1,17 +1,16 @@
 //! The wiring of one validator, the same on sockets and in a simulation.
 //!
 //! ```text
-//! votes, certificates ─► simplex ─► Deferred ─► Paced ─► Stateful ─► App ─► Ledger, Disk, Pool
-//!                           │ certificates                  ▲ final blocks, in order
-//! broadcast, backfill ─► marshal (archives of blocks and certificates) ─┘
+//! votes, certificates ─► Rotation ─► simplex of the term ─► Deferred ─► Paced ─► Stateful ─► App ─► Ledger, Disk, Pool
+//!                                            │ certificates                  ▲ final blocks, in order
+//! broadcast, backfill ─► marshal (archives of blocks and certificates) ──────┘
 //! ```
 //!
-//! One term for ever: `Terms` answers every term with the same scheme. To change the set, `Terms` gets a scheme per term,
-//! `TERM_BLOCKS` a length, and one simplex engine runs per term; archives and proofs already decode certificates of any
-//! committee size.
+//! Everything but the voting engine lives through all terms; archives decode certificates of sets of any size.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
+use bytes::Bytes;
 use commonware_broadcast::buffered;
 use commonware_consensus::{
     Reporter,
@@ -21,19 +20,10 @@ use commonware_consensus::{
         resolver::p2p as block_fetch,
         standard::{Deferred, Standard},
     },
-    simplex::{
-        self,
-        config::{Floor, ForwardPolicy, SkipPolicy},
-        elector::RoundRobin,
-        scheme::ed25519::Scheme,
-    },
+    simplex::scheme::ed25519::Scheme,
     types::{Epoch as Term, FixedEpocher, ViewDelta},
 };
-use commonware_cryptography::{
-    Digested, Digestible as _, Sha256,
-    certificate::{Provider as SchemeProvider, Scoped, Verifier as _},
-    ed25519,
-};
+use commonware_cryptography::{Digested, Digestible as _, certificate::Verifier as _, ed25519};
 use commonware_glue::stateful::{
     Config as StatefulConfig, Stateful, SyncPlan,
     db::{SyncEngineConfig, p2p as tree_sync},
@@ -43,18 +33,21 @@ use commonware_p2p::{Blocker, Provider, Receiver, Sender};
 use commonware_parallel::Sequential;
 use commonware_runtime::{Handle, Spawner, buffer::paged::CacheRef};
 use commonware_storage::{Context as StorageContext, archive::prunable, mmr, translator::TwoCap};
-use commonware_utils::{NZDuration, NZU16, NZU64, NZUsize};
+use commonware_utils::{NZDuration, NZU16, NZU64, NZUsize, ordered::Set};
+use tokio::sync::watch;
 
 use crate::{
     application::{App, Chain, Conduct, Marshal},
     block::Block,
+    evidence,
     gossip::{self, Gossip},
     network::Channels,
     pace::{Pace, Paced},
     params::{
-        FETCH_RETRY, FETCH_TIMEOUT, LEADER_GRACE, MAILBOX, PENDING_ACKS, REPAIR_MAX, SKIP_AFTER,
-        STORAGE_BUFFER, SYNC_BATCH, TERM_BLOCKS, TIMEOUT_RETRY, VIEWS_KEPT,
+        FETCH_RETRY, FETCH_TIMEOUT, MAILBOX, PENDING_ACKS, REPAIR_MAX, STORAGE_BUFFER, SYNC_BATCH,
+        VIEWS_KEPT,
     },
+    rotation::{Peers, Rotation, Track},
     tree::{self, Tree},
 };
 
@@ -63,24 +56,15 @@ const PREFIX: &str = "consensus";
 /// Pages of the cache that all files share: 1,024 of 4 KiB.
 const CACHE_PAGES: usize = 1_024;
 
-/// The validators of each term. One set for ever, for now.
-#[derive(Clone)]
-struct Terms(Arc<Scheme>);
-
-impl SchemeProvider for Terms {
-    type Scope = Term;
-    type Scheme = Scheme;
-    fn scoped(&self, _: Term) -> Option<Scoped<Scheme>> {
-        Some(Scoped::scheme(Arc::clone(&self.0)))
-    }
-}
-
 /// What a validator is made of.
 pub(crate) struct Parts<N, B> {
-    pub(crate) scheme: Scheme,
     pub(crate) me: ed25519::PublicKey,
     pub(crate) peers: N,
     pub(crate) blocker: B,
+    /// Who hears of the peers of each term.
+    pub(crate) track: Track,
+    /// Peers whatever their seats.
+    pub(crate) always: Set<ed25519::PublicKey>,
     pub(crate) chain: Arc<Chain>,
     pub(crate) pace: Pace,
     pub(crate) conduct: Conduct,
@@ -97,6 +81,8 @@ where
     pub(crate) engine: Handle<()>,
     pub(crate) marshal: Marshal,
     pub(crate) gossip: Gossip,
+    /// Equivocations that this validator saw.
+    pub(crate) evidence: watch::Receiver<Vec<Bytes>>,
     /// Gives the state tree, once it is open.
     pub(crate) state: commonware_glue::stateful::Mailbox<E, App>,
 }
@@ -140,11 +126,11 @@ where
     R: Receiver<PublicKey = ed25519::PublicKey>,
     W: Reporter<Activity = marshal::Update<Block>>,
 {
-    let Parts { scheme, me, peers, blocker, chain, pace, conduct, name } = parts;
+    let Parts { me, peers, blocker, track, always, chain, pace, conduct, name } = parts;
     let prefix = format!("{PREFIX}{name}");
     let page_cache = CacheRef::new(NZU16!(4096), NZUsize!(CACHE_PAGES));
-    let terms = Terms(Arc::new(scheme.clone()));
-    let epocher = FixedEpocher::new(TERM_BLOCKS);
+    let terms = chain.terms.clone();
+    let epocher = FixedEpocher::new(terms.rules().blocks());
     let genesis = Digested::precomputed(chain.genesis.clone(), chain.genesis.digest());
     let genesis_digest = chain.genesis.digest();
 
@@ -216,7 +202,7 @@ where
         certificates,
         blocks,
         marshal::Config {
-            provider: terms,
+            provider: terms.clone(),
             epocher: epocher.clone(),
             start: plan.marshal_start(genesis),
             partition_prefix: prefix.clone(),
@@ -279,40 +265,30 @@ where
     stateful.start();
 
     // Order.
+    let (found, evidence) =
+        evidence::keep(context.child("evidence"), format!("{prefix}-evidence"), terms.clone())
+            .await;
     let paced = Paced { inner: state.clone(), pool: chain.pool.clone(), pace };
     let deferred = Deferred::new(context.child("deferred"), paced, marshal.clone(), epocher);
-    let leader_timeout = pace.idle.max(pace.busy) + LEADER_GRACE;
-    let engine = simplex::Engine::new(
-        context.child("simplex"),
-        simplex::Config {
-            scheme,
-            elector: RoundRobin::<Sha256>::default(),
+    let (heights, archive) = (chain.height.subscribe(), marshal.clone());
+    let (votes, certificates, resolver) =
+        (channels.votes, channels.certificates, channels.resolver);
+    let engine = context.child("terms").spawn(move |context| {
+        let rotation = Rotation {
+            context,
+            terms,
+            marshal: archive,
+            heights,
+            automaton: deferred,
             blocker,
-            automaton: deferred.clone(),
-            relay: deferred.clone(),
-            reporter: deferred,
-            strategy: Sequential,
-            partition: format!("{prefix}-simplex-0"),
-            mailbox_size: MAILBOX,
-            epoch: Term::zero(),
-            floor: Floor::Genesis(genesis_digest),
-            replay_buffer: STORAGE_BUFFER,
-            write_buffer: STORAGE_BUFFER,
+            found,
+            peers: Peers { track, always, next: 0 },
+            genesis: genesis_digest,
+            pace,
+            prefix,
             page_cache,
-            leader_timeout,
-            certification_timeout: leader_timeout + LEADER_GRACE,
-            timeout_retry: TIMEOUT_RETRY,
-            view_retention: ViewDelta::new(VIEWS_KEPT),
-            skip: SkipPolicy::Enabled {
-                timeout: SKIP_AFTER.max(4 * leader_timeout),
-                budget: simplex::SkipBudget::Participants,
-            },
-            fetch_timeout: NZDuration!(FETCH_TIMEOUT),
-            fetch_retry_delay: FETCH_RETRY.max(Duration::from_millis(500)),
-            forward: ForwardPolicy::Disabled,
-            track_historical_votes: false,
-        },
-    );
-    let engine = engine.start(channels.votes, channels.certificates, channels.resolver);
-    Running { engine, marshal, gossip, state }
+        };
+        rotation.run(votes, certificates, resolver)
+    });
+    Running { engine, marshal, gossip, evidence, state }
 }

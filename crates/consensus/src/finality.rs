@@ -4,14 +4,16 @@
 //! lists who signed: a validator that signs two blocks of one round convicts itself. With the block's preamble and the
 //! digest of its body the proof leads from those signatures to the Ethereum header and its roots.
 
-use alloy_consensus::Header;
 use alloy_primitives::B256;
 use cairn_primitives::Digest;
 use commonware_codec::{
     Buf, Copying, DecodeExt as _, Encode, EncodeSize, Error as CodecError, Read, ReadExt as _,
     Write,
 };
-use commonware_consensus::simplex::{scheme::ed25519::Scheme, types::Finalization};
+use commonware_consensus::simplex::{
+    scheme::ed25519::Scheme,
+    types::{Finalization, Proposal},
+};
 use commonware_cryptography::{certificate::Verifier as _, ed25519, sha256};
 use commonware_parallel::Sequential;
 use commonware_runtime::BufMut;
@@ -32,6 +34,9 @@ pub enum FinalityError {
     /// The certificate is about another block than the preamble.
     #[error("the certificate is about another block")]
     OtherBlock,
+    /// The set of the certificate's term is not known here.
+    #[error("the validators of term {0} are not known")]
+    UnknownTerm(u64),
     /// Too few validators signed, or a signature is wrong.
     #[error("the certificate is not signed by more than two thirds of the validators")]
     NotFinal,
@@ -83,7 +88,19 @@ impl FinalityProof {
         Encode::encode(self).into()
     }
 
-    /// Checks an encoded proof against the validators of the network with this genesis and returns the final header.
+    /// The term whose validators signed.
+    #[must_use]
+    pub const fn term(&self) -> u64 {
+        self.finalization.proposal.round.epoch().get()
+    }
+
+    /// The keys of the next term's validators, ascending: the last block of a term names them, no other block does.
+    #[must_use]
+    pub fn next_validators(&self) -> Vec<B256> {
+        self.preamble.next_validators.iter().map(|key| B256::from_slice(key.as_ref())).collect()
+    }
+
+    /// Checks an encoded proof against the validators of its term in the network with this genesis; then its header is final.
     /// `rng` only blinds batch verification; it never decides the answer.
     ///
     /// # Errors
@@ -91,18 +108,32 @@ impl FinalityProof {
     pub fn check(
         bytes: &[u8],
         genesis: &Digest,
-        validators: &[B256],
+        validators_of: impl FnOnce(u64) -> Option<Vec<B256>>,
         rng: &mut impl CryptoRng,
-    ) -> Result<Header, FinalityError> {
+    ) -> Result<Self, FinalityError> {
         let proof = Self::from_bytes(bytes)?;
-        if proof.finalization.proposal.payload != proof.preamble.block_digest(&proof.body) {
+        let validators =
+            validators_of(proof.term()).ok_or(FinalityError::UnknownTerm(proof.term()))?;
+        proof.check_by(&Scheme::verifier(&namespace(genesis), validator_set(&validators)?), rng)?;
+        Ok(proof)
+    }
+
+    /// Checks it by the scheme of its term.
+    pub(crate) fn check_by(
+        &self,
+        scheme: &Scheme,
+        rng: &mut impl CryptoRng,
+    ) -> Result<(), FinalityError> {
+        let Proposal { round, payload, .. } = self.finalization.proposal;
+        if payload != self.preamble.block_digest(&self.body)
+            || round.epoch() != self.preamble.context.round.epoch()
+        {
             return Err(FinalityError::OtherBlock);
         }
-        let scheme = Scheme::verifier(&namespace(genesis), validator_set(validators)?);
-        if !proof.finalization.verify(rng, &scheme, &Sequential) {
+        if !self.finalization.verify(rng, scheme, &Sequential) {
             return Err(FinalityError::NotFinal);
         }
-        Ok(proof.preamble.header)
+        Ok(())
     }
 }
 

@@ -4,7 +4,7 @@
 //! run of blocks ─► parents' hashes ─► certificate of the last ─► transactions' root ─► Ledger::verify ─► same header?
 //!     ─► tree batch ─► same state root? ─► Disk::commit (fsync) ─► tree (fsync)
 //! ```
-//! More than two thirds of the validators signed the last header of a run; each header names the hash of the one before. So
+//! More than two thirds of the term's validators signed the last header of a run; each header names the hash of the one before. So
 //! whoever sent the run can withhold blocks and nothing else. Up to the transactions' root a difference is the sender's
 //! fault; after it, it is a bug here or a broken disk, and the follower stops.
 //!
@@ -30,6 +30,7 @@ use crate::{
     genesis::{Beginning, GenesisBlockError, begin},
     ports::{Disk, FinalBlock, Pool},
     proof::{StateKey, StateProofs, prove},
+    terms::Terms,
     tree::{self, SharedTree},
     validator::{NetworkIdentity, STACK_BYTES, STOP_WITHIN, WORKERS},
 };
@@ -138,7 +139,8 @@ impl FollowerHandle {
     /// Appends final blocks whose last one has a certificate; returns the new height.
     ///
     /// # Errors
-    /// When the run proves nothing, or the follower has stopped. Nothing of a run that proves nothing is kept.
+    /// When the run proves nothing, or the follower has stopped. Of a run within one term and the next all or nothing is kept;
+    /// a longer one is taken term by term, because the blocks of one say whose signatures count in the one after the next.
     pub async fn append(&self, run: Vec<FollowedBlock>) -> Result<u64, FollowError> {
         let (answer, receiver) = oneshot::channel();
         self.appends.send((run, answer)).await.map_err(|_| FollowError::Stopped)?;
@@ -179,8 +181,10 @@ pub async fn run_follower(
     let validators: Vec<B256> =
         identity.genesis.validators.iter().map(|v| v.consensus_key).collect();
     validator_set(&validators).map_err(|_| FollowerError::BadKey)?;
-    let Beginning { writes: genesis_writes, .. } = begin(identity, &*disk)?;
-    let follower = Follower { identity: identity.clone(), validators, disk, pool, genesis_writes };
+    let Beginning { writes: genesis_writes, head, .. } = begin(identity, &*disk)?;
+    let terms = Terms::new(identity.terms.clone(), &identity.hash, None);
+    terms.learn(&*disk, head)?;
+    let follower = Follower { identity: identity.clone(), terms, disk, pool, genesis_writes };
     let (append_sender, appends) = mpsc::channel(1);
     let (proof_sender, proofs) = mpsc::channel(REQUESTS);
     let (stop_sender, stop) = mpsc::channel(1);
@@ -217,7 +221,7 @@ struct Mailbox {
 /// What moves into the thread.
 struct Follower {
     identity: NetworkIdentity,
-    validators: Vec<B256>,
+    terms: Terms,
     disk: Arc<dyn Disk>,
     pool: Arc<dyn Pool>,
     genesis_writes: Writes,
@@ -252,17 +256,15 @@ impl Follower {
                     }
                     next = appends.recv() => match next { Some(next) => next, None => break },
                 };
-                let result = match self.prove(&run, &mut context) {
-                    Err(error) => Err(error),
-                    Ok(recovered) => match self.append(&tree, run, recovered).await {
-                        Ok(height) => Ok(height),
-                        Err(error) => {
-                            ended = Err(error);
-                            break;
-                        }
-                    },
-                };
-                let _ = answer.send(result);
+                match self.append(&tree, run, &mut context).await {
+                    Ok(result) => {
+                        let _ = answer.send(result);
+                    }
+                    Err(error) => {
+                        ended = Err(error);
+                        break;
+                    }
+                }
             }
             let _ = context.stop(0, Some(STOP_WITHIN)).await;
             ended
@@ -314,6 +316,37 @@ impl Follower {
         Ok(tree::seal(batch, &writes).await?)
     }
 
+    /// Appends a run piece by piece; the outer error stops the follower.
+    async fn append(
+        &self,
+        tree: &Db,
+        mut run: Vec<FollowedBlock>,
+        rng: &mut impl rand_core::CryptoRng,
+    ) -> Result<Result<u64, FollowError>, FollowerError> {
+        while !run.is_empty() {
+            let rest = run.split_off(self.piece(&run));
+            match self.prove(&run, rng) {
+                Ok(recovered) => self.execute(tree, run, recovered).await?,
+                Err(error) => return Ok(Err(error)),
+            }
+            run = rest;
+        }
+        Ok(Ok(self.head()?.number))
+    }
+
+    /// How many blocks of a run can be proven by what is known now: all, or those up to the last certificate of a term whose
+    /// validators are known. The last block of every term has a certificate.
+    fn piece(&self, run: &[FollowedBlock]) -> usize {
+        let known = |block: &FollowedBlock| {
+            self.terms.get(self.terms.rules().term_of(block.header.number)).is_some()
+        };
+        if run.last().is_some_and(known) {
+            return run.len();
+        }
+        let proven = run.iter().rposition(|block| known(block) && !block.certificate.is_empty());
+        proven.map_or(run.len(), |last| last + 1)
+    }
+
     /// Checks that a run follows the disk's head and is final; returns its transactions with their senders.
     fn prove(
         &self,
@@ -337,9 +370,9 @@ impl Follower {
         if last.certificate.is_empty() {
             return Err(FollowError::NotProven(height));
         }
-        let header =
-            FinalityProof::check(&last.certificate, &self.identity.hash, &self.validators, rng)
-                .map_err(|source| FollowError::Certificate { height, source })?;
+        let header = self
+            .certified(&last.certificate, rng)
+            .map_err(|source| FollowError::Certificate { height, source })?;
         if header != last.header {
             return Err(FollowError::NotProven(height));
         }
@@ -357,13 +390,25 @@ impl Follower {
             .collect()
     }
 
+    /// The header that a certificate proves final.
+    fn certified(
+        &self,
+        certificate: &[u8],
+        rng: &mut impl rand_core::CryptoRng,
+    ) -> Result<Header, FinalityError> {
+        let proof = FinalityProof::from_bytes(certificate)?;
+        let set = self.terms.get(proof.term()).ok_or(FinalityError::UnknownTerm(proof.term()))?;
+        proof.check_by(&set.scheme, rng)?;
+        Ok(proof.preamble.header)
+    }
+
     /// Executes and commits a proven run.
-    async fn append(
+    async fn execute(
         &self,
         tree: &Db,
         run: Vec<FollowedBlock>,
         recovered: Vec<Recovered>,
-    ) -> Result<u64, FollowerError> {
+    ) -> Result<(), FollowerError> {
         let mut parent = self.head()?;
         for (block, transactions) in run.into_iter().zip(recovered) {
             let FollowedBlock { header, certificate, .. } = block;
@@ -396,11 +441,12 @@ impl Follower {
                 writes: executed.writes,
                 certificate: certificate.into(),
             })?;
+            self.terms.learn(&*self.disk, height)?;
             persist(tree, sealed).await;
             self.pool.finalized(&hashes);
             parent = header;
         }
-        Ok(parent.number)
+        Ok(())
     }
 }
 

@@ -1,19 +1,21 @@
 //! Block 0: how a chain begins, and the check that a disk belongs to it.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use alloy_primitives::B256;
 use cairn_ledger::{StateError, Writes};
-use commonware_cryptography::Digestible as _;
+use commonware_cryptography::{Digestible as _, ed25519};
 use commonware_glue::stateful::db::DatabaseSet;
 use commonware_runtime::tokio::Context;
 use tokio::sync::watch;
 
 use crate::{
     application::Chain,
-    block::{Block, public_key},
+    block::Block,
+    finality::validator_set,
     ports::{Disk, FinalBlock, NetworkTime, Pool},
     speculation::Speculation,
+    terms::Terms,
     tree::SharedTree,
     validator::NetworkIdentity,
 };
@@ -28,7 +30,7 @@ pub enum GenesisBlockError {
     #[error("the disk holds another network: its block 0 is not this genesis")]
     OtherNetwork,
     /// Genesis names a validator whose key is no key.
-    #[error("genesis lists a consensus key that is no ed25519 key")]
+    #[error("genesis lists a consensus key that is no ed25519 key, or twice the same")]
     BadKey,
 }
 
@@ -81,28 +83,29 @@ pub(crate) fn begin(
     Ok(Beginning { genesis, writes, head })
 }
 
-/// The chain of `identity` on `disk`, with block 0 committed.
+/// The chain of `identity` on `disk`, with block 0 committed. `key` signs in the terms in which it has a seat.
 pub(crate) fn chain(
     identity: &NetworkIdentity,
     disk: Arc<dyn Disk>,
     pool: Arc<dyn Pool>,
     time: Arc<dyn NetworkTime>,
     height: watch::Sender<u64>,
+    key: ed25519::PrivateKey,
 ) -> Result<Chain, GenesisBlockError> {
     let Beginning { genesis, writes: genesis_writes, head } = begin(identity, &*disk)?;
     height.send_replace(head);
-    let mut operators = BTreeMap::new();
-    for validator in &identity.genesis.validators {
-        let key = public_key(&validator.consensus_key.0).map_err(|_| GenesisBlockError::BadKey)?;
-        operators.insert(key, validator.operator);
-    }
+    let founders: Vec<B256> =
+        identity.genesis.validators.iter().map(|validator| validator.consensus_key).collect();
+    validator_set(&founders).map_err(|_| GenesisBlockError::BadKey)?;
+    let terms = Terms::new(identity.terms.clone(), &identity.hash, Some(key));
+    terms.learn(&*disk, head)?;
     Ok(Chain {
         ledger: identity.ledger.clone(),
         disk,
         pool,
         time,
         time_scale: identity.genesis.time_scale,
-        operators,
+        terms,
         genesis,
         genesis_writes,
         speculation: Speculation::default(),

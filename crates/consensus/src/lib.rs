@@ -11,6 +11,7 @@ mod application;
 pub mod bench;
 mod block;
 mod engine;
+mod evidence;
 mod finality;
 mod follower;
 mod genesis;
@@ -20,7 +21,10 @@ mod pace;
 mod params;
 mod ports;
 mod proof;
+mod rotation;
+mod seats;
 mod speculation;
+mod terms;
 #[cfg(test)]
 mod tests;
 mod tree;
@@ -33,6 +37,7 @@ pub use genesis::{GenesisBlockError, genesis_block};
 pub use network::{PeerAddress, PeerAddressError, Reach};
 pub use ports::{Disk, FinalBlock, NetworkTime, Pool, WRITES_KEPT};
 pub use proof::{StateKey, StateProof, StateProofs, StateValue};
+pub use seats::{Seating, TermRules};
 pub use validator::{
     NetworkIdentity, ValidatorConfig, ValidatorError, ValidatorHandle, run_validator,
 };

@@ -1,6 +1,6 @@
 //! Peer-to-peer: authenticated, encrypted connections between the validators, one channel per protocol.
 //!
-//! Who may connect is genesis' list of keys; where they are is found out: a validator dials the peers it was told about,
+//! Who may connect is who has a seat in one of the last terms or the coming one; where they are is found out: a validator dials the peers it was told about,
 //! and they tell it, signed by each validator itself, where the others are (docs/adr/0015-hosts.md).
 //!
 //! Memory is preallocated as `quota × peers × tracked sets`, so each channel's quota is what its protocol sends, not "large".
@@ -47,6 +47,8 @@ const QUOTAS: [NonZeroU32; 8] = [
 ];
 /// Room for the term that is put before a message of a changing validator set.
 const SUBCHANNEL_BYTES: u32 = 10;
+/// Validators of the term before that are peers in a term without having a seat in it: enough to fetch blocks from.
+pub(crate) const BEFORE_MAX: usize = 16;
 /// Messages that may wait in a channel.
 const CHANNEL_MAILBOX: NonZeroUsize = NZUsize!(256);
 /// How far two peers' clocks may differ in a handshake.
@@ -161,7 +163,7 @@ pub(crate) fn config(
     key: ed25519::PrivateKey,
     namespace: &[u8],
     place: Place,
-    validators: NonZeroUsize,
+    seats: usize,
 ) -> discovery::Config<Cups<Sake<ed25519::PrivateKey>, ChaCha20Poly1305>> {
     let handshake = Cups::<_, ChaCha20Poly1305>::new(
         Sake {
@@ -172,7 +174,10 @@ pub(crate) fn config(
         },
         cups::Version::V1,
     );
-    let bytes = message_bytes_max(u32::try_from(validators.get()).unwrap_or(u32::MAX));
+    let bytes = message_bytes_max(u32::try_from(seats).unwrap_or(u32::MAX));
+    // A term's own validators, some of the term before, whom the settings name, and this node itself.
+    let others = seats.min(BEFORE_MAX) + place.bootstrap.len();
+    let peers = NonZeroUsize::MIN.saturating_add(seats + others);
     let bootstrap = place.bootstrap.into_iter().map(|(key, at)| (key, at.0)).collect();
     let preset = match place.reach {
         Reach::Local => discovery::Config::local,
@@ -184,7 +189,7 @@ pub(crate) fn config(
         place.listen,
         place.dialable.0,
         bootstrap,
-        validators,
+        peers,
         bytes,
         CHANNEL_MAILBOX,
     )

@@ -7,8 +7,6 @@ use std::{
 
 use commonware_utils::{NZU64, NZUsize};
 
-/// Blocks of a term (the period of one validator set; the engine calls it an epoch). One set for ever, for now.
-pub const TERM_BLOCKS: NonZeroU64 = NZU64!(u64::MAX);
 /// How far a block's time may run ahead of a validator's own clock before it waits, in wall ms.
 pub const CLOCK_DRIFT_MS: u64 = 500;
 /// How far a block's time may run ahead of its parent's, in wall ms (times `time_scale` of network time). It bounds how
@@ -30,6 +28,8 @@ pub const FETCH_RETRY: Duration = Duration::from_millis(100);
 pub const MAILBOX: NonZeroUsize = NZUsize!(1024);
 /// Views kept behind the last finalised one.
 pub const VIEWS_KEPT: u64 = 64;
+/// Terms whose votes are looked for when old ones are removed: more than a validator leaves behind in one absence.
+pub const JOURNALS_SWEPT: u64 = 64;
 /// Finalised blocks that may wait for the application; below `WRITES_KEPT`, which the disk keeps for replay.
 pub const PENDING_ACKS: NonZeroUsize = NZUsize!(16);
 /// Missing blocks fetched at once.

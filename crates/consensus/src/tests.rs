@@ -8,3 +8,4 @@ mod power_cut;
 mod scenario;
 mod simulated;
 mod sockets;
+mod terms;

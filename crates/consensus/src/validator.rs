@@ -4,14 +4,14 @@
 //! handle, which works from any async runtime. A panic in any part of consensus (a bug, a broken disk) ends the thread
 //! and shows in `ValidatorHandle::failed`: a stopped node is a bad day, a forked one a bad year.
 
-use std::{net::SocketAddr, num::NonZeroUsize, path::PathBuf, sync::Arc, thread, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, thread, time::Duration};
 
 use alloy_primitives::B256;
 use bytes::Bytes;
 use cairn_ledger::Ledger;
 use cairn_primitives::{Digest, Genesis};
-use commonware_codec::{Copying, DecodeExt as _, Encode as _};
-use commonware_consensus::{simplex::scheme::ed25519::Scheme, types::Height};
+use commonware_codec::{Copying, DecodeExt as _};
+use commonware_consensus::types::Height;
 use commonware_cryptography::{Signer as _, ed25519};
 use commonware_p2p::{Manager as _, authenticated::discovery};
 use commonware_runtime::{
@@ -24,13 +24,13 @@ use crate::{
     application::{Chain, Conduct, Marshal, proof},
     block::public_key,
     engine::{self, Parts, Running},
-    finality::{namespace, validator_set},
     genesis::{GenesisBlockError, chain},
     gossip::Gossip,
     network::{self, Channels, PeerAddress, Place, Reach},
     pace::Pace,
     ports::{Disk, NetworkTime, Pool},
     proof::{StateKey, StateProof, StateProofs, prove},
+    seats::TermRules,
     tree::SharedTree,
 };
 
@@ -46,7 +46,7 @@ pub(crate) const STACK_BYTES: usize = 8 << 20;
 /// A validator's settings: its own, not the network's.
 #[derive(Clone)]
 pub struct ValidatorConfig {
-    /// Seed of its Ed25519 consensus key; the public key must be in genesis.
+    /// Seed of its Ed25519 consensus key. It votes in the terms in which the key has a seat.
     pub secret: [u8; 32],
     /// Folder for blocks, certificates, votes and the state tree.
     pub storage: PathBuf,
@@ -54,7 +54,8 @@ pub struct ValidatorConfig {
     pub listen: SocketAddr,
     /// Where the others can reach it; they learn it from itself, signed.
     pub dialable: PeerAddress,
-    /// Validators it connects to first, by consensus key; they tell where the others are. Its own key is passed over.
+    /// Peers it connects to first, by consensus key; they tell where the others are, and stay peers when they have no seat.
+    /// Its own key is passed over.
     pub bootstrap: Vec<(B256, PeerAddress)>,
     /// Where the peers are.
     pub reach: Reach,
@@ -75,15 +76,12 @@ impl std::fmt::Debug for ValidatorConfig {
 /// Why a validator did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum ValidatorError {
-    /// Its key is not one of genesis.
-    #[error("the consensus key {0} is not a validator of this genesis")]
-    NotAValidator(B256),
-    /// A validator of genesis has a bad key.
-    #[error("genesis lists a consensus key that is no ed25519 key, or twice the same")]
+    /// Its own key is no key.
+    #[error("the consensus secret is no ed25519 key")]
     BadKey,
-    /// A peer to begin with is none of genesis' validators.
-    #[error("the bootstrap peer {0} is not a validator of this genesis")]
-    UnknownPeer(B256),
+    /// A peer to begin with has a bad key.
+    #[error("the key of the bootstrap peer {0} is no ed25519 key")]
+    BadPeer(B256),
     /// The disk holds another network, or cannot be used.
     #[error("cannot begin from the genesis block")]
     Genesis(#[from] GenesisBlockError),
@@ -104,6 +102,8 @@ pub struct NetworkIdentity {
     pub hash: Digest,
     /// The state machine of that genesis.
     pub ledger: Ledger,
+    /// Who validates when.
+    pub terms: TermRules,
 }
 
 /// A question to the validator's thread.
@@ -122,6 +122,7 @@ pub struct ValidatorHandle {
     height: watch::Receiver<u64>,
     requests: mpsc::Sender<Request>,
     gossip: Gossip,
+    evidence: watch::Receiver<Vec<Bytes>>,
     stop: mpsc::Sender<()>,
     ended: watch::Receiver<Option<bool>>,
 }
@@ -168,6 +169,13 @@ impl ValidatorHandle {
         self.gossip.send(raw)
     }
 
+    /// The equivocations that this validator saw (docs/spec/finality.md), those of the oldest term first. They are on its disk, so
+    /// whoever takes them to the ledger may begin anew after every start.
+    #[must_use]
+    pub fn evidence(&self) -> watch::Receiver<Vec<Bytes>> {
+        self.evidence.clone()
+    }
+
     /// Resolves when the validator has ended: `true` when something in it failed.
     pub async fn failed(&self) -> bool {
         let mut ended = self.ended.clone();
@@ -182,10 +190,11 @@ impl ValidatorHandle {
 }
 
 /// Starts a validator on its own thread and returns once its storage is open and it listens. Blocks follow as soon as more than
-/// two thirds of the validators are connected.
+/// two thirds of the term's validators are connected. One without a seat follows as long as the others take it for a peer:
+/// from the first block of the term before its own to the third after.
 ///
 /// # Errors
-/// When the settings do not fit genesis, or the disk belongs to another network.
+/// When a key is none, or the disk belongs to another network.
 pub async fn run_validator(
     identity: &NetworkIdentity,
     config: ValidatorConfig,
@@ -197,24 +206,16 @@ pub async fn run_validator(
     let key =
         ed25519::PrivateKey::decode(Copying(&config.secret)).map_err(|_| ValidatorError::BadKey)?;
     let me = key.public_key();
-    let keys: Vec<B256> = genesis.validators.iter().map(|v| v.consensus_key).collect();
-    let set = validator_set(&keys).map_err(|_| ValidatorError::BadKey)?;
-    let namespace = namespace(&identity.hash);
-    let scheme = Scheme::signer(&namespace, set.clone(), key.clone())
-        .ok_or_else(|| ValidatorError::NotAValidator(B256::from_slice(&me.encode())))?;
     let mut bootstrap = Vec::with_capacity(config.bootstrap.len());
     for (peer, at) in &config.bootstrap {
-        if !keys.contains(peer) {
-            return Err(ValidatorError::UnknownPeer(*peer));
-        }
-        let peer = public_key(&peer.0).map_err(|_| ValidatorError::BadKey)?;
+        let peer = public_key(&peer.0).map_err(|_| ValidatorError::BadPeer(*peer))?;
         if peer != me {
             bootstrap.push((peer, at.clone()));
         }
     }
 
     let (height, heights) = watch::channel(0);
-    let chain = Arc::new(chain(identity, disk, pool, time, height)?);
+    let chain = Arc::new(chain(identity, disk, pool, time, height, key.clone())?);
     let (request_sender, requests) = mpsc::channel(REQUESTS);
     let (stop_sender, stop) = mpsc::channel(1);
     let (started, wait) = oneshot::channel();
@@ -223,7 +224,7 @@ pub async fn run_validator(
     let ValidatorConfig { storage, listen, dialable, reach, .. } = config;
     let place = Place { listen, dialable, bootstrap, reach };
     let genesis = Arc::clone(genesis);
-    let thread = Thread { storage, place, key, me, scheme, namespace, set, genesis, chain };
+    let thread = Thread { storage, place, key, me, genesis, chain };
     thread::Builder::new()
         .name("validator".to_owned())
         .stack_size(STACK_BYTES)
@@ -236,11 +237,12 @@ pub async fn run_validator(
             let _ = end.send(Some(failed));
         })
         .map_err(ValidatorError::Thread)?;
-    let gossip = wait.await.map_err(|_| ValidatorError::Failed)?;
+    let (gossip, evidence) = wait.await.map_err(|_| ValidatorError::Failed)?;
     Ok(ValidatorHandle {
         height: heights,
         requests: request_sender,
         gossip,
+        evidence,
         stop: stop_sender,
         ended,
     })
@@ -252,9 +254,6 @@ struct Thread {
     place: Place,
     key: ed25519::PrivateKey,
     me: ed25519::PublicKey,
-    scheme: Scheme,
-    namespace: Vec<u8>,
-    set: Set<ed25519::PublicKey>,
     genesis: Arc<Genesis>,
     chain: Arc<Chain>,
 }
@@ -265,18 +264,19 @@ impl Thread {
         self,
         requests: mpsc::Receiver<Request>,
         mut stop: mpsc::Receiver<()>,
-        started: oneshot::Sender<Gossip>,
+        started: oneshot::Sender<(Gossip, watch::Receiver<Vec<Bytes>>)>,
     ) -> bool {
         let settings = runtime::Config::default()
             .with_worker_threads(WORKERS)
             .with_storage_directory(self.storage.clone());
         runtime::Runner::new(settings).start(|context| async move {
-            let validators = NonZeroUsize::new(self.set.len()).unwrap_or(NonZeroUsize::MIN);
-            let network =
-                network::config(self.key.clone(), &self.namespace, self.place, validators);
-            let (mut network, mut oracle) =
-                discovery::Network::new(context.child("network"), network);
-            oracle.track(0, self.set);
+            let terms = &self.chain.terms;
+            let always =
+                Set::from_iter_dedup(self.place.bootstrap.iter().map(|(key, _)| key.clone()));
+            let seats = terms.rules().seats_max();
+            let network = network::config(self.key.clone(), terms.domain(), self.place, seats);
+            let (mut network, oracle) = discovery::Network::new(context.child("network"), network);
+            let mut tracker = oracle.clone();
             let channels = network::quotas()
                 .into_iter()
                 .map(|(id, quota)| network.register(id, quota))
@@ -286,10 +286,13 @@ impl Thread {
             network.start();
 
             let parts = Parts {
-                scheme: self.scheme,
                 me: self.me,
                 peers: oracle.clone(),
                 blocker: oracle,
+                track: Box::new(move |term, peers| {
+                    let _ = tracker.track(term, peers);
+                }),
+                always,
                 chain: Arc::clone(&self.chain),
                 pace: Pace {
                     busy: Duration::from_millis(self.genesis.block_busy_ms),
@@ -300,8 +303,8 @@ impl Thread {
             };
             let running =
                 engine::start(context.child("validator"), parts, channels, |state| state).await;
-            let Running { engine, marshal, gossip, state } = running;
-            let _ = started.send(gossip);
+            let Running { engine, marshal, gossip, evidence, state } = running;
+            let _ = started.send((gossip, evidence));
             let chain = Arc::clone(&self.chain);
             context.child("requests").spawn(move |context| async move {
                 let tree = state.subscribe_databases().await;

@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
 use alloy_primitives::B256;
-use cairn_consensus::{NetworkIdentity, PeerAddress, Reach};
+use cairn_consensus::{NetworkIdentity, PeerAddress, Reach, TermRules};
 use cairn_ledger::Ledger;
 use cairn_primitives::{Digest, Genesis};
 
@@ -39,6 +39,7 @@ impl Network {
         NetworkIdentity {
             genesis: Arc::clone(&self.genesis),
             hash: self.hash,
+            terms: TermRules::of(&self.ledger()),
             ledger: self.ledger(),
         }
     }

@@ -1,7 +1,7 @@
 // A light proof: its bytes, what they prove, and the JSON object around them (docs/spec/proofs.md).
 
 import { Reader, big, equal, hex, integer, keccak, must, rlpBytes, rlpInteger, rlpList, sha, text, unhex } from "./bytes.js";
-import { type Header, type Trust, checkCertificate, header } from "./certificate.js";
+import { type Header, type Trust, checkCertificate, header, learn, setsOf } from "./certificate.js";
 import { checkState } from "./state.js";
 import { trieValue } from "./trie.js";
 
@@ -11,6 +11,7 @@ export type { Trust } from "./certificate.js";
 const PROOF_BYTES_MAX = 4 << 20;
 const STATE_BYTES_MAX = 128 * 32 + 256;
 const ANCESTORS_MAX = 64;
+const HANDOVERS_MAX = 1024;
 const NODES_MAX = 16;
 const LEVELS_MAX = 32;
 
@@ -56,9 +57,11 @@ function canonical(value: unknown): string {
 export function verify(bytes: Uint8Array, trust: Trust): Proven {
   must(bytes.length <= PROOF_BYTES_MAX, "more bytes than a proof may have");
   const reader = new Reader(bytes);
-  must(reader.byte() === 1, "an unknown version");
+  must(reader.byte() === 2, "an unknown version");
   const kind = reader.byte();
-  const certified = checkCertificate(reader.bytes(PROOF_BYTES_MAX), trust);
+  const sets = setsOf(trust);
+  for (const handover of list(reader, HANDOVERS_MAX)) learn(handover, trust.genesis, sets);
+  const { header: certified } = checkCertificate(reader.bytes(PROOF_BYTES_MAX), trust.genesis, sets);
   let proven = certified;
   for (const rlp of list(reader, ANCESTORS_MAX).reverse()) {
     must(equal(keccak(rlp), proven.parentHash), "the headers do not lead to the certified block");

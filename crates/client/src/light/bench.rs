@@ -19,10 +19,13 @@ impl Sample {
     /// # Errors
     /// Why the proof proves nothing.
     pub fn new(bytes: &[u8], trust: &Trust) -> Result<Self, LightError> {
-        LightProof::verify(bytes, trust)?;
         let proof = LightProof::decode(bytes)?;
-        let (message, signed) = Certificate::decode(&proof.certificate)?.signed(trust);
-        let mut sorted = trust.validators.clone();
+        let mut known = trust.clone();
+        LightProof::verify_and_learn(bytes, &mut known)?;
+        let certificate = Certificate::decode(&proof.certificate)?;
+        let (message, signed) = certificate.signed(trust);
+        let validators = known.validators(certificate.term);
+        let mut sorted = validators.ok_or(LightError::Validators)?.to_vec();
         sorted.sort_unstable();
         let mut signatures = Vec::with_capacity(signed.len());
         for (seat, signature) in signed {
@@ -30,7 +33,7 @@ impl Sample {
             signatures
                 .push((key.ok_or(LightError::Validators)?, Signature::from_bytes(&signature)));
         }
-        let headers: usize = proof.ancestors.iter().map(Vec::len).sum();
+        let headers: usize = proof.ancestors.iter().chain(&proof.handovers).map(Vec::len).sum();
         Ok(Self {
             bytes: bytes.to_vec(),
             trust: trust.clone(),
@@ -40,7 +43,7 @@ impl Sample {
         })
     }
 
-    /// Bytes of the certificate and of the ancestors' headers.
+    /// Bytes of the certificate, of those of earlier terms, and of the ancestors' headers.
     #[must_use]
     pub const fn finality_bytes(&self) -> usize {
         self.finality_bytes

@@ -4,6 +4,7 @@
 //! holds the two against each other.
 
 use alloy_consensus::Header;
+use alloy_primitives::B256;
 use alloy_rlp::{Decodable as _, Encodable as _};
 
 use super::{
@@ -22,6 +23,10 @@ const LOCATION_MAX: u64 = 1 << 62;
 pub struct Certificate {
     /// The header that the signatures lead to.
     pub header: Header,
+    /// The term whose validators signed.
+    pub term: u64,
+    /// The next term's validators, ascending; only the last block of a term names them.
+    pub next: Vec<B256>,
     /// Whether the signed digest is that of the preamble and body.
     of_this_block: bool,
     /// Term, view, parent view and block digest as they are signed.
@@ -41,12 +46,13 @@ impl Certificate {
     /// `Malformed`.
     pub fn decode(bytes: &[u8]) -> Result<Self, LightError> {
         let mut reader = Reader::new(bytes);
-        let header = preamble(&mut reader)?;
+        let Preamble { term: built_in, next, header } = preamble(&mut reader)?;
         let preamble = &bytes[..bytes.len() - reader.left().len()];
         let body = reader.array::<32>()?;
         let digest = sha256(&[b"cairn/block/v1", preamble, &body]);
         let voted = reader.left();
-        for _ in 0..3 {
+        let term = reader.varint()?;
+        for _ in 0..2 {
             reader.varint()?;
         }
         let signed = reader.array::<32>()?;
@@ -58,7 +64,8 @@ impl Certificate {
         }
         let signatures = (0..count).map(|_| reader.array()).collect::<Result<_, _>>()?;
         reader.finish()?;
-        Ok(Self { header, of_this_block: signed == digest, vote, seats, signers, signatures })
+        let of_this_block = signed == digest && term == built_in;
+        Ok(Self { header, term, next, of_this_block, vote, seats, signers, signatures })
     }
 
     /// How many validators signed.
@@ -78,11 +85,11 @@ impl Certificate {
         (message, self.signers.iter().copied().zip(self.signatures.iter().copied()).collect())
     }
 
-    fn check(&self, trust: &Trust) -> Result<(), LightError> {
+    pub(super) fn check(&self, trust: &Trust) -> Result<(), LightError> {
         if !self.of_this_block {
             return Err(LightError::OtherBlock);
         }
-        let keys = validators(trust)?;
+        let keys = validators(trust, self.term)?;
         if self.seats != keys.len() || self.signers.len() < quorum(keys.len()) {
             return Err(LightError::NotFinal);
         }
@@ -109,9 +116,9 @@ pub(super) const fn quorum(n: usize) -> usize {
     n - (n - 1) / 3
 }
 
-/// The validators' keys in the order of their numbers: ascending.
-pub(super) fn validators(trust: &Trust) -> Result<Vec<Key>, LightError> {
-    let mut sorted = trust.validators.clone();
+/// A term's validators' keys in the order of their numbers: ascending.
+pub(super) fn validators(trust: &Trust, term: u64) -> Result<Vec<Key>, LightError> {
+    let mut sorted = trust.validators(term).ok_or(LightError::UnknownTerm(term))?.to_vec();
     sorted.sort_unstable();
     let distinct = sorted.windows(2).all(|pair| pair[0] != pair[1]);
     if !distinct || sorted.is_empty() || sorted.len() > VALIDATORS_MAX {
@@ -120,9 +127,16 @@ pub(super) fn validators(trust: &Trust) -> Result<Vec<Key>, LightError> {
     sorted.iter().map(|bytes| Key::new(&bytes.0).ok_or(LightError::Validators)).collect()
 }
 
-/// Reads a block's preamble and returns its header.
-fn preamble(reader: &mut Reader<'_>) -> Result<Header, LightError> {
-    reader.varint()?; // term
+/// What of a block's preamble matters here.
+struct Preamble {
+    term: u64,
+    next: Vec<B256>,
+    header: Header,
+}
+
+/// Reads a block's preamble.
+fn preamble(reader: &mut Reader<'_>) -> Result<Preamble, LightError> {
+    let term = reader.varint()?;
     reader.varint()?; // view
     Key::new(&reader.array()?).ok_or(LightError::Malformed("the leader is no key"))?;
     reader.varint()?; // parent view
@@ -133,7 +147,13 @@ fn preamble(reader: &mut Reader<'_>) -> Result<Header, LightError> {
     if start >= end || end > LOCATION_MAX {
         return Err(LightError::Malformed("the log range"));
     }
-    header(reader.bytes(HEADER_BYTES_MAX)?)
+    let count = reader.count(VALIDATORS_MAX)?;
+    let next = (0..count).map(|_| reader.array::<32>().map(B256::from));
+    let next = next.collect::<Result<Vec<B256>, _>>()?;
+    if !next.is_sorted_by(|a, b| a < b) || next.iter().any(|key| Key::new(&key.0).is_none()) {
+        return Err(LightError::Malformed("the next validators"));
+    }
+    Ok(Preamble { term, next, header: header(reader.bytes(HEADER_BYTES_MAX)?)? })
 }
 
 /// Reads a header strictly: canonical RLP, nothing after it, and a well-formed time.

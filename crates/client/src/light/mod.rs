@@ -1,7 +1,7 @@
 //! Light proofs: what the ledger says, checked against the validators' keys alone (docs/spec/proofs.md).
 //!
 //! ```text
-//! genesis file ─► Trust ─┐
+//! genesis file ─► Trust ─┬─ the set of the proof's term, named by the last block of the term before, …
 //! node, untrusted ─► bytes ─► LightProof ─► signatures of more than 2/3 ─► header ─► its ancestors ─► stateRoot ────► account, slot
 //!                                                                                       │                └► reward, batch: a Merkle path
 //!                                                                                       └─► receiptsRoot, transactionsRoot ─► receipt, log
@@ -22,9 +22,7 @@ mod proof;
 mod slots;
 mod state;
 mod trie;
-
-use alloy_primitives::B256;
-use cairn_primitives::{Digest, Genesis};
+mod trust;
 
 pub use certificate::{Certificate, check_certificate};
 pub use claim::{Block, Claim, LogClaim, Proven};
@@ -33,32 +31,17 @@ pub use proof::{Evidence, LightProof, Path, Side};
 pub use slots::{BatchSlots, batch_slots, commitment_count_slot, included_in, reward_root_slot};
 pub use state::{Entry, check_state};
 pub use trie::{trie_key, trie_nodes, trie_value};
+pub use trust::Trust;
 
 /// Most ancestors between the proven block and the certified one: blocks without a certificate of their own come in
 /// short runs, and each costs about 620 bytes.
 pub const ANCESTORS_MAX: usize = 64;
+/// Most terms that a proof leads through: each costs a certificate, about a kilobyte with ten validators.
+pub const HANDOVERS_MAX: usize = 1_024;
 /// Longest proof, in bytes: the largest transaction and receipt that a block can hold, with room.
 pub const PROOF_BYTES_MAX: usize = 4 << 20;
 /// Most validators of a network, as genesis allows.
 pub const VALIDATORS_MAX: usize = 128;
-
-/// What a verifier knows beforehand: the network and its validators.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Trust {
-    /// Hash of the genesis text.
-    pub genesis: Digest,
-    /// The validators' Ed25519 keys, in any order.
-    pub validators: Vec<B256>,
-}
-
-impl Trust {
-    /// The trust that a genesis file stands for. `text` is the file that `genesis` was read from.
-    #[must_use]
-    pub fn of(genesis: &Genesis, text: &str) -> Self {
-        let validators = genesis.validators.iter().map(|validator| validator.consensus_key);
-        Self { genesis: Genesis::hash_of_text(text), validators: validators.collect() }
-    }
-}
 
 /// Why a proof proves nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -69,6 +52,12 @@ pub enum LightError {
     /// The validators are no list of 1 to 128 distinct keys.
     #[error("the validators are not a list of distinct ed25519 keys")]
     Validators,
+    /// Nobody told who validated in this term: a handover is missing.
+    #[error("the validators of term {0} are not known")]
+    UnknownTerm(u64),
+    /// A certificate that should name the next term's validators is of a block that names none.
+    #[error("the block names no validators of a next term")]
+    NoHandover,
     /// The certificate is about another block than the preamble.
     #[error("the certificate is about another block")]
     OtherBlock,

@@ -13,7 +13,7 @@ use cairn_primitives::{
 };
 
 use super::{
-    ANCESTORS_MAX, LightError, PROOF_BYTES_MAX, Trust,
+    ANCESTORS_MAX, HANDOVERS_MAX, LightError, PROOF_BYTES_MAX, Trust,
     certificate::{check_certificate, header},
     claim::{Block, Claim, LogClaim, Proven, REWARD_BYTES, reward},
     codec::{Reader, put_bytes, put_list, put_varint},
@@ -23,7 +23,7 @@ use super::{
 };
 
 /// First byte of a proof.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 /// Most bytes of a state proof: 128 digests and less than 256 bytes beside them.
 const STATE_BYTES_MAX: usize = 128 * 32 + 256;
 /// Most nodes of a trie proof; a block has at most 10,000 transactions, so a path has five.
@@ -100,6 +100,8 @@ pub enum Evidence {
 /// A self-contained proof, unchecked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LightProof {
+    /// The certificates of the last blocks of the terms between what the reader knows and the certificate's term.
+    pub handovers: Vec<Vec<u8>>,
     /// The certificate of the proven block or of a descendant.
     pub certificate: Vec<u8>,
     /// RLP of the headers from the proven block to the parent of the certified one; empty when that is the proven one.
@@ -122,17 +124,19 @@ impl LightProof {
             return Err(LightError::Malformed("an unknown version"));
         }
         let kind = reader.byte()?;
+        let handovers = list(&mut reader, HANDOVERS_MAX)?;
         let certificate = reader.bytes(PROOF_BYTES_MAX)?.to_vec();
         let ancestors = list(&mut reader, ANCESTORS_MAX)?;
         let evidence = Evidence::decode(kind, &mut reader)?;
         reader.finish()?;
-        Ok(Self { certificate, ancestors, evidence })
+        Ok(Self { handovers, certificate, ancestors, evidence })
     }
 
     /// Its bytes.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let mut out = vec![VERSION, self.evidence.kind()];
+        put_list(&mut out, &self.handovers);
         put_bytes(&mut out, &self.certificate);
         put_list(&mut out, &self.ancestors);
         self.evidence.encode(&mut out);
@@ -144,7 +148,18 @@ impl LightProof {
     /// # Errors
     /// Says why it proves nothing.
     pub fn verify(bytes: &[u8], trust: &Trust) -> Result<Proven, LightError> {
+        Self::verify_and_learn(bytes, &mut trust.clone())
+    }
+
+    /// The same; `trust` keeps the validators that the proof leads through, so that the next proof need not.
+    ///
+    /// # Errors
+    /// Says why it proves nothing.
+    pub fn verify_and_learn(bytes: &[u8], trust: &mut Trust) -> Result<Proven, LightError> {
         let proof = Self::decode(bytes)?;
+        for handover in &proof.handovers {
+            trust.learn(handover)?;
+        }
         let certified = check_certificate(&proof.certificate, trust)?;
         let signatures = certified.number;
         let proven = descend(certified, &proof.ancestors)?;

@@ -33,8 +33,8 @@ fn golden() {
     assert_eq!((found.0.as_str(), found.1.as_str()), (GOLDEN_BYTES, GOLDEN_DIGEST));
 }
 
-const GOLDEN_BYTES: &str = "3593db71388268caa5db6951e701ef1e57bbd1042a9175cc6f9afbd1589ae47b";
-const GOLDEN_DIGEST: &str = "bf8372e3a06aa62e9390f241eb1434a6b1a9c38bb1d0a0e04c4aae506ad748b6";
+const GOLDEN_BYTES: &str = "adbaeab6350f730d72e416f8c7a403268ce2bcbbb0ee4ed548b9895071acba7c";
+const GOLDEN_DIGEST: &str = "da4b9667ac777f82a13d17f00616ca1c6abe7d058f08c928a4ef467e80a3ad47";
 
 #[test]
 fn decoding_refuses_what_is_not_canonical() {
@@ -65,10 +65,30 @@ fn decoding_refuses_what_is_not_canonical() {
 }
 
 #[test]
+fn the_next_validators_are_named_in_one_way() {
+    let mut keys: Vec<_> =
+        (0..129).map(|seed| ed25519::PrivateKey::from_seed(seed).public_key()).collect();
+    keys.sort_unstable();
+    let naming = |next: &[ed25519::PublicKey]| {
+        let mut block = block(5_000, Vec::new());
+        block.preamble.next_validators = next.to_vec();
+        let bytes = Encode::encode(&block);
+        Block::decode(Copying(&bytes)).map(|again| assert_eq!(again, block))
+    };
+    assert!(naming(&keys[..1]).is_ok() && naming(&keys[..128]).is_ok());
+    assert!(naming(&keys).is_err(), "more than there can be");
+    assert!(naming(&[keys[1].clone(), keys[0].clone()]).is_err(), "out of order");
+    assert!(naming(&[keys[0].clone(), keys[0].clone()]).is_err(), "twice the same");
+}
+
+#[test]
 fn the_largest_block_fits_its_bound() {
     let mut transactions = vec![vec![0; TX_BYTES_MAX]; BLOCK_BYTES_MAX / TX_BYTES_MAX];
     transactions.push(vec![0; BLOCK_BYTES_MAX % TX_BYTES_MAX]);
-    let block = block(u64::MAX, transactions);
+    let mut block = block(u64::MAX, transactions);
+    let keys = (0..128).map(|seed| ed25519::PrivateKey::from_seed(seed).public_key());
+    block.preamble.next_validators = keys.collect();
+    block.preamble.next_validators.sort_unstable();
     let bytes = Encode::encode(&block);
     assert!(bytes.len() <= Block::max_encode_size(&()));
     assert_eq!(Block::decode(Copying(&bytes)).unwrap(), block);

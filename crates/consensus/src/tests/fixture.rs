@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
+    num::NonZeroU64,
     sync::{
         Arc, Mutex, MutexGuard,
         atomic::{AtomicU64, Ordering},
@@ -13,14 +14,14 @@ use alloy_consensus::{
 };
 use alloy_eips::Encodable2718 as _;
 use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, U256};
-use cairn_ledger::{Account, Ledger, Memory, State, StateError, Writes, decode_transaction};
+use cairn_ledger::{Account, Ledger, Memory, Seat, State, StateError, Writes, decode_transaction};
 use cairn_primitives::{
     Digest, EconomyParams, Genesis, GenesisAccount, GenesisValidator, StakeParams,
 };
 use commonware_codec::Encode as _;
 use commonware_cryptography::{Signer as _, ed25519};
 
-use crate::{Disk, FinalBlock, Pool, WRITES_KEPT, validator::NetworkIdentity};
+use crate::{Disk, FinalBlock, Pool, Seating, TermRules, WRITES_KEPT, validator::NetworkIdentity};
 
 /// Network time of block 0.
 pub const START_MS: u64 = 1_356_998_400_000;
@@ -92,7 +93,7 @@ pub fn identity(n: u64, busy_ms: u64, idle_ms: u64) -> NetworkIdentity {
             dispute_epochs: 1,
             vesting_epochs: 2,
         },
-        stake: StakeParams::default(),
+        stake: StakeParams { seats_max: 8, ..StakeParams::default() },
         validators,
         ingests: Vec::new(),
         accounts: vec![GenesisAccount {
@@ -104,7 +105,37 @@ pub fn identity(n: u64, busy_ms: u64, idle_ms: u64) -> NetworkIdentity {
     genesis.check().unwrap();
     let hash = Digest::of(&[b"test network", &n.to_be_bytes()]);
     let genesis = Arc::new(genesis);
-    NetworkIdentity { ledger: Ledger::new(Arc::clone(&genesis), hash), genesis, hash }
+    let ledger = Ledger::new(Arc::clone(&genesis), hash);
+    NetworkIdentity { terms: TermRules::of(&ledger), ledger, genesis, hash }
+}
+
+/// The seat of validator `i`, whether genesis knows it or not.
+pub fn seat(i: usize) -> Seat {
+    let key = ed25519::PrivateKey::from_seed(i as u64).public_key();
+    Seat {
+        operator: Address::repeat_byte(0xa0 + u8::try_from(i).unwrap()),
+        consensus_key: B256::from_slice(&key.encode()),
+    }
+}
+
+/// Who has a seat when, by the number of the term.
+struct Rota<F>(F);
+
+impl<F: Fn(u64) -> Vec<Seat> + Send + Sync + 'static> Seating for Rota<F> {
+    fn seats(&self, _: &dyn State, term: u64) -> Result<Option<Vec<Seat>>, StateError> {
+        Ok(Some((self.0)(term)))
+    }
+}
+
+/// Rules by which `seats` says who validates from term 2 on; before it are genesis' validators.
+pub fn rota(
+    identity: &NetworkIdentity,
+    blocks: u64,
+    seats: impl Fn(u64) -> Vec<Seat> + Send + Sync + 'static,
+) -> TermRules {
+    let founders = identity.genesis.validators.len();
+    let rota = move |term| if term < 2 { (0..founders).map(seat).collect() } else { seats(term) };
+    TermRules::new(NonZeroU64::new(blocks).unwrap(), 8, Arc::new(Rota(rota)))
 }
 
 /// A transfer of one base unit by the spender to `to`.

@@ -25,7 +25,7 @@ use commonware_consensus::{
     },
     types::{Epoch as Term, Height, Round, View},
 };
-use commonware_cryptography::{Digest as _, Hasher as _, Sha256, Signer as _, sha256};
+use commonware_cryptography::{Digest as _, Hasher as _, Sha256, Signer as _, ed25519, sha256};
 use commonware_glue::stateful::db::DatabaseSet;
 use commonware_parallel::Sequential;
 use commonware_runtime::{Runner as _, Supervisor as _, buffer::paged::CacheRef, tokio as runtime};
@@ -134,23 +134,40 @@ struct Chain {
 
 impl Chain {
     fn new(n: u64) -> Self {
-        let genesis = Digest::of(&[b"light proofs", &n.to_be_bytes()]);
-        let keys = keys(n);
+        Self::of(Digest::of(&[b"light proofs", &n.to_be_bytes()]), keys(n))
+    }
+
+    /// The same network with `n` other validators.
+    fn followed_by(&self, n: u64) -> Self {
+        Self::of(self.genesis, keys(20 + n).into_iter().skip(20).collect())
+    }
+
+    fn of(genesis: Digest, keys: Vec<ed25519::PrivateKey>) -> Self {
         let validators: Vec<B256> =
             keys.iter().map(|key| B256::from_slice(key.public_key().as_ref())).collect();
         let set = validator_set(&validators).unwrap();
         let domain = namespace(&genesis);
         let signer = |key| Scheme::signer(&domain, set.clone(), key).unwrap();
         let schemes = keys.into_iter().map(signer).collect();
-        Self { genesis, schemes, trust: Trust { genesis, validators } }
+        Self { genesis, schemes, trust: Trust::new(genesis, validators) }
+    }
+
+    /// Its validators' keys.
+    fn validators(&self) -> Vec<B256> {
+        self.trust.validators(0).unwrap().to_vec()
     }
 
     /// The certificate of a block with this header, signed by the first `signers` validators.
     fn certify(&self, header: Header, signers: usize) -> Vec<u8> {
+        self.certify_in(0, header, signers, &[])
+    }
+
+    /// The certificate of a block of a term, which names the validators of the next.
+    fn certify_in(&self, term: u64, header: Header, signers: usize, next: &[B256]) -> Vec<u8> {
         let body = Sha256::hash(&[b"body"]);
         let view = View::new(header.number + 300);
         let parent = (View::new(header.number + 298), sha256::Digest::EMPTY);
-        let round = Round::new(Term::zero(), view);
+        let round = Round::new(Term::new(term), view);
         let leader = keys(1)[0].public_key();
         let preamble = Preamble {
             context: Context { round, leader, parent },
@@ -158,6 +175,7 @@ impl Chain {
             height: Height::new(header.number),
             log_root: Sha256::hash(&[b"log"]),
             log_range: non_empty_range!(Location::new(0), Location::new(700)),
+            next_validators: validator_set(next).unwrap().into_iter().collect(),
             header,
         };
         let proposal = Proposal::new(round, parent.0, preamble.block_digest(&body));
@@ -196,7 +214,9 @@ fn certificates_are_accepted_and_refused_as_by_the_engine() {
         let certificate = chain.certify(header(9), signers);
         let both = |bytes: &[u8], trust: &Trust| {
             let mut rng = commonware_utils::test_rng();
-            let engine = FinalityProof::check(bytes, &trust.genesis, &trust.validators, &mut rng);
+            let known = |term| trust.validators(term).map(<[B256]>::to_vec);
+            let engine = FinalityProof::check(bytes, &trust.genesis, known, &mut rng);
+            let engine = engine.map(|proof| proof.preamble.header);
             let light = check_certificate(bytes, trust);
             assert_eq!(engine.as_ref().ok(), light.as_ref().ok(), "{n}: {engine:?} {light:?}");
             light.is_ok()
@@ -205,12 +225,16 @@ fn certificates_are_accepted_and_refused_as_by_the_engine() {
         assert!(damaged(&certificate).all(|bytes| !both(&bytes, &chain.trust)));
         assert!(!both(&certificate[..certificate.len() - 1], &chain.trust));
         assert!(!both(&[&certificate[..], &[0]].concat(), &chain.trust));
-        let other = Trust { genesis: Digest::ZERO, ..chain.trust.clone() };
+        let other = Trust::new(Digest::ZERO, chain.validators());
         assert!(!both(&certificate, &other));
-        let more = Chain::new(n + 1).trust.validators;
-        assert!(!both(&certificate, &Trust { validators: more, ..chain.trust.clone() }));
-        let twice = [&chain.trust.validators[..], &chain.trust.validators[..1]].concat();
-        assert!(!both(&certificate, &Trust { validators: twice, ..chain.trust.clone() }));
+        let more = Chain::new(n + 1).validators();
+        assert!(!both(&certificate, &Trust::new(chain.genesis, more)));
+        let twice = [&chain.validators()[..], &chain.validators()[..1]].concat();
+        assert!(!both(&certificate, &Trust::new(chain.genesis, twice)));
+        let named = chain.certify_in(1, header(9), signers, &Chain::new(n + 1).validators());
+        assert!(both(&named, &chain.trust));
+        assert!(damaged(&named).all(|bytes| !both(&bytes, &chain.trust)));
+        assert!(!both(&named, &Trust::at(chain.genesis, 2, chain.validators())));
     }
 }
 
@@ -219,11 +243,32 @@ fn a_certificate_by_too_few_is_refused_by_both() {
     // Signed by three of four validators, shown to someone who knows five more.
     let chain = Chain::new(4);
     let certificate = chain.certify(header(9), 3);
-    let many = Trust { validators: Chain::new(9).trust.validators, ..chain.trust.clone() };
+    let many = Trust::new(chain.genesis, Chain::new(9).validators());
     let mut rng = commonware_utils::test_rng();
     assert_eq!(check_certificate(&certificate, &many), Err(LightError::NotFinal));
-    assert!(FinalityProof::check(&certificate, &many.genesis, &many.validators, &mut rng).is_err());
-    assert_eq!(chain.genesis, many.genesis);
+    let known = |term| many.validators(term).map(<[B256]>::to_vec);
+    assert!(FinalityProof::check(&certificate, &many.genesis, known, &mut rng).is_err());
+}
+
+#[test]
+fn trust_goes_from_term_to_term_and_no_other_way() {
+    let old = Chain::new(4);
+    let new = old.followed_by(6);
+    let handover = old.certify_in(1, header(39), 3, &new.validators());
+    let certificate = new.certify_in(2, header(41), 5, &[]);
+    let mut trust = old.trust.clone();
+    assert_eq!(check_certificate(&certificate, &trust), Err(LightError::UnknownTerm(2)));
+    assert_eq!(trust.learn(&certificate), Err(LightError::UnknownTerm(2)));
+    assert_eq!(trust.learn(&old.certify(header(9), 3)), Err(LightError::NoHandover));
+    let few = old.certify_in(1, header(39), 2, &new.validators());
+    assert_eq!(trust.learn(&few), Err(LightError::NotFinal));
+    assert_eq!(trust.learn(&handover), Ok(2));
+    let mut sorted = new.validators();
+    sorted.sort_unstable();
+    assert_eq!((trust.newest(), trust.validators(2)), (2, Some(&sorted[..])));
+    assert!(check_certificate(&certificate, &trust).is_ok());
+    // Old validators sign nothing in the new term.
+    assert!(check_certificate(&old.certify_in(2, header(41), 4, &[]), &trust).is_err());
 }
 
 const EPOCH: Epoch = Epoch(12);
@@ -347,7 +392,8 @@ async fn proofs_of_each_kind(tree: &Tree, chain: &Chain) -> Vec<(&'static str, L
     ];
     let certificate = chain.certify(block.clone(), 3);
     let direct = evidence.map(|(name, evidence)| {
-        (name, LightProof { certificate: certificate.clone(), ancestors: Vec::new(), evidence })
+        let (handovers, ancestors) = (Vec::new(), Vec::new());
+        (name, LightProof { handovers, certificate: certificate.clone(), ancestors, evidence })
     });
     let mut ancestors = vec![block];
     for number in 42..44 {
@@ -356,11 +402,24 @@ async fn proofs_of_each_kind(tree: &Tree, chain: &Chain) -> Vec<(&'static str, L
     }
     let tip = Header { parent_hash: ancestors.last().unwrap().hash_slow(), ..header(44) };
     let through = LightProof {
+        handovers: Vec::new(),
         certificate: chain.certify(tip, 4),
         ancestors: ancestors.iter().map(alloy_rlp::encode).collect(),
+        evidence: Evidence::State(alice_entry(), account.clone()),
+    };
+    // Six others follow the four, and five of them go on: two terms after genesis' last.
+    let (second, third) = (chain.followed_by(6), chain.followed_by(5));
+    let later = LightProof {
+        handovers: vec![
+            chain.certify_in(1, header(19), 3, &second.validators()),
+            second.certify_in(2, header(29), 5, &third.validators()),
+        ],
+        certificate: third.certify_in(3, ancestors[0].clone(), 4, &[]),
+        ancestors: Vec::new(),
         evidence: Evidence::State(alice_entry(), account),
     };
-    direct.into_iter().chain([("account through three descendants", through)]).collect()
+    let more = [("account through three descendants", through), ("account two terms later", later)];
+    direct.into_iter().chain(more).collect()
 }
 
 fn vectors_path() -> PathBuf {
@@ -371,9 +430,10 @@ fn vectors_path() -> PathBuf {
 fn refused(name: &str, object: &ProofObject, trust: &Trust) -> Vec<Value> {
     let bytes = object.proof.len();
     let flips = (0..24).map(|part| json!({ "flip": [part * (bytes - 1) / 23, part % 8] }));
-    let (first, rest) = trust.validators.split_first().unwrap();
+    let validators = trust.validators(0).unwrap();
+    let (first, rest) = validators.split_first().unwrap();
     let trusts = [
-        (Digest::ZERO, trust.validators.clone()),
+        (Digest::ZERO, validators.to_vec()),
         (trust.genesis, rest.to_vec()),
         (trust.genesis, [rest, &[B256::from_slice(keys(9)[8].public_key().as_ref())]].concat()),
         (trust.genesis, [rest, &[*first, *first]].concat()),
@@ -405,10 +465,10 @@ fn apply(case: &Value, object: &ProofObject, trust: &Trust) -> (Value, Trust) {
             "number" => changed["block"]["number"] = with.clone(),
             "certified" => changed["certified"] = with.clone(),
             "trust" => {
-                trust = Trust {
-                    genesis: serde_json::from_value(with["genesis"].clone()).unwrap(),
-                    validators: serde_json::from_value(with["validators"].clone()).unwrap(),
-                }
+                trust = Trust::new(
+                    serde_json::from_value(with["genesis"].clone()).unwrap(),
+                    serde_json::from_value(with["validators"].clone()).unwrap(),
+                )
             }
             other => panic!("an unknown change: {other}"),
         }
@@ -444,7 +504,7 @@ fn golden_vectors() {
         valid.push(json!({ "name": name, "object": value }));
     }
     let vectors = json!({
-        "trust": { "genesis": trust.genesis, "validators": trust.validators },
+        "trust": { "genesis": trust.genesis, "validators": trust.validators(0) },
         "valid": valid,
         "refused": wrong,
     });

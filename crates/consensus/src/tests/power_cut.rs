@@ -8,7 +8,6 @@ use std::{
 };
 
 use alloy_primitives::{Address, U256};
-use commonware_consensus::simplex::scheme::ed25519::Scheme;
 use commonware_cryptography::Signer as _;
 use commonware_p2p::{Manager as _, simulated};
 use commonware_runtime::{Clock as _, Supervisor as _, deterministic};
@@ -16,13 +15,12 @@ use commonware_utils::{NZUsize, ordered::Set};
 use tokio::sync::watch;
 
 use super::{
-    fixture::{MemoryDisk, MemoryPool, identity, keys, transfer},
+    fixture::{MemoryDisk, MemoryPool, identity, keys, rota, seat, transfer},
     simulated::VirtualTime,
 };
 use crate::{
     application::Conduct,
     engine::{self, Parts},
-    finality::{namespace, validator_set},
     genesis::chain,
     network::{Channels, message_bytes_max, quotas},
     pace::Pace,
@@ -45,7 +43,9 @@ enum Cut {
 /// Runs the validator until the power fails.
 async fn run_until(context: deterministic::Context, disk: MemoryDisk, cut: Cut) {
     let before = disk.height();
-    let identity = identity(1, 20, 40);
+    let mut identity = identity(1, 20, 40);
+    // Several terms between the cuts, and cuts at their ends.
+    identity.terms = rota(&identity, 12, |_| vec![seat(0)]);
     let key = keys(1).remove(0);
     let me = key.public_key();
     let (network, oracle) = simulated::Network::new(
@@ -67,14 +67,13 @@ async fn run_until(context: deterministic::Context, disk: MemoryDisk, cut: Cut) 
     for nonce in 0..TRANSFERS {
         pool.push(transfer(nonce, PAYEE));
     }
-    let seats: Vec<_> = identity.genesis.validators.iter().map(|v| v.consensus_key).collect();
-    let set = validator_set(&seats).unwrap();
     let (height, mut heights) = watch::channel(0);
     let parts = Parts {
-        scheme: Scheme::signer(&namespace(&identity.hash), set, key).unwrap(),
         me: me.clone(),
         peers: oracle.manager(),
         blocker: oracle.control(me),
+        track: Box::new(|_, _| ()),
+        always: Set::default(),
         chain: Arc::new(
             chain(
                 &identity,
@@ -82,6 +81,7 @@ async fn run_until(context: deterministic::Context, disk: MemoryDisk, cut: Cut) 
                 Arc::new(pool),
                 Arc::new(VirtualTime::right(context.child("time"))),
                 height,
+                key,
             )
             .unwrap(),
         ),

@@ -29,7 +29,10 @@ use commonware_glue::simulate::{
 use commonware_p2p::simulated::Link;
 use commonware_utils::probability;
 
-use super::simulated::{Network, Node, OneChain};
+use super::{
+    fixture::seat,
+    simulated::{Network, Node, OneChain},
+};
 
 /// Faults begin after this and end before [`FAULTS_END`], virtual time.
 const FAULTS_BEGIN: u64 = 2_000;
@@ -95,13 +98,26 @@ impl Scenario {
         let mut draws = Draws(seed);
         let validators = draws.between(4, 8);
         let any = |draws: &mut Draws| usize::try_from(draws.below(validators)).unwrap();
-        let mut network = Network::new(validators);
+        // Every third network changes its validators every twelve blocks: one after the other sits a term out.
+        let mut network = if seed % 3 == 1 && validators > 4 {
+            let others = move |term: u64| {
+                let out = usize::try_from(term % validators).unwrap();
+                let all = 0..usize::try_from(validators).unwrap();
+                all.filter(|i| *i != out).map(seat).collect()
+            };
+            Network::rotating(validators, validators, 12, others)
+        } else {
+            Network::new(validators)
+        };
         let link = Link {
             latency: Duration::from_millis(draws.between(1, 120)),
             jitter: Duration::from_millis(draws.between(0, 60)),
             success_rate: if draws.chance(25) { probability!(0.85) } else { probability!(1.0) },
         };
         let mut story = format!("{validators} validators, {} ms", link.latency.as_millis());
+        if network.blocks() == 12 {
+            story.push_str(", terms of 12 blocks");
+        }
         match draws.below(6) {
             0 => {
                 let liar = any(&mut draws);

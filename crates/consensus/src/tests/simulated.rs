@@ -8,10 +8,12 @@ use std::{
     time::{Duration, UNIX_EPOCH},
 };
 
-use alloy_primitives::{Address, U256};
-use cairn_ledger::time_of;
+use alloy_consensus::Header;
+use alloy_primitives::{Address, B256, U256};
+use bytes::Bytes;
+use cairn_ledger::{Memory, Seat, time_of};
 use cairn_primitives::TimeMs;
-use commonware_codec::{DecodeExt as _, Encode as _};
+use commonware_codec::{DecodeExt as _, Encode as _, varint::UInt};
 use commonware_consensus::simplex::{
     scheme::ed25519::Scheme,
     types::{Finalize, Notarize, Proposal, Vote},
@@ -27,13 +29,13 @@ use commonware_glue::simulate::{
     reporter::MonitorReporter,
     tracker::ProgressTracker,
 };
-use commonware_p2p::{Receiver, Recipients, Sender, simulated::Link};
+use commonware_p2p::{Receiver, Recipients, Sender, simulated::Link, utils::mux};
 use commonware_runtime::{Clock as _, Handle, Quota, Spawner as _, Supervisor as _, deterministic};
-use commonware_utils::probability;
+use commonware_utils::{ordered::Set, probability};
 use rand_core::CryptoRng;
 use tokio::sync::{oneshot, watch};
 
-use super::fixture::{MemoryDisk, MemoryPool, START_MS, identity, keys, transfer};
+use super::fixture::{MemoryDisk, MemoryPool, START_MS, identity, keys, rota, seat, transfer};
 use crate::{
     application::{Conduct, Marshal},
     engine::{self, Parts},
@@ -85,6 +87,8 @@ pub struct Network {
     pub skew: Option<(usize, i64)>,
     /// On its second start this validator finds its disk restored from a backup of this height.
     pub restore: Option<(usize, u64)>,
+    /// The equivocations that each validator has seen.
+    pub evidence: Arc<Mutex<BTreeMap<usize, watch::Receiver<Vec<Bytes>>>>>,
     /// How often each validator has started.
     pub starts: Arc<Mutex<BTreeMap<usize, u32>>>,
 }
@@ -101,8 +105,43 @@ impl Network {
             two_faced: None,
             skew: None,
             restore: None,
+            evidence: Arc::default(),
             starts: Arc::default(),
         }
+    }
+
+    /// `nodes` processes of which genesis seats the first `founders`; from term 2 on `seats` says who validates.
+    pub fn rotating(
+        nodes: u64,
+        founders: u64,
+        blocks: u64,
+        seats: impl Fn(u64) -> Vec<Seat> + Send + Sync + 'static,
+    ) -> Self {
+        let mut network = Self::new(founders);
+        network.identity.terms = rota(&network.identity, blocks, seats);
+        network.keys = keys(nodes);
+        network.disks = (0..nodes).map(|_| MemoryDisk::default()).collect();
+        network
+    }
+
+    /// Blocks of a term.
+    pub fn blocks(&self) -> u64 {
+        self.identity.terms.blocks().get()
+    }
+
+    /// The seats of a term.
+    pub fn seats(&self, term: u64) -> Vec<Seat> {
+        self.identity.terms.seats(&Memory::default(), term).unwrap().unwrap()
+    }
+
+    /// The consensus keys of a term.
+    fn validators(&self, term: u64) -> Vec<B256> {
+        self.seats(term).iter().map(|seat| seat.consensus_key).collect()
+    }
+
+    /// The domain of its signatures.
+    pub fn domain(&self) -> Vec<u8> {
+        namespace(&self.identity.hash)
     }
 }
 
@@ -148,15 +187,12 @@ impl EngineDefinition for Network {
     async fn init(&self, init: InitContext<'_, ed25519::PublicKey>) -> (Handle<()>, Node) {
         let me = init.public_key.clone();
         let key = self.keys.iter().find(|key| key.public_key() == me).unwrap().clone();
-        let seats: Vec<_> =
-            self.identity.genesis.validators.iter().map(|v| v.consensus_key).collect();
-        let set = validator_set(&seats).unwrap();
-        let scheme = Scheme::signer(&namespace(&self.identity.hash), set, key).unwrap();
         // It goes with the validator's state: a context must not outlive its runtime.
         let clock = Arc::new(init.context.child("clock"));
         if self.two_faced == Some(init.index) {
             let votes = init.channels.into_iter().next().expect("votes are the first channel");
-            let handle = TwoFaced { scheme }.start(init.context.child("two_faced"), votes);
+            let handle = TwoFaced { network: self.clone(), key }
+                .start(init.context.child("two_faced"), votes);
             return (handle, Node { marshal: None, disk: self.disks[init.index].clone(), clock });
         }
         let pool = MemoryPool::default();
@@ -180,13 +216,16 @@ impl EngineDefinition for Network {
         let time = Arc::new(VirtualTime { clock: init.context.child("time"), skew_ms });
         let (height, _) = watch::channel(0);
         let chain = Arc::new(
-            chain(&self.identity, Arc::new(disk.clone()), Arc::new(pool), time, height).unwrap(),
+            chain(&self.identity, Arc::new(disk.clone()), Arc::new(pool), time, height, key)
+                .unwrap(),
         );
         let parts = Parts {
-            scheme,
             me: me.clone(),
             peers: init.oracle.manager(),
             blocker: init.oracle.control(me.clone()),
+            // All processes are each other's peers from the start: the network is the harness's.
+            track: Box::new(|_, _| ()),
+            always: Set::default(),
             chain,
             pace: Pace { busy: Duration::from_millis(250), idle: Duration::from_secs(1) },
             conduct: if self.byzantine == Some(init.index) {
@@ -201,14 +240,15 @@ impl EngineDefinition for Network {
         let monitor = init.monitor.clone();
         // One task owns all of the validator's, so that a crash ends them as the end of a process does: what one of them
         // still holds open (the state tree, while it waits for a block's time) would keep the next start from opening it.
-        let (opened, marshal) = oneshot::channel();
+        let (opened, parts_opened) = oneshot::channel();
         let process = init.context.child("validator").spawn(move |context| async move {
             let watch = move |state| MonitorReporter::new(me, monitor, state);
             let running = engine::start(context.child("parts"), parts, channels, watch).await;
-            let _ = opened.send(running.marshal);
+            let _ = opened.send((running.marshal, running.evidence));
             let _ = running.engine.await;
         });
-        let marshal = marshal.await.expect("the validator opens its storage");
+        let (marshal, evidence) = parts_opened.await.expect("the validator opens its storage");
+        self.evidence.lock().unwrap().insert(init.index, evidence);
         (process, Node { marshal: Some(marshal), disk, clock })
     }
 
@@ -219,7 +259,8 @@ impl EngineDefinition for Network {
 
 /// A validator that signs, in every round in which it hears a vote, that vote and a contradicting one.
 struct TwoFaced {
-    scheme: Scheme,
+    network: Network,
+    key: ed25519::PrivateKey,
 }
 
 impl TwoFaced {
@@ -230,9 +271,11 @@ impl TwoFaced {
     ) -> Handle<()> {
         context.spawn(move |mut context| async move {
             while let Ok((_, message)) = receiver.recv().await {
-                let Ok(vote) = Vote::<Scheme, Digest>::decode(message) else { continue };
-                for answer in self.answers(&vote, &mut context) {
-                    sender.send(Recipients::All, answer.encode(), true);
+                let Ok((term, vote)) = mux::parse(message) else { continue };
+                let Ok(vote) = Vote::<Scheme, Digest>::decode(vote) else { continue };
+                for answer in self.answers(term, &vote, &mut context) {
+                    let message = [UInt(term).encode(), answer.encode()].concat();
+                    sender.send(Recipients::All, message, true);
                 }
             }
         })
@@ -240,9 +283,14 @@ impl TwoFaced {
 
     fn answers(
         &self,
+        term: u64,
         vote: &Vote<Scheme, Digest>,
         rng: &mut impl CryptoRng,
     ) -> Vec<Vote<Scheme, Digest>> {
+        let set = validator_set(&self.network.validators(term)).unwrap();
+        let Some(scheme) = Scheme::signer(&self.network.domain(), set, self.key.clone()) else {
+            return Vec::new();
+        };
         let mut payload = [0; 32];
         rng.fill_bytes(&mut payload);
         let other = |proposal: &Proposal<Digest>| {
@@ -251,19 +299,20 @@ impl TwoFaced {
         match vote {
             Vote::Notarize(heard) => [other(&heard.proposal), heard.proposal.clone()]
                 .into_iter()
-                .filter_map(|proposal| Notarize::sign(&self.scheme, proposal).map(Vote::Notarize))
+                .filter_map(|proposal| Notarize::sign(&scheme, proposal).map(Vote::Notarize))
                 .collect(),
             Vote::Finalize(heard) => [other(&heard.proposal), heard.proposal.clone()]
                 .into_iter()
-                .filter_map(|proposal| Finalize::sign(&self.scheme, proposal).map(Vote::Finalize))
+                .filter_map(|proposal| Finalize::sign(&scheme, proposal).map(Vote::Finalize))
                 .collect(),
             Vote::Nullify(_) => Vec::new(),
         }
     }
 }
 
-/// What must hold at the end of every scenario: one chain, its certificates prove it, every transfer was paid once, the
-/// ledger's invariants hold; and nothing of `forbidden` was finalised.
+/// What must hold at the end of every scenario: one chain, its certificates prove it by the validators of their terms, each
+/// term's last block names the next, who led a block had a seat, every transfer was paid once, the ledger's invariants
+/// hold; and nothing of `forbidden` was finalised.
 #[derive(Clone)]
 pub struct OneChain {
     network: Network,
@@ -276,6 +325,35 @@ impl OneChain {
     pub fn of(network: &Network) -> Self {
         let forbidden = network.byzantine;
         Self { network: network.clone(), forbidden, leaders: Arc::default() }
+    }
+}
+
+impl OneChain {
+    /// Checks a certificate by the validators of the block's term.
+    fn check_proof(
+        &self,
+        header: &Header,
+        certificate: &[u8],
+        rng: &mut impl CryptoRng,
+    ) -> Result<(), String> {
+        let (network, height) = (&self.network, header.number);
+        let validators = |term| Some(network.validators(term));
+        let proof = FinalityProof::check(certificate, &network.identity.hash, validators, rng)
+            .map_err(|error| format!("proof of {height}: {error}"))?;
+        let term = network.identity.terms.term_of(height);
+        if proof.preamble.header != *header || proof.term() != term {
+            return Err(format!("the proof of {height} proves another block"));
+        }
+        let mut next = Vec::new();
+        if height == network.identity.terms.last_of(term) {
+            next = network.validators(term + 1);
+            next.sort_unstable();
+        }
+        if proof.next_validators() == next {
+            Ok(())
+        } else {
+            Err(format!("block {height} names other validators than those of the next term"))
+        }
     }
 }
 
@@ -292,12 +370,13 @@ impl Property<ed25519::PublicKey, Node> for OneChain {
         Box::pin(async move {
             let nodes: Vec<&Node> =
                 nodes.iter().copied().filter(|node| node.marshal.is_some()).collect();
-            let genesis = &self.network.identity.genesis;
-            let seats: Vec<_> = genesis.validators.iter().map(|v| v.consensus_key).collect();
+            let rules = &self.network.identity.terms;
             let top = nodes.iter().map(|node| node.disk.height()).min().unwrap_or(0);
             let (mut proven, mut rng) = (0, commonware_utils::test_rng());
             for height in 1..=top {
                 let block = nodes[0].disk.block(height).ok_or(format!("no block {height}"))?;
+                let term = rules.term_of(height);
+                let last = rules.last_of(term);
                 for node in &nodes {
                     let other = node.disk.block(height).ok_or(format!("no block {height}"))?;
                     if other.header != block.header
@@ -308,23 +387,17 @@ impl Property<ed25519::PublicKey, Node> for OneChain {
                     }
                     if !other.certificate.is_empty() {
                         let certificate = &other.certificate;
-                        let header = FinalityProof::check(
-                            certificate,
-                            &self.network.identity.hash,
-                            &seats,
-                            &mut rng,
-                        )
-                        .map_err(|error| format!("proof of {height}: {error}"))?;
-                        if header != block.header {
-                            return Err(format!("the proof of {height} proves another block"));
-                        }
+                        self.check_proof(&block.header, certificate, &mut rng)?;
                         proven += 1;
+                    } else if height == last {
+                        return Err(format!("block {height} ends a term and has no proof"));
                     }
                 }
-                if self
-                    .forbidden
-                    .is_some_and(|i| genesis.validators[i].operator == block.header.beneficiary)
+                if !self.network.seats(term).iter().any(|s| s.operator == block.header.beneficiary)
                 {
+                    return Err(format!("block {height} of a leader without a seat is final"));
+                }
+                if self.forbidden.is_some_and(|i| seat(i).operator == block.header.beneficiary) {
                     return Err(format!("block {height} of the byzantine validator is final"));
                 }
                 *self.leaders.lock().unwrap().entry(block.header.beneficiary).or_default() += 1;
@@ -362,7 +435,7 @@ pub fn link() -> Link {
 }
 
 /// A scenario: `crash` on `link`, until every validator has `heights` blocks. Returns the trace's hash.
-fn run(
+pub fn run(
     network: &Network,
     seed: u64,
     link: Link,
@@ -372,7 +445,7 @@ fn run(
     run_with(network, seed, link, crash, heights).0
 }
 
-fn run_with(
+pub fn run_with(
     network: &Network,
     seed: u64,
     link: Link,

@@ -37,6 +37,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use alloy_consensus::Header;
 use alloy_primitives::Address;
 use cairn_client::light::Trust;
+use cairn_consensus::TermRules;
 use cairn_kit::{NetworkClock, Shutdown};
 use cairn_ledger::{Ledger, time_of};
 use cairn_primitives::Genesis;
@@ -116,6 +117,8 @@ pub(crate) struct Node {
     pub(crate) archive: Option<String>,
     /// What this node's proofs are checked against before it answers them.
     trust: Trust,
+    /// Which block ends a term.
+    terms: TermRules,
     proofs: Option<ProofParts>,
     pub(crate) config: RpcConfig,
     filters: Filters,
@@ -161,6 +164,7 @@ impl Rpc {
     fn new(parts: RpcParts, config: RpcConfig) -> Self {
         let RpcParts { ledger, genesis, genesis_text, disk, pool, clock, archive, proofs } = parts;
         let trust = Trust::of(&genesis, &genesis_text);
+        let terms = TermRules::of(&ledger);
         let calls = Arc::new(Semaphore::new(config.calls_max));
         let reads = Arc::new(Semaphore::new(config.reads_max));
         let subscribers = Arc::new(Semaphore::new(SUBSCRIPTIONS_MAX));
@@ -174,6 +178,7 @@ impl Rpc {
             clock,
             archive,
             trust,
+            terms,
             proofs,
             config,
             filters,

@@ -96,7 +96,7 @@ impl Devnet {
                 dispute_epochs: 1,
                 vesting_epochs: 4,
             },
-            stake: StakeParams::default(),
+            stake: StakeParams { seats_max: 8, ..StakeParams::default() },
             validators: seats.collect(),
             ingests: vec![GenesisIngest {
                 operator: keys.wallet(Role::Ingest, "i0").address(),

@@ -41,7 +41,7 @@ struct VectorObject {
 pub fn proofs() -> Result<Vec<Figure>> {
     let Vectors { trust, valid } =
         serde_json::from_str(VECTORS).wrap_err("reading the golden vectors")?;
-    let trust = Trust { genesis: trust.genesis, validators: trust.validators };
+    let trust = Trust::new(trust.genesis, trust.validators);
     let mut figures = Vec::new();
     for VectorProof { name, object } in valid {
         let sample = Sample::new(&object.proof, &trust)?;

@@ -2,7 +2,6 @@
 
 use cairn_kit::Shutdown;
 use cairn_node::validator::{Network, NodeConfig, NodeKeys, ValidatorNode};
-use cairn_primitives::GenesisValidator;
 use eyre::{Result, WrapErr as _, bail, eyre};
 use serde_json::json;
 
@@ -19,7 +18,7 @@ pub async fn run(args: &RunArgs) -> Result<()> {
     let network = read_network(&args.dir, args.genesis.as_ref(), settings.genesis_hash)?;
     let keys = NodeKeys::load(&args.dir)
         .wrap_err("the keys of this validator: `cairn validator init` makes them")?;
-    let seat = seat(&network, &keys)?;
+    let name = name(&network, &keys)?;
     let p2p = settings.p2p.as_ref().ok_or_else(|| eyre!("[p2p] is missing"))?;
     let config = NodeConfig {
         folder: settings.data(&args.dir),
@@ -45,13 +44,13 @@ pub async fn run(args: &RunArgs) -> Result<()> {
     let endpoints = node.endpoints();
     let effective = settings.shown()?;
     let value = json!({
-        "role": "validator", "name": seat.name, "operator": seat.operator.to_string(), "genesis": network.hash.to_string(),
+        "role": "validator", "name": name, "operator": keys.operator.address().to_string(), "genesis": network.hash.to_string(),
         "rpc": endpoints.rpc_url(), "http": endpoints.http_url(), "p2p": endpoints.p2p.to_string(), "settings": effective,
     });
     event(life.output, "ready", value, || {
         format!(
             "validator {} of \"{}\" (genesis {})\n\n{effective}\nJSON-RPC {}, archive {}, peers {}\n",
-            seat.name,
+            name.as_deref().unwrap_or("without a seat in genesis"),
             network.genesis.name,
             network.hash,
             endpoints.rpc_url(),
@@ -62,17 +61,13 @@ pub async fn run(args: &RunArgs) -> Result<()> {
     life.run(node.run(), shutdown).await
 }
 
-/// The seat of these keys in genesis.
-fn seat(network: &Network, keys: &NodeKeys) -> Result<GenesisValidator> {
+/// The name of these keys in genesis. A validator that is not among the founders has none: it follows, and votes in the terms
+/// in which the ledger gives its key a seat.
+fn name(network: &Network, keys: &NodeKeys) -> Result<Option<String>> {
     let (key, operator) = (keys.consensus_key(), keys.operator.address());
     let seats = &network.genesis.validators;
     let Some(seat) = seats.iter().find(|seat| seat.consensus_key == key) else {
-        bail!(
-            "the consensus key {key} is none of the {} validators of genesis {}: run with the genesis that lists it, or \
-             as a node without a vote (`cairn node run`)",
-            seats.len(),
-            network.hash
-        );
+        return Ok(None);
     };
     if seat.operator != operator {
         bail!(
@@ -80,5 +75,5 @@ fn seat(network: &Network, keys: &NodeKeys) -> Result<GenesisValidator> {
             seat.operator
         );
     }
-    Ok(seat.clone())
+    Ok(Some(seat.name.clone()))
 }

@@ -8,9 +8,13 @@ use serde_json::{Map, Value};
 
 use crate::rpc::errors::{Answer, PARAMS, error};
 
+/// The last term of genesis' validators: what everyone knows who has the genesis file.
+const FOUNDERS_LAST: u64 = 1;
+
 /// The objects that are understood, for who sent another one.
 const FORMS: &str = "ask for one of {\"account\"}, {\"address\", \"slot\"}, {\"transaction\"}, \
-                     {\"transaction\", \"log\"}, {\"epoch\", \"sector\", \"device\"}, {\"epoch\", \"sector\", \"batch\"}";
+                     {\"transaction\", \"log\"}, {\"epoch\", \"sector\", \"device\"}, {\"epoch\", \"sector\", \"batch\"}, with or without \
+                     the \"term\" whose validators you know";
 
 /// What is to be proven.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,11 +29,20 @@ pub(super) enum Asked {
     Batch { epoch: Epoch, sector: Sector, leaf: Digest },
 }
 
+/// The newest term whose validators the asker knows.
+pub(super) fn known_term(asked: &Value) -> Answer<u64> {
+    match asked.as_object() {
+        Some(object) if object.contains_key("term") => Fields(object).number("term"),
+        _ => Ok(FOUNDERS_LAST),
+    }
+}
+
 impl Asked {
     pub(super) fn parse(asked: &Value) -> Answer<Self> {
         let empty = Map::new();
         let object = asked.as_object().unwrap_or(&empty);
-        let mut keys: Vec<&str> = object.keys().map(String::as_str).collect();
+        let mut keys: Vec<&str> =
+            object.keys().map(String::as_str).filter(|key| *key != "term").collect();
         keys.sort_unstable();
         let fields = Fields(object);
         Ok(match &keys[..] {

@@ -3,8 +3,8 @@
 use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_primitives::{B256, U256};
 use cairn_client::light::{
-    ANCESTORS_MAX, BatchSlots, Entry, Evidence, Path, batch_slots, commitment_count_slot,
-    included_in, reward_root_slot, trie_nodes,
+    ANCESTORS_MAX, BatchSlots, Certificate, Entry, Evidence, HANDOVERS_MAX, Path, Trust,
+    batch_slots, commitment_count_slot, included_in, reward_root_slot, trie_nodes,
 };
 use cairn_consensus::{StateKey, StateProofs};
 use cairn_evidence::{
@@ -126,6 +126,43 @@ pub(super) fn certificate(node: &Node, height: u64) -> Answer<Option<Finality>> 
         "block {height} cannot be proven: neither it nor one of the {ANCESTORS_MAX} after it has a certificate"
     );
     Err(error(SERVER, message).into())
+}
+
+/// What leads a reader from the validators of term `known` to those of a certificate's term, and what such a reader trusts.
+pub(super) fn handovers(
+    node: &Node,
+    certificate: &[u8],
+    known: u64,
+) -> Answer<(Vec<Vec<u8>>, Trust)> {
+    let decoded =
+        |bytes: &[u8]| Certificate::decode(bytes).map_err(|wrong| Failure(internal(&wrong)));
+    let term = decoded(certificate)?.term;
+    let known = known.clamp(node.trust.newest(), term.max(node.trust.newest()));
+    let missing = usize::try_from(term.saturating_sub(known)).unwrap_or(usize::MAX);
+    if missing > HANDOVERS_MAX {
+        let message = format!(
+            "the certificate is {missing} terms after term {known}, and a proof leads through {HANDOVERS_MAX} at most: \
+             learn the validators of a later `term` from cairn_getCertificate of the blocks that end the terms before it"
+        );
+        return Err(error(SERVER, message).into());
+    }
+    let snapshot = node.disk.snapshot();
+    let last_of = |term: u64| -> Answer<Vec<u8>> {
+        let certificate = snapshot.certificate(node.terms.last_of(term))?.unwrap_or_default();
+        if certificate.is_empty() {
+            let message = format!("the certificate of the block that ends term {term} is not here");
+            return Err(error(SERVER, message).into());
+        }
+        Ok(certificate.to_vec())
+    };
+    let trust = match known.checked_sub(1) {
+        // Everyone knows genesis.
+        Some(before) if known > node.trust.newest() => {
+            Trust::at(node.trust.genesis, known, decoded(&last_of(before)?)?.next)
+        }
+        _ => node.trust.clone(),
+    };
+    Ok(((known..term).map(last_of).collect::<Answer<_>>()?, trust))
 }
 
 /// A receipt with its transaction, or one log of it.

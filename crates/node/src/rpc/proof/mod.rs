@@ -25,7 +25,7 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use asked::Asked;
+use asked::{Asked, known_term};
 use evidence::{Entries, Finality};
 
 use super::{
@@ -83,7 +83,7 @@ pub trait ProofApi {
 #[async_trait]
 impl ProofApiServer for Rpc {
     async fn proof(&self, asked: Value) -> RpcResult<ProofObject> {
-        let asked = Asked::parse(&asked)?;
+        let (known, asked) = (known_term(&asked)?, Asked::parse(&asked)?);
         let ProofParts { prover, archive } = self.node().proofs.clone().ok_or_else(|| {
             error(
                 NOT_SUPPORTED,
@@ -115,7 +115,7 @@ impl ProofApiServer for Rpc {
                 batch.evidence(entries)?
             }
         };
-        self.certified(height, evidence, until).await
+        self.certified(height, evidence, known, until).await
     }
 }
 
@@ -147,11 +147,13 @@ impl Rpc {
         }
     }
 
-    /// The proof that leads from a certificate to block `height` and on to the evidence.
+    /// The proof that leads from the validators of term `known` to a certificate, from it to block `height` and on to the
+    /// evidence.
     async fn certified(
         &self,
         height: u64,
         evidence: Evidence,
+        known: u64,
         until: Instant,
     ) -> RpcResult<ProofObject> {
         let mut heights = self.node().disk.heights();
@@ -163,9 +165,10 @@ impl Rpc {
             }
             next_block(&mut heights, until, "no certificate reaches the block yet").await?;
         };
-        let proof = LightProof { certificate, ancestors, evidence };
         self.heavy(move |node| {
-            ProofObject::new(&proof, &node.trust).map_err(|wrong| Failure(internal(&wrong)))
+            let (handovers, trust) = evidence::handovers(node, &certificate, known)?;
+            let proof = LightProof { handovers, certificate, ancestors, evidence };
+            ProofObject::new(&proof, &trust).map_err(|wrong| Failure(internal(&wrong)))
         })
         .await
     }

@@ -79,7 +79,7 @@ impl Signed {
         bytes.extend_from_slice(&[5; 64]);
         bytes.push(view);
         bytes.extend_from_slice(&[6; 32]);
-        bytes.extend_from_slice(&[0, 1]);
+        bytes.extend_from_slice(&[0, 1, 0]);
         bytes.extend([u8::try_from(rlp.len() % 128).unwrap() | 0x80, (rlp.len() / 128) as u8]);
         bytes.extend_from_slice(&rlp);
         let body = [8; 32];
