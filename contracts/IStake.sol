@@ -92,6 +92,7 @@ interface IStake {
     error BadEvidence(string reason);
     error AlreadySlashed(address operator, uint8 reason, uint64 term, uint64 place);
     error NotWrong(uint64 epoch, uint8 sector, address operator);
+    error TooLate(uint64 term, uint64 current);
     error NotAbsent(uint64 term, address operator);
     error UnknownSlash(uint64 id);
     error SlashClosed(uint64 id, uint8 status);

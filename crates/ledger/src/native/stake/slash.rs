@@ -7,6 +7,7 @@
 //! What is taken at the report cannot leave before the slash is executed. Whoever withdrew before the report is out of
 //! reach: that is what the unbonding time is for.
 
+mod entry;
 mod evidence;
 mod zip215;
 
@@ -18,13 +19,12 @@ use cairn_primitives::{
     quorum,
 };
 
+use self::entry::{ANNULLED, EXECUTED, OPEN, Reason, Slash};
 use super::{
     record::{self, Candidate, Status},
     seats, work,
 };
-use crate::native::{
-    Ctx, List, Mapping, Packer, Res, Stored, Unpacker, Value, economy, revert, rewards,
-};
+use crate::native::{Ctx, List, Mapping, Res, Value, economy, gas, revert, rewards};
 
 /// `Slash[]` at slot 12.
 pub(super) const SLASHES: List<Slash> = List::new(STAKE, 12);
@@ -35,97 +35,8 @@ const DONE: Mapping<B256, Value<bool>> = Mapping::new(STAKE, 14);
 /// Slot 15: stones of pending slashes.
 pub(super) const PENDING: Value<Stones> = Value::new(STAKE, 15);
 
-/// Why. The numbers are wire format.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Reason {
-    /// Two votes that exclude each other in one view of consensus.
-    Equivocation = 1,
-    /// A vote for another result of an epoch than the final one.
-    WrongVote = 2,
-    /// Too little of a term's duties done.
-    Absence = 3,
-}
-
-/// Where a slash stands. The numbers are wire format.
-const PENDING_STATUS: u8 = 1;
-const EXECUTED: u8 = 2;
-const ANNULLED: u8 = 3;
-
-/// A slash: operator 20 │ reason 1 │ status 1 │ until 8 ‖ term 8 │ place 8 ‖ reporter 20 ‖ bond 16 │ delegated 16 ‖
-/// unbonding 16.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Slash {
-    pub operator: Address,
-    pub reason: u8,
-    pub status: u8,
-    pub until: TimeMs,
-    pub term: u64,
-    pub place: u64,
-    pub reporter: Address,
-    pub bond: Stones,
-    pub delegated: Stones,
-    pub unbonding: Stones,
-}
-
-impl Stored for Slash {
-    const SLOTS: usize = 5;
-    fn to_words(&self, words: &mut [U256]) {
-        words[0] = Packer::new()
-            .address(self.operator)
-            .u8(self.reason)
-            .u8(self.status)
-            .u64(self.until.0)
-            .word();
-        words[1] = Packer::new().u64(self.term).u64(self.place).word();
-        words[2] = self.reporter.into_word().into();
-        words[3] = Packer::new().u128(self.bond.0).u128(self.delegated.0).word();
-        words[4] = U256::from(self.unbonding.0);
-    }
-    fn from_words(words: &[U256]) -> Self {
-        let (mut a, mut b) = (Unpacker::new(words[0]), Unpacker::new(words[1]));
-        let (mut d, mut e) = (Unpacker::new(words[3]), Unpacker::new(words[4]));
-        Self {
-            operator: a.address(),
-            reason: a.u8(),
-            status: a.u8(),
-            until: TimeMs(a.u64()),
-            term: b.u64(),
-            place: b.u64(),
-            reporter: Unpacker::new(words[2]).address(),
-            bond: Stones(d.u128()),
-            delegated: Stones(d.u128()),
-            unbonding: Stones(e.u128()),
-        }
-    }
-}
-
-impl Slash {
-    /// All that was taken.
-    const fn total(&self) -> Stones {
-        Stones(self.bond.0.saturating_add(self.delegated.0).saturating_add(self.unbonding.0))
-    }
-
-    /// What the contract owes because of it.
-    pub(super) const fn owed(&self) -> Stones {
-        if self.status == PENDING_STATUS { self.total() } else { Stones::ZERO }
-    }
-
-    pub(super) fn to_abi(self) -> IStake::Slash {
-        IStake::Slash {
-            operator: self.operator,
-            reason: self.reason,
-            status: self.status,
-            appealUntilMs: self.until.0,
-            term: self.term,
-            place: self.place,
-            reporter: self.reporter,
-            bond: U256::from(self.bond.0),
-            delegated: U256::from(self.delegated.0),
-            unbonding: U256::from(self.unbonding.0),
-        }
-    }
-}
+/// Terms after which an absence is forgotten: nobody can save up a year of small ones and report them on one day.
+const ABSENCE_TERMS_MAX: u64 = 24;
 
 /// What somebody did, and where.
 struct Deed {
@@ -162,6 +73,9 @@ pub(super) fn report_absence(c: &mut Ctx<'_>, term: u64, operator: Address) -> R
     if term >= current {
         return revert(IStake::TermNotOver { term, current });
     }
+    if current - term > ABSENCE_TERMS_MAX {
+        return revert(IStake::TooLate { term, current });
+    }
     let least = c.genesis().stake.presence_ppm;
     if !work::presence(c, term, operator)?.is_absent(least) {
         return revert(IStake::NotAbsent { term, operator });
@@ -173,6 +87,7 @@ pub(super) fn report_absence(c: &mut Ctx<'_>, term: u64, operator: Address) -> R
 fn open(c: &mut Ctx<'_>, deed: &Deed) -> Res<u64> {
     let Deed { operator, reason, term, place } = *deed;
     let number = reason as u8;
+    c.charge(gas::hashes(2))?;
     let mut name = operator.to_vec();
     name.push(number);
     name.extend_from_slice(&term.to_be_bytes());
@@ -202,7 +117,7 @@ fn open(c: &mut Ctx<'_>, deed: &Deed) -> Res<u64> {
     let slash = Slash {
         operator,
         reason: number,
-        status: PENDING_STATUS,
+        status: OPEN,
         until,
         term,
         place,
@@ -240,7 +155,7 @@ pub(super) fn require(c: &mut Ctx<'_>, id: u64) -> Res<Slash> {
 
 fn require_pending(c: &mut Ctx<'_>, id: u64) -> Res<Slash> {
     let slash = require(c, id)?;
-    if slash.status != PENDING_STATUS {
+    if slash.status != OPEN {
         return revert(IStake::SlashClosed { id, status: slash.status });
     }
     Ok(slash)

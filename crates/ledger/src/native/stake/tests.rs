@@ -1,8 +1,10 @@
 //! Seats, stake, income and slashes, on a small network with short terms whose invariants are checked after every block.
 
+mod cost;
 mod elections;
 mod epochs;
 mod income;
+mod invariants;
 mod random;
 mod slashing;
 

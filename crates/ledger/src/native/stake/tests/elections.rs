@@ -100,10 +100,8 @@ fn refusals_of_candidates() {
     assert_eq!(error.required, U256::from(stones(BOND).0));
     let enough = stones(BOND);
     // A proof for somebody else's account, by another key, and none.
-    for proofOfPossession in
-        [proof(person(2), 1, public(1)), proof(from, 2, public(1)), Bytes::new()]
-    {
-        let bad = IStake::candidateCall { proofOfPossession, ..good.clone() };
+    for other in [proof(person(2), 1, public(1)), proof(from, 2, public(1)), Bytes::new()] {
+        let bad = IStake::candidateCall { proofOfPossession: other, ..good.clone() };
         let _: IStake::BadProofOfPossession = chain.revert(from, STAKE, enough, &bad);
     }
     let mut weak = good.clone();

@@ -96,12 +96,12 @@ fn what_is_no_proof_is_refused_with_its_reason() {
         (
             "an unknown kind",
             "not two votes",
-            evidence(102, &good(2, 1), &[&[3], &good(2, 2)[1..]].concat()),
+            evidence(102, &good(2, 1), &[[3].as_slice(), &good(2, 2)[1..]].concat()),
         ),
         (
             "a padded number",
             "not two votes",
-            evidence(102, &good(2, 1), &[&[2, 0x80, 0], &good(2, 2)[2..]].concat()),
+            evidence(102, &good(2, 1), &[[2, 0x80, 0].as_slice(), &good(2, 2)[2..]].concat()),
         ),
         ("too long", "too many bytes", evidence(102, &good(2, 1), &[0; 300])),
     ];
@@ -238,7 +238,7 @@ fn appeals_are_counted_among_the_validators_of_the_moment() {
 fn absence_costs_little_and_a_seat_until_one_asks_for_it() {
     let mut chain = chain();
     stand(&mut chain, 1, BOND);
-    let absent = |termNumber, operator| IStake::reportAbsenceCall { termNumber, operator };
+    let absent = |term, operator| IStake::reportAbsenceCall { termNumber: term, operator };
     let error: IStake::TermNotOver = chain.revert(ALICE, STAKE, NONE, &absent(0, CULPRIT));
     assert_eq!((error.term, error.current), (0, 0));
     to_term(&mut chain, 1);
@@ -258,4 +258,7 @@ fn absence_costs_little_and_a_seat_until_one_asks_for_it() {
     send(&mut chain, CULPRIT, &IStake::unjailCall {});
     to_term(&mut chain, 3);
     assert!(seats(&chain, 4).expect("fixed").contains(&CULPRIT), "a mild slash leaves a seat");
+    to_term(&mut chain, 26);
+    let error: IStake::TooLate = chain.revert(ALICE, STAKE, NONE, &absent(1, CULPRIT));
+    assert_eq!((error.term, error.current), (1, 26));
 }
