@@ -25,7 +25,7 @@ pub(crate) fn open(ledger: &Ledger, env: &Env, db: &mut BlockDb<'_>) -> Result<(
     if env.number != genesis.term_start(genesis.term_of(env.number)) {
         return Ok(());
     }
-    run(ledger, env, db, |c| stake::begin_term(c))
+    run(ledger, env, db, stake::begin_term)
 }
 
 /// After the last transaction; `fees` are the base fees of all of them, which are in no balance any more.
