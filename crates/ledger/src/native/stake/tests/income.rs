@@ -76,7 +76,8 @@ fn delegators_share_what_is_earned_while_they_are_there() {
     );
     assert!(worth(&chain, PROPOSER, CAROL) <= stones(3 * BOND).0);
     // Out again, with what one came with, and a wait.
-    let sent = undelegate(&mut chain, CAROL, PROPOSER, Stones(worth(&chain, PROPOSER, CAROL)));
+    let all = Stones(worth(&chain, PROPOSER, CAROL));
+    let sent = undelegate(&mut chain, CAROL, PROPOSER, all);
     let left = &sent.events::<IStake::Undelegated>()[0];
     assert!(stones(3 * BOND).0 - left.stones.to::<u128>() <= 2, "less what rounding takes");
     let call = IStake::unbondingsCall { owner: CAROL, limit: 9 };

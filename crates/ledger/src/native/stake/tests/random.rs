@@ -240,13 +240,12 @@ fn days(chain: &mut Chain, reference: &mut Reference) {
     for owner in (0..4).map(delegator) {
         let mut due = 0;
         for known in &mut reference.known {
-            let waiting = std::mem::take(&mut known.unbonding);
-            let (paid, rest) = waiting
-                .into_iter()
-                .partition(|(who, _, ready)| *who == owner && *ready <= chain.now().0);
+            let is_due =
+                |(who, _, ready): &(Address, u128, u64)| *who == owner && *ready <= chain.now().0;
+            let (paid, rest): (Vec<_>, Vec<_>) =
+                std::mem::take(&mut known.unbonding).into_iter().partition(is_due);
             known.unbonding = rest;
-            due +=
-                Vec::<(Address, u128, u64)>::iter(&paid).map(|(_, stones, _)| stones).sum::<u128>();
+            due += paid.iter().map(|(_, stones, _)| stones).sum::<u128>();
         }
         if due > 0 {
             let sent = send(chain, owner, &IStake::withdrawCall {});
