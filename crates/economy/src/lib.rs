@@ -5,7 +5,7 @@
 //! stays where it came from: `paid + unallocated == pool`. Formulas and their reasons: docs/spec/economy.md.
 //!
 //! Read in this order: `params` (numbers), `day` (the day's budget), `settle` (paid work), `distribute` (one epoch's
-//! pool to devices), `reward` (the leaf an owner claims), then `bond`, `payback` and `why` (what people ask).
+//! pool to devices), `reward` (the leaf an owner claims), then `bond`, `payback` and `why` (what people ask), and `stake` (validators).
 
 mod bond;
 mod day;
@@ -14,6 +14,7 @@ mod params;
 mod payback;
 mod reward;
 mod settle;
+mod stake;
 mod why;
 
 #[cfg(test)]
@@ -32,4 +33,8 @@ pub use params::{
 pub use payback::{Card, Costs, Income, Payback, Percentiles, card, payback, percentiles};
 pub use reward::{REWARD_BYTES, Reward, RewardError, reward_tree};
 pub use settle::{Dues, IOUS_MAX, Iou, Settlement};
+pub use stake::{
+    DELEGATION_MIN, Presence, REPORTER_PPM_MAX, SLASH_BURNED_PPM, SlashParts, StakePool, part,
+    split_income, split_slash,
+};
 pub use why::{Cause, WhyInput, why};

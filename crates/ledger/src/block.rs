@@ -30,11 +30,10 @@ use revm::{
 use crate::{
     Ledger, SPEC, State, StateError, TxError, Writes,
     database::BlockDb,
-    native::{self, economy},
+    duties, native,
     params::{BLOCK_BYTES_MAX, BLOCK_TXS_MAX, TX_GAS_MAX},
-    transaction::{Kind, precheck},
+    transaction::{Kind, Voters, precheck},
 };
-use cairn_primitives::abi::ECONOMY;
 
 /// Root of an empty trie, in every header for what Cairn has not (withdrawals).
 const EMPTY_ROOT: B256 =
@@ -201,7 +200,9 @@ fn run(
     candidates: Vec<Recovered<TxEnvelope>>,
     refused: &mut dyn FnMut(usize, B256, TxError) -> Result<(), BlockError>,
 ) -> Result<Executed, BlockError> {
-    let db = BlockDb::new(state, (env.number.saturating_sub(1), env.parent_hash));
+    let mut db = BlockDb::new(state, (env.number.saturating_sub(1), env.parent_hash));
+    duties::open(ledger, env, &mut db)?;
+    let voters = Voters { state, genesis: ledger.shared_genesis(), height: env.number };
     let precompiles = native::precompiles(SPEC, &ledger.facts(env));
     let mut evm = EthEvmBuilder::new(db, env.to_evm(ledger.genesis().chain_id))
         .precompiles(precompiles)
@@ -209,7 +210,7 @@ fn run(
     let mut block = Tally::default();
     for (index, transaction) in candidates.into_iter().enumerate() {
         let size = transaction.inner().encode_2718_len();
-        let checked = precheck(ledger.genesis(), env.base_fee, &transaction)
+        let checked = precheck(&voters, env.base_fee, &transaction)?
             .and_then(|kind| block.room(env, &transaction, size).map(|()| kind));
         let kind = match checked {
             Ok(kind) => kind,
@@ -236,7 +237,7 @@ fn run(
         block.include(env, transaction, size, kind, outcome.result);
     }
     let mut db = evm.into_db();
-    db.add_to_slot(ECONOMY, economy::BURNED_SLOT, block.burned)?;
+    duties::close(ledger, env, &mut db, block.base_fees)?;
     Ok(block.finish(db.into_writes()))
 }
 
@@ -248,7 +249,7 @@ struct Tally {
     gas_used: Vec<u64>,
     gas_total: u64,
     bytes: usize,
-    burned: U256,
+    base_fees: U256,
 }
 
 impl Tally {
@@ -278,7 +279,8 @@ impl Tally {
         self.gas_total += gas;
         self.bytes += size;
         if kind == Kind::Paying {
-            self.burned = self.burned.saturating_add(U256::from(gas) * U256::from(env.base_fee));
+            let fee = U256::from(gas) * U256::from(env.base_fee);
+            self.base_fees = self.base_fees.saturating_add(fee);
         }
         let receipt = Receipt { status: success.into(), cumulative_gas_used: self.gas_total, logs };
         self.receipts.push(ReceiptEnvelope::from_typed(

@@ -55,7 +55,7 @@ impl<'a> BlockDb<'a> {
         self.writes
     }
 
-    fn account(&mut self, address: Address) -> Result<Option<Account>, StateError> {
+    pub(crate) fn account(&mut self, address: Address) -> Result<Option<Account>, StateError> {
         if let Some(known) = self.accounts.get(&address) {
             return Ok(*known);
         }
@@ -79,7 +79,13 @@ impl<'a> BlockDb<'a> {
         Ok(())
     }
 
-    fn write_slot(&mut self, contract: Address, slot: U256, value: U256) {
+    /// Writes an account outside any transaction.
+    pub(crate) fn write_account(&mut self, address: Address, account: Account) {
+        self.accounts.insert(address, Some(account));
+        self.writes.accounts.insert(address, Some(account));
+    }
+
+    pub(crate) fn write_slot(&mut self, contract: Address, slot: U256, value: U256) {
         self.slots.insert((contract, slot), value);
         self.writes.slots.insert((contract, slot), value);
     }

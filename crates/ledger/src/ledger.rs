@@ -19,7 +19,7 @@ use crate::{
     call::{self, CallError, CallOutcome},
     check,
     native::{self, CONTRACTS, Ctx, Facts, Sheet, Stop, stake},
-    transaction::{Kind, highest_cost, is_delegation, precheck},
+    transaction::{Kind, Voters, highest_cost, is_delegation, precheck},
 };
 
 /// Code of system accounts: an invalid instruction. It makes them contracts for `extcodesize` and keeps EIP-161 from
@@ -65,6 +65,10 @@ impl Ledger {
     /// The network's parameters.
     #[must_use]
     pub fn genesis(&self) -> &Genesis {
+        &self.genesis
+    }
+
+    pub(crate) const fn shared_genesis(&self) -> &Arc<Genesis> {
         &self.genesis
     }
 
@@ -227,7 +231,8 @@ impl Ledger {
         env: &Env,
         transaction: &Recovered<TxEnvelope>,
     ) -> Result<Admitted, AdmitError> {
-        let kind = precheck(&self.genesis, env.base_fee, transaction)?;
+        let voters = Voters { state, genesis: &self.genesis, height: env.number };
+        let kind = precheck(&voters, env.base_fee, transaction)??;
         let account = state.account(transaction.signer())?.unwrap_or_default();
         let delegated = account.code_hash != KECCAK256_EMPTY;
         if delegated && !is_delegation(&state.code(account.code_hash)?) {

@@ -7,6 +7,7 @@ mod block;
 mod call;
 pub mod check;
 mod database;
+mod duties;
 #[cfg(test)]
 mod fixture;
 mod ledger;

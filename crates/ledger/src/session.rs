@@ -15,7 +15,6 @@ use alloy_evm::{
 };
 use alloy_primitives::{Address, B256, U256};
 use alloy_rpc_types_eth::{TransactionRequest, state::StateOverride};
-use cairn_primitives::abi::ECONOMY;
 use revm::{
     Database as _, DatabaseCommit as _, Inspector,
     context::{BlockEnv, TxEnv},
@@ -26,8 +25,8 @@ use crate::{
     Account, CallError, Ledger, SPEC, State, StateError,
     block::{Env, call_env, refusal, request_tx},
     database::BlockDb,
-    native::{self, economy},
-    transaction::{Kind, precheck},
+    duties, native,
+    transaction::{Kind, Voters, precheck},
 };
 
 /// What a request is checked for.
@@ -59,7 +58,9 @@ pub struct Session<'a> {
     state: SessionState<'a>,
     db: BlockDb<'a>,
     env: Env,
-    burned: U256,
+    /// Whether the current block did what it does before its transactions.
+    opened: bool,
+    base_fees: U256,
 }
 
 #[derive(Clone, Copy)]
@@ -81,7 +82,7 @@ impl<'a> Session<'a> {
     pub fn new(ledger: &Ledger, state: &'a dyn State, env: Env) -> Self {
         let db = BlockDb::new(state, parent(&env));
         let state = SessionState(state);
-        Self { ledger: ledger.clone(), state, db, env, burned: U256::ZERO }
+        Self { ledger: ledger.clone(), state, db, env, opened: false, base_fees: U256::ZERO }
     }
 
     /// The environment of the current block.
@@ -135,10 +136,20 @@ impl<'a> Session<'a> {
     /// # Errors
     /// When the state cannot be read.
     pub fn next(&mut self, hash: B256, env: Env) -> Result<(), StateError> {
-        self.db.add_to_slot(ECONOMY, economy::BURNED_SLOT, self.burned)?;
-        self.burned = U256::ZERO;
+        self.open()?;
+        duties::close(&self.ledger, &self.env, &mut self.db, self.base_fees)?;
+        self.base_fees = U256::ZERO;
+        self.opened = false;
         self.db.set_hash(self.env.number, hash);
         self.env = env;
+        Ok(())
+    }
+
+    /// What the block does before its first transaction, once.
+    fn open(&mut self) -> Result<(), StateError> {
+        if !std::mem::replace(&mut self.opened, true) {
+            duties::open(&self.ledger, &self.env, &mut self.db)?;
+        }
         Ok(())
     }
 
@@ -154,8 +165,13 @@ impl<'a> Session<'a> {
     where
         I: Inspector<EthEvmContext<BlockDb<'a>>>,
     {
-        let kind = precheck(self.ledger.genesis(), self.env.base_fee, transaction)
-            .map_err(CallError::Refused)?;
+        let voters = Voters {
+            state: self.state.0,
+            genesis: self.ledger.shared_genesis(),
+            height: self.env.number,
+        };
+        let kind =
+            precheck(&voters, self.env.base_fee, transaction)?.map_err(CallError::Refused)?;
         let mut evm = self.env.to_evm(self.ledger.genesis().chain_id);
         evm.cfg_env.disable_base_fee = kind == Kind::System;
         self.transact(evm, transaction.into_tx_env(), kind == Kind::Paying, inspector)
@@ -200,7 +216,7 @@ impl<'a> Session<'a> {
         if run.burns {
             let fee =
                 U256::from(result.tx_gas_used()).saturating_mul(U256::from(self.env.base_fee));
-            self.burned = self.burned.saturating_add(fee);
+            self.base_fees = self.base_fees.saturating_add(fee);
         }
         self.db.commit(state);
         result
@@ -216,6 +232,7 @@ impl<'a> Session<'a> {
     where
         I: Inspector<EthEvmContext<BlockDb<'a>>>,
     {
+        self.open()?;
         // The EVM owns its database while it runs.
         let empty = BlockDb::new(self.state.0, parent(&self.env));
         let db = std::mem::replace(&mut self.db, empty);

@@ -6,6 +6,8 @@
 //! A **system transaction** is an ordinary one whose fee is zero: attestations and votes of validators, commitments of
 //! ingests. It is free because the network needs it, and bounded because it is free.
 
+use std::sync::Arc;
+
 use alloy_consensus::{
     Transaction as _, TxEnvelope,
     transaction::{Recovered, SignerRecoverable as _},
@@ -18,7 +20,11 @@ use cairn_primitives::{
     abi::{BATCHES, IBatches, IRewards, REWARDS},
 };
 
-use crate::params::{SYSTEM_BYTES_MAX, SYSTEM_GAS_MAX, TX_BYTES_MAX, TX_GAS_MAX};
+use crate::{
+    State, StateError,
+    native::stake::seats::is_voter,
+    params::{SYSTEM_BYTES_MAX, SYSTEM_GAS_MAX, TX_BYTES_MAX, TX_GAS_MAX},
+};
 
 /// Why a transaction is refused. `code` is stable; the order is the order of the checks.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -188,15 +194,39 @@ pub enum Kind {
     System,
 }
 
-/// The checks that need no state.
+/// Who may send transactions without fee in a block of this height: validators of this term and the last, and ingests.
+#[derive(Clone, Copy)]
+pub(crate) struct Voters<'a> {
+    /// The state before the block.
+    pub state: &'a dyn State,
+    /// The network.
+    pub genesis: &'a Arc<Genesis>,
+    /// Height of the block.
+    pub height: u64,
+}
+
+/// The checks that need no account. They look at the state only for who may vote, and only without a fee.
 ///
 /// # Errors
-/// The first that fails.
+/// When the state cannot be read; inside, the first check that fails.
 pub(crate) fn precheck(
-    genesis: &Genesis,
+    voters: &Voters<'_>,
     base_fee: u64,
     transaction: &Recovered<TxEnvelope>,
-) -> Result<Kind, TxError> {
+) -> Result<Result<Kind, TxError>, StateError> {
+    let bounded = bounds(voters.genesis, transaction);
+    let fee = transaction.max_fee_per_gas();
+    let free = bounded.is_ok() && fee == 0 && may_send_system(voters, transaction)?;
+    Ok(bounded.and_then(|()| match free {
+        true if system_is_bounded(transaction) => Ok(Kind::System),
+        true => Err(TxError::SystemBounds),
+        false if fee < u128::from(base_fee) => Err(TxError::FeeTooLow { fee, base_fee }),
+        false => Ok(Kind::Paying),
+    }))
+}
+
+/// What every transaction must keep.
+fn bounds(genesis: &Genesis, transaction: &Recovered<TxEnvelope>) -> Result<(), TxError> {
     match transaction.inner() {
         TxEnvelope::Eip4844(_) => return Err(TxError::Blob),
         TxEnvelope::Legacy(_)
@@ -223,30 +253,25 @@ pub(crate) fn precheck(
     if transaction.authorization_list().is_some_and(<[_]>::is_empty) {
         return Err(TxError::NoAuthorizations);
     }
-    if fee == 0 && may_send_system(genesis, transaction) {
-        return if system_is_bounded(transaction) {
-            Ok(Kind::System)
-        } else {
-            Err(TxError::SystemBounds)
-        };
-    }
-    if fee < u128::from(base_fee) {
-        return Err(TxError::FeeTooLow { fee, base_fee });
-    }
-    Ok(Kind::Paying)
+    Ok(())
 }
 
 /// Whether the sender may call this function without fee.
-fn may_send_system(genesis: &Genesis, transaction: &Recovered<TxEnvelope>) -> bool {
-    let Some(selector) = transaction.input().first_chunk::<4>() else { return false };
+fn may_send_system(
+    voters: &Voters<'_>,
+    transaction: &Recovered<TxEnvelope>,
+) -> Result<bool, StateError> {
+    let Some(selector) = transaction.input().first_chunk::<4>() else { return Ok(false) };
     let sender = transaction.signer();
-    let is_validator = || genesis.validators.iter().any(|seat| seat.operator == sender);
-    let is_ingest = || genesis.ingests.iter().any(|seat| seat.operator == sender);
     match (transaction.kind(), *selector) {
-        (TxKind::Call(BATCHES), IBatches::attestCall::SELECTOR) => is_validator(),
-        (TxKind::Call(REWARDS), IRewards::voteCall::SELECTOR) => is_validator(),
-        (TxKind::Call(BATCHES), IBatches::commitCall::SELECTOR) => is_ingest(),
-        _ => false,
+        (TxKind::Call(BATCHES), IBatches::attestCall::SELECTOR)
+        | (TxKind::Call(REWARDS), IRewards::voteCall::SELECTOR) => {
+            is_voter(voters.state, voters.genesis, voters.height, sender)
+        }
+        (TxKind::Call(BATCHES), IBatches::commitCall::SELECTOR) => {
+            Ok(voters.genesis.ingests.iter().any(|seat| seat.operator == sender))
+        }
+        _ => Ok(false),
     }
 }
 

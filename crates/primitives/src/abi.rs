@@ -22,7 +22,7 @@ pub const BATCHES: Address = address!("0xca1400000000000000000000000000000000000
 pub const REWARDS: Address = address!("0xca14000000000000000000000000000000000004");
 /// Offers, leases, receipts.
 pub const MARKET: Address = address!("0xca14000000000000000000000000000000000005");
-/// Validators and ingests.
+/// Validators, their stake, and ingests.
 pub const STAKE: Address = address!("0xca14000000000000000000000000000000000006");
 /// Reserve, day budget, supply.
 pub const ECONOMY: Address = address!("0xca14000000000000000000000000000000000007");

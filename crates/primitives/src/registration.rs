@@ -1,4 +1,5 @@
-//! The message by which a device's key agrees to be registered: proof that whoever registers it holds it.
+//! The messages by which a key agrees to be registered: proof that whoever registers it holds it. Of a device, and of a
+//! validator.
 //!
 //! ```text
 //! "cairn/registration/v1" ‖ chain id u64 ‖ owner 20 ‖ sector u8 ‖ key type u8 ‖ public key ‖ lat i32 ‖ lon i32 ‖ elevation i32
@@ -7,7 +8,7 @@
 
 use alloy_primitives::Address;
 
-use crate::{Position, PublicKey};
+use crate::{Digest, Position, PublicKey};
 
 /// The bytes that the device's key signs (docs/spec/registry.md). The owner is in them, so that nobody who sees the
 /// signature can register the device as theirs; the chain id, so that it counts on one network.
@@ -29,4 +30,11 @@ pub fn registration_message(
     message.extend_from_slice(&position.lon_e7.to_be_bytes());
     message.extend_from_slice(&position.elevation_dm.to_be_bytes());
     message
+}
+
+/// The bytes that a validator's consensus key signs to stand for a seat (docs/spec/stake.md):
+/// `"cairn/candidacy/v1" ‖ genesis hash ‖ operator 20 ‖ key 32`. No vote of consensus begins with these bytes.
+#[must_use]
+pub fn candidacy_message(genesis: Digest, operator: Address, key: &[u8; 32]) -> Vec<u8> {
+    [b"cairn/candidacy/v1".as_slice(), &genesis.0, operator.as_slice(), key].concat()
 }

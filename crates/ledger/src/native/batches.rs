@@ -9,16 +9,24 @@
 //! quorum reached within the window counts from the window's end on, without a transaction; so does an epoch without
 //! commitments. From then on nothing changes the set, so that what `status` shows is what a vote will use.
 //!
+//! A round belongs to the validators of one term: those of the term in which its first attestation (or, without commitments,
+//! its first vote) stands. They alone attest and vote in it, whoever sits in the terms after; so no change of the validators
+//! counts anybody twice. When they have no seat in this term nor the last and the epoch is still not final, the next round
+//! begins by itself, with the validators of the moment.
+//!
 //! **Invariant:** commitment i is in exactly if a quorum of validators attested in the set's round that they hold it.
 
 use alloy_primitives::{Address, B256, Bytes, U256};
 use cairn_primitives::{
     Epoch, TimeMs,
     abi::{BATCHES, IBatches},
+    quorum,
 };
 
 use super::{
-    Ctx, List, Mapping, Packer, Res, Stored, Unpacker, Value, decode, economy_state, revert, stake,
+    Ctx, List, Mapping, Packer, Res, Stored, Unpacker, Value, decode, economy_state, revert,
+    rewards,
+    stake::{self, seats},
 };
 
 /// Most commitments of an epoch and sector: the bits of `included`.
@@ -63,24 +71,38 @@ impl Stored for Commitment {
     }
 }
 
-/// Where an epoch stands: round 4 │ frozen 1 │ round's begin 8 (0 = with the epoch) ‖ included.
+/// Where an epoch stands: round 4 │ frozen 1 │ round's begin 8 (0 = with the epoch) │ 1 + set of validators 4 ‖ included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Round {
     round: u32,
     frozen: bool,
     begin: TimeMs,
+    /// The validators that it belongs to; none before the first attestation.
+    set: Option<u32>,
     included: U256,
 }
 
 impl Stored for Round {
     const SLOTS: usize = 2;
     fn to_words(&self, words: &mut [U256]) {
-        words[0] = Packer::new().u32(self.round).u8(u8::from(self.frozen)).u64(self.begin.0).word();
+        let set = self.set.map_or(0, |set| set.saturating_add(1));
+        words[0] = Packer::new()
+            .u32(self.round)
+            .u8(u8::from(self.frozen))
+            .u64(self.begin.0)
+            .u32(set)
+            .word();
         words[1] = self.included;
     }
     fn from_words(words: &[U256]) -> Self {
         let mut a = Unpacker::new(words[0]);
-        Self { round: a.u32(), frozen: a.u8() != 0, begin: TimeMs(a.u64()), included: words[1] }
+        Self {
+            round: a.u32(),
+            frozen: a.u8() != 0,
+            begin: TimeMs(a.u64()),
+            set: a.u32().checked_sub(1),
+            included: words[1],
+        }
     }
 }
 
@@ -133,13 +155,42 @@ pub(super) fn call(c: &mut Ctx<'_>, data: &[u8]) -> Res<Bytes> {
     }
 }
 
+/// The round of an epoch: the stored one, or the next where that one's validators are gone.
+fn round(c: &mut Ctx<'_>, epoch: Epoch, sector: u8) -> Res<Round> {
+    let stored = ROUNDS.at(&epoch.0).at(&sector).get(c)?;
+    let Some(set) = stored.set else { return Ok(stored) };
+    let seated = set == seats::current(c)? || set == seats::previous(c)?;
+    if seated || rewards::next_epoch(c, economy_state::sector(sector)?)? > epoch {
+        return Ok(stored);
+    }
+    let round = stored.round.saturating_add(1);
+    Ok(Round { round, frozen: false, set: None, included: U256::ZERO, ..stored })
+}
+
+/// The validators that a round belongs to: those of this term, while it belongs to nobody.
+fn set(c: &mut Ctx<'_>, round: &Round) -> Res<u32> {
+    match round.set {
+        Some(set) => Ok(set),
+        None => seats::current(c),
+    }
+}
+
+/// The set of validators that an epoch's round belongs to.
+///
+/// # Errors
+/// Out of gas, or disk trouble; so for the functions below.
+pub(super) fn set_of(c: &mut Ctx<'_>, epoch: Epoch, sector: u8) -> Res<u32> {
+    let round = round(c, epoch, sector)?;
+    set(c, &round)
+}
+
 /// Where the set of an epoch stands at the time of this block.
 ///
 /// # Errors
 /// Out of gas, or disk trouble; so for the functions below.
 pub fn standing(c: &mut Ctx<'_>, epoch: Epoch, sector: u8) -> Res<Standing> {
     economy_state::sector(sector)?;
-    let state = ROUNDS.at(&epoch.0).at(&sector).get(c)?;
+    let state = round(c, epoch, sector)?;
     let commitments = COMMITMENTS.at(&epoch.0).at(&sector).len(c)?;
     let attestations = HELD.at(&epoch.0).at(&sector).at(&state.round).len(c)?;
     let mut at = Standing {
@@ -160,12 +211,19 @@ pub fn standing(c: &mut Ctx<'_>, epoch: Epoch, sector: u8) -> Res<Standing> {
     let everyone = commitments >= c.genesis().ingests.len() as u64;
     at.phase =
         if everyone || c.now().0 >= committed { Phase::Attesting } else { Phase::Committing };
-    let enough = commitments == 0 || at.attestations >= c.genesis().quorum();
+    let quorum = votes_needed(c, &state)?;
+    let enough = commitments == 0 || at.attestations >= quorum;
     if enough && is_late(c, epoch, &state) {
         at.phase = Phase::Frozen;
-        at.included = count(c, epoch, sector, &at)?;
+        at.included = count(c, epoch, sector, &at, quorum)?;
     }
     Ok(at)
+}
+
+/// Votes that a round needs.
+fn votes_needed(c: &mut Ctx<'_>, round: &Round) -> Res<u32> {
+    let set = set(c, round)?;
+    Ok(quorum(seats::count(c, set)?))
 }
 
 /// Whether the attest window of the round is over.
@@ -181,14 +239,14 @@ fn commit_close(c: &Ctx<'_>, epoch: Epoch) -> u64 {
 }
 
 /// The commitments that a quorum holds.
-fn count(c: &mut Ctx<'_>, epoch: Epoch, sector: u8, at: &Standing) -> Res<U256> {
+fn count(c: &mut Ctx<'_>, epoch: Epoch, sector: u8, at: &Standing, quorum: u32) -> Res<U256> {
     let list = HELD.at(&epoch.0).at(&sector).at(&at.round);
     let mut held = Vec::new();
     for i in 0..u64::from(at.attestations) {
         c.charge(COUNT_GAS)?;
         held.push(list.at(i).get(c)?);
     }
-    let quorum = usize::try_from(c.genesis().quorum()).unwrap_or(usize::MAX);
+    let quorum = usize::try_from(quorum).unwrap_or(usize::MAX);
     let mut included = U256::ZERO;
     for i in 0..usize::try_from(at.commitments).unwrap_or(0) {
         let holders = held.iter().filter(|bits| bits.bit(i)).count();
@@ -253,10 +311,12 @@ fn commit(c: &mut Ctx<'_>, q: &IBatches::commitCall) -> Res<()> {
 
 fn attest(c: &mut Ctx<'_>, epoch: Epoch, sector: u8, held: U256) -> Res<()> {
     let caller = c.caller();
-    let Some(seat) = stake::validator_seat(c, caller)? else {
+    economy_state::sector(sector)?;
+    let state = round(c, epoch, sector)?;
+    let set = set(c, &state)?;
+    let Some(seat) = seats::seat_in(c, set, caller)? else {
         return revert(IBatches::NotValidator { caller });
     };
-    economy_state::sector(sector)?;
     require_over(c, epoch)?;
     let at = standing(c, epoch, sector)?;
     match at.phase {
@@ -281,6 +341,12 @@ fn attest(c: &mut Ctx<'_>, epoch: Epoch, sector: u8, held: U256) -> Res<()> {
     if held.bit_len() > usize::try_from(at.commitments).unwrap_or(0) {
         return revert(IBatches::UnknownCommitment { epoch: epoch.0, held });
     }
+    stake::announce(c)?;
+    let state = Round { set: Some(set), ..state };
+    let place = ROUNDS.at(&epoch.0).at(&sector);
+    if place.get(c)? != state {
+        place.set(c, &state)?;
+    }
     attested.set_bit(seat, true);
     seats.set(c, &attested)?;
     HELD.at(&epoch.0).at(&sector).at(&at.round).push(c, &held)?;
@@ -290,10 +356,10 @@ fn attest(c: &mut Ctx<'_>, epoch: Epoch, sector: u8, held: U256) -> Res<()> {
     )?;
 
     let at = Standing { attestations: at.attestations + 1, ..at };
-    let everyone = at.attestations as usize >= c.genesis().validators.len();
-    let state = ROUNDS.at(&epoch.0).at(&sector).get(c)?;
-    if everyone || at.attestations >= c.genesis().quorum() && is_late(c, epoch, &state) {
-        let included = count(c, epoch, sector, &at)?;
+    let seats = seats::count(c, set)?;
+    let (everyone, quorum) = (at.attestations >= seats, quorum(seats));
+    if everyone || at.attestations >= quorum && is_late(c, epoch, &state) {
+        let included = count(c, epoch, sector, &at, quorum)?;
         fix(c, epoch, sector, included)?;
     }
     Ok(())
@@ -308,16 +374,17 @@ pub(super) fn freeze(c: &mut Ctx<'_>, epoch: Epoch, sector: u8) -> Res<Option<St
     if at.phase != Phase::Frozen {
         return Ok(None);
     }
-    if !ROUNDS.at(&epoch.0).at(&sector).get(c)?.frozen {
+    if !round(c, epoch, sector)?.frozen {
         fix(c, epoch, sector, at.included)?;
     }
     Ok(Some(at))
 }
 
 fn fix(c: &mut Ctx<'_>, epoch: Epoch, sector: u8, included: U256) -> Res<()> {
-    let place = ROUNDS.at(&epoch.0).at(&sector);
-    let state = place.get(c)?;
-    place.set(c, &Round { frozen: true, included, ..state })?;
+    let state = round(c, epoch, sector)?;
+    let set = Some(set(c, &state)?);
+    let fixed = Round { frozen: true, included, set, ..state };
+    ROUNDS.at(&epoch.0).at(&sector).set(c, &fixed)?;
     c.emit(BATCHES, &IBatches::SetFrozen { epoch: epoch.0, sector, round: state.round, included })
 }
 
@@ -328,7 +395,8 @@ fn fix(c: &mut Ctx<'_>, epoch: Epoch, sector: u8, included: U256) -> Res<()> {
 pub(super) fn reopen(c: &mut Ctx<'_>, epoch: Epoch, sector: u8) -> Res<u32> {
     let place = ROUNDS.at(&epoch.0).at(&sector);
     let round = place.get(c)?.round.saturating_add(1);
-    place.set(c, &Round { round, frozen: false, begin: c.now(), included: U256::ZERO })?;
+    let begin = c.now();
+    place.set(c, &Round { round, frozen: false, begin, set: None, included: U256::ZERO })?;
     Ok(round)
 }
 

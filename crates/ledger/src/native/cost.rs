@@ -29,11 +29,11 @@ const LOG: (u64, u64) = (375, 8);
 /// Keccak-256 of two words; a hashed slot took at least one.
 const HASH: u64 = 42;
 /// ECRECOVER: the cheapest signature.
-const SIGNATURE: u64 = 3_000;
+pub(super) const SIGNATURE: u64 = 3_000;
 /// SHA-256, of a node of a Merkle tree.
 const NODE: u64 = 60 + 3 * 12;
 /// SHA-256 a word of an envelope, and copying its call data.
-const WORD: u64 = 12 + 3;
+pub(super) const WORD: u64 = 12 + 3;
 
 /// What the host was asked, at the EVM's prices.
 struct Counting<'a> {
@@ -81,17 +81,17 @@ impl Host for Counting<'_> {
 }
 
 /// A call, and the work in it that the host does not see.
-struct Case {
-    name: &'static str,
-    from: Address,
-    to: Address,
-    value: Stones,
-    input: Bytes,
-    unseen: u64,
-    succeeds: bool,
+pub(super) struct Case {
+    pub name: &'static str,
+    pub from: Address,
+    pub to: Address,
+    pub value: Stones,
+    pub input: Bytes,
+    pub unseen: u64,
+    pub succeeds: bool,
 }
 
-fn case<C: SolCall>(from: Address, to: Address, call: &C, unseen: u64) -> Case {
+pub(super) fn case<C: SolCall>(from: Address, to: Address, call: &C, unseen: u64) -> Case {
     let input = call.abi_encode().into();
     Case { name: C::SIGNATURE, from, to, value: Stones::ZERO, input, unseen, succeeds: true }
 }
@@ -113,7 +113,7 @@ fn measure(chain: &Chain, case: &Case) -> (u64, u64, bool) {
     (gas, host.work + case.unseen + 3 * words, succeeds)
 }
 
-fn assert_paid(chain: &Chain, cases: &[Case]) {
+pub(super) fn assert_paid(chain: &Chain, cases: &[Case]) {
     for case in cases {
         let (gas, work, succeeds) = measure(chain, case);
         assert_eq!(succeeds, case.succeeds, "{}", case.name);

@@ -310,6 +310,20 @@ impl<'a> Ctx<'a> {
         Ok(Bytes::new())
     }
 
+    /// Runs a function that takes stones and returns nothing.
+    ///
+    /// # Errors
+    /// `StaticCall`, or what `f` returns.
+    pub fn mutate_payable_void<C: SolCall>(
+        &mut self,
+        call: C,
+        f: impl FnOnce(&mut Self, C) -> Res<()>,
+    ) -> Res<Bytes> {
+        self.refuse_static()?;
+        f(self, call)?;
+        Ok(Bytes::new())
+    }
+
     /// Runs a function that takes stones.
     ///
     /// # Errors

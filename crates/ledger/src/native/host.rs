@@ -5,10 +5,13 @@
 
 use alloy_evm::{EvmInternals, EvmInternalsError};
 use alloy_primitives::{Address, Log, U256};
-use revm::interpreter::{SStoreResult, StateLoad};
+use revm::{
+    Database as _,
+    interpreter::{SStoreResult, StateLoad},
+};
 
 use super::Stop;
-use crate::{Account, State, StateError, Writes};
+use crate::{Account, BlockDb, State, StateError, Writes};
 
 /// Storage, balances and logs, without prices: `Ctx` meters.
 pub trait Host {
@@ -82,6 +85,43 @@ impl Host for Journal<'_> {
     fn log(&mut self, log: Log) {
         self.0.log(log);
     }
+}
+
+/// A block's state between its transactions. Nothing is undone here, and no log can be emitted: there is no receipt to
+/// carry it.
+pub(crate) struct Between<'a, 'b>(pub &'a mut BlockDb<'b>);
+
+impl Host for Between<'_, '_> {
+    fn load(&mut self, contract: Address, slot: U256) -> Result<StateLoad<U256>, Stop> {
+        Ok(StateLoad::new(self.0.storage(contract, slot)?, false))
+    }
+
+    fn store(
+        &mut self,
+        contract: Address,
+        slot: U256,
+        value: U256,
+    ) -> Result<StateLoad<SStoreResult>, Stop> {
+        let present_value = self.0.storage(contract, slot)?;
+        if present_value != value {
+            self.0.write_slot(contract, slot, value);
+        }
+        let stored =
+            SStoreResult { original_value: present_value, present_value, new_value: value };
+        Ok(StateLoad::new(stored, false))
+    }
+
+    fn balance(&mut self, account: Address) -> Result<StateLoad<U256>, Stop> {
+        Ok(StateLoad::new(self.0.account(account)?.unwrap_or_default().balance, false))
+    }
+
+    fn set_balance(&mut self, account: Address, balance: U256) -> Result<(), Stop> {
+        let known = self.0.account(account)?.unwrap_or_default();
+        self.0.write_account(account, Account { balance, ..known });
+        Ok(())
+    }
+
+    fn log(&mut self, _: Log) {}
 }
 
 /// A state with changes on top that are kept apart, and the logs written so far.

@@ -24,6 +24,7 @@ pub mod stake;
 
 pub use ctx::{Call, Ctx, Facts, Res, Stop, decode, out_of_range, revert};
 pub use gas::{CELL, SHA256, SIGNATURE, sha256};
+pub(crate) use host::Between;
 pub use host::{Host, Sheet};
 pub use packing::{Packer, Unpacker};
 pub use storage::{Blob, Key, List, Mapping, Place, SLOTS_MAX, Stored, Value};
@@ -95,7 +96,7 @@ pub const CONTRACTS: &[Contract] = &[
         address: abi::STAKE,
         name: "stake",
         call: stake::call,
-        genesis: nothing,
+        genesis: stake::genesis,
         check: stake::check,
     },
     Contract {

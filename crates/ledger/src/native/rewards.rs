@@ -18,10 +18,11 @@ pub use claims::{CLAIMS_MAX, PROOF_MAX};
 
 use alloy_primitives::{B256, Bytes, U256, keccak256};
 use alloy_sol_types::SolValue;
-use cairn_economy::{EconomyState, EpochPool, Settlement};
+use cairn_economy::{EconomyState, EpochPool, Settlement, part};
 use cairn_primitives::{
     Epoch, MicroUsd, Sector, Stones,
-    abi::{ECONOMY, INSURANCE, IRewards, REWARDS, TREASURY},
+    abi::{ECONOMY, INSURANCE, IRewards, REWARDS, STAKE, TREASURY},
+    quorum,
 };
 
 use self::record::{Outcome, PoolRow, Tally};
@@ -150,10 +151,11 @@ fn vote(
     result: &IRewards::Result,
 ) -> Res<()> {
     let caller = c.caller();
-    let Some(seat) = stake::validator_seat(c, caller)? else {
+    let sector = economy_state::sector(number)?;
+    let seats = batches::set_of(c, epoch, number)?;
+    let Some(seat) = stake::seats::seat_in(c, seats, caller)? else {
         return revert(IRewards::NotValidator { caller });
     };
-    let sector = economy_state::sector(number)?;
     let next = next_epoch(c, sector)?;
     let is_final = epoch < next && next.0 - epoch.0 <= LATE_VOTE_EPOCHS;
     if epoch != next && !is_final {
@@ -174,6 +176,7 @@ fn vote(
     let hash = keccak256(result.abi_encode());
     let plan = if is_final { None } else { Some(checked(plan(c, epoch, sector)?, c, result)?) };
 
+    stake::announce(c)?;
     voted.set_bit(bit, true);
     voters.set(c, &voted)?;
     VOTES.at(&epoch.0).at(&number).at(&round).at(&seat).set(c, &hash)?;
@@ -189,15 +192,20 @@ fn vote(
     )?;
     let Some(plan) = plan else {
         let final_hash = OUTCOMES.at(&epoch.0).at(&number).get(c)?.hash();
+        if hash == final_hash {
+            stake::voted(c, caller)?;
+        }
         return dissent(c, epoch, number, caller, final_hash, hash);
     };
+    stake::voted(c, caller)?;
     let (votes, most) = tally(c, epoch, number, round, hash)?;
-    let quorum = c.genesis().quorum();
-    let silent = c.genesis().validators.len().saturating_sub(voted.count_ones());
+    let count = stake::seats::count(c, seats)?;
+    let quorum = quorum(count);
+    let silent = count.saturating_sub(u32::try_from(voted.count_ones()).unwrap_or(u32::MAX));
     if votes >= quorum {
         finalise(c, epoch, sector, plan, result, votes)?;
         show_dissent(c, epoch, number, round, hash)
-    } else if most as usize + silent < quorum as usize {
+    } else if most.saturating_add(silent) < quorum {
         let round = batches::reopen(c, epoch, number)?;
         c.emit(REWARDS, &IRewards::RoundReopened { epoch: epoch.0, sector: number, round })
     } else {
@@ -263,7 +271,11 @@ fn finalise(
     state.pay_subsidy(&genesis.economy, sector, subsidy, outcome.need).or_else(bug)?;
 
     c.transfer(ECONOMY, REWARDS, settlement.drawn)?;
-    c.transfer(REWARDS, TREASURY, sum(settlement.paid.treasury, settlement.old_paid.treasury))?;
+    let treasury = sum(settlement.paid.treasury, settlement.old_paid.treasury);
+    let voters = part(treasury, genesis.stake.vote_fee_ppm);
+    c.transfer(REWARDS, STAKE, voters)?;
+    stake::finalised(c, voters)?;
+    c.transfer(REWARDS, TREASURY, Stones(treasury.0.saturating_sub(voters.0)))?;
     c.transfer(REWARDS, INSURANCE, sum(settlement.paid.insurance, settlement.old_paid.insurance))?;
     c.burn(REWARDS, settlement.burned, economy::cause("settlement"))?;
     c.transfer(ECONOMY, REWARDS, subsidy)?;
@@ -305,13 +317,35 @@ const fn sum(a: Stones, b: Stones) -> Stones {
 /// Shows every validator that voted for something else in the round that became final.
 fn show_dissent(c: &mut Ctx<'_>, epoch: Epoch, sector: u8, round: u32, hash: B256) -> Res<()> {
     let voted = VOTED.at(&epoch.0).at(&sector).at(&round).get(c)?;
-    for (seat, validator) in (0_u32..).zip(c.genesis().validators.iter().map(|v| v.operator)) {
+    let set = batches::set_of(c, epoch, sector)?;
+    for (seat, validator) in (0_u32..).zip(stake::seats::seats(c, set)?) {
         if voted.bit(usize::try_from(seat).unwrap_or(usize::MAX)) {
             let vote = VOTES.at(&epoch.0).at(&sector).at(&round).at(&seat).get(c)?;
-            dissent(c, epoch, sector, validator, hash, vote)?;
+            dissent(c, epoch, sector, validator.operator, hash, vote)?;
         }
     }
     Ok(())
+}
+
+/// Whether a validator voted for another result of a final epoch than the final one, in the round that became final.
+///
+/// # Errors
+/// `EpochNotFinal`; out of gas, or disk trouble.
+pub(super) fn is_wrong_vote(
+    c: &mut Ctx<'_>,
+    epoch: Epoch,
+    sector: u8,
+    validator: alloy_primitives::Address,
+) -> Res<bool> {
+    let final_hash = outcome(c, epoch, sector)?.hash();
+    let set = batches::set_of(c, epoch, sector)?;
+    let Some(seat) = stake::seats::seat_in(c, set, validator)? else { return Ok(false) };
+    let round = batches::standing(c, epoch, sector)?.round;
+    let voted = VOTED.at(&epoch.0).at(&sector).at(&round).get(c)?;
+    if !voted.bit(usize::try_from(seat).unwrap_or(usize::MAX)) {
+        return Ok(false);
+    }
+    Ok(VOTES.at(&epoch.0).at(&sector).at(&round).at(&seat).get(c)? != final_hash)
 }
 
 fn dissent(

@@ -39,7 +39,11 @@ pub struct World {
 
 impl World {
     pub fn new() -> Self {
-        let mut chain = Chain::new();
+        Self::on(Chain::new())
+    }
+
+    /// On another chain of the same people.
+    pub fn on(mut chain: Chain) -> Self {
         let key = SigningKey::from_slice(&[7; 32]).expect("a key");
         let consumer = Address::from_private_key(&key);
         chain.send_raw(BOB, TxKind::Call(consumer), stones(100_000), Default::default());
@@ -51,12 +55,17 @@ impl World {
     /// With an offer by `CAROL` and a lease on it with this escrow.
     pub fn with_lease(escrow: u64) -> Self {
         let mut world = Self::new();
-        world.mint(2 * escrow);
-        let sent = world.chain.send(CAROL, MARKET, Stones::ZERO, &offer());
-        assert_eq!(sent.events::<IMarket::OfferPosted>()[0].id, 1);
-        let sent = world.open(escrow, 100);
-        assert_eq!(sent.events::<IMarket::LeaseOpened>()[0].id, 1);
+        world.sell(escrow);
         world
+    }
+
+    /// The first offer, by `CAROL`, and a lease on it with this escrow.
+    pub fn sell(&mut self, escrow: u64) {
+        self.mint(2 * escrow);
+        let sent = self.chain.send(CAROL, MARKET, Stones::ZERO, &offer());
+        assert_eq!(sent.events::<IMarket::OfferPosted>()[0].id, 1);
+        let sent = self.open(escrow, 100);
+        assert_eq!(sent.events::<IMarket::LeaseOpened>()[0].id, 1);
     }
 
     /// Buys credits for the consumer.

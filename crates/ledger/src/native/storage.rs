@@ -184,6 +184,14 @@ impl<T: Stored> List<T> {
         Ok(len)
     }
 
+    /// Forgets the elements from `len` on; the slots keep their bytes until overwritten.
+    ///
+    /// # Errors
+    /// `StaticCall`, out of gas, or disk trouble.
+    pub fn truncate(&self, c: &mut Ctx<'_>, len: u64) -> Res<()> {
+        Value::<u64>::of(self.contract, self.slot, self.hashes).set(c, &len)
+    }
+
     /// Forgets every element by setting the length to zero; the slots keep their bytes until overwritten.
     ///
     /// # Errors

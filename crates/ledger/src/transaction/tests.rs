@@ -12,11 +12,23 @@ use alloy_primitives::{Address, B256, Signature, TxKind, U256, keccak256};
 use k256::ecdsa::SigningKey;
 use proptest::prelude::*;
 
-use super::{TxError, decode_transaction, precheck};
+use super::{Kind, TxError, Voters, decode_transaction};
 use crate::{
+    Memory,
     fixture::{BOB, genesis},
     params::TX_BYTES_MAX,
 };
+
+/// The checks on a state in which nobody is known.
+fn precheck(
+    genesis: &cairn_primitives::Genesis,
+    base_fee: u64,
+    transaction: &Recovered<TxEnvelope>,
+) -> Result<Kind, TxError> {
+    let (state, genesis) = (Memory::default(), std::sync::Arc::new(genesis.clone()));
+    let voters = Voters { state: &state, genesis: &genesis, height: 1 };
+    super::precheck(&voters, base_fee, transaction).expect("memory")
+}
 
 fn signer() -> (SigningKey, Address) {
     let key = SigningKey::from_bytes(&[5; 32].into()).expect("a key");

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use alloy_primitives::{Address, B256};
 
-use super::{EconomyParams, Genesis, GenesisError};
+use super::{EconomyParams, Genesis, GenesisError, stake::SEATS_MAX};
 
 /// The largest chain id that wallets accept: ⌊(2^53 − 39) / 2⌋.
 const CHAIN_ID_MAX: u64 = 4_503_599_627_370_476;
@@ -24,8 +24,6 @@ const BLOCK_PAUSE_MS_MAX: u64 = 10_000;
 const BLOCK_GAS_MIN: u64 = 1 << 24;
 /// A block that takes a second to execute.
 const BLOCK_GAS_MAX: u64 = 1_000_000_000;
-/// Seats: see `stake::SEATS_MAX`.
-const VALIDATORS_MAX: usize = super::stake::SEATS_MAX as usize;
 /// Ingests: availability is one bit each in a 256-bit word.
 const INGESTS_MAX: usize = 256;
 /// One, in millionths.
@@ -107,7 +105,8 @@ impl Genesis {
     fn check_validators(&self) -> Result<(), GenesisError> {
         let count = self.validators.len();
         let reason = "1 to 128 validators are allowed; 4 go on when one is down";
-        need((1..=VALIDATORS_MAX).contains(&count), "validators", count, reason)?;
+        let good = u32::try_from(count).is_ok_and(|count| (1..=SEATS_MAX).contains(&count));
+        need(good, "validators", count, reason)?;
         let (mut operators, mut keys) = (BTreeSet::new(), BTreeSet::new());
         for (index, validator) in self.validators.iter().enumerate() {
             let field = |key: &str| format!("validators[{index}].{key}");

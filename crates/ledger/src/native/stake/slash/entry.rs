@@ -1,0 +1,100 @@
+//! A slash as it is stored: what for, what was taken, where it stands.
+
+use alloy_primitives::{Address, U256};
+use cairn_primitives::{Stones, TimeMs, abi::IStake};
+
+use crate::native::{Packer, Stored, Unpacker};
+
+/// Why. The numbers are wire format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Reason {
+    /// Two votes that exclude each other in one view of consensus.
+    Equivocation = 1,
+    /// A vote for another result of an epoch than the final one.
+    WrongVote = 2,
+    /// Too little of a term's duties done.
+    Absence = 3,
+}
+
+/// Stands while it can be annulled. The numbers are wire format.
+pub(super) const OPEN: u8 = 1;
+/// Its stones are gone.
+pub(super) const EXECUTED: u8 = 2;
+/// Its stones were given back.
+pub(super) const ANNULLED: u8 = 3;
+
+/// A slash: operator 20 │ reason 1 │ status 1 │ until 8 ‖ term 8 │ place 8 ‖ reporter 20 ‖ bond 16 │ delegated 16 ‖
+/// unbonding 16.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::native::stake) struct Slash {
+    pub operator: Address,
+    pub reason: u8,
+    pub status: u8,
+    pub until: TimeMs,
+    pub term: u64,
+    pub place: u64,
+    pub reporter: Address,
+    pub bond: Stones,
+    pub delegated: Stones,
+    pub unbonding: Stones,
+}
+
+impl Stored for Slash {
+    const SLOTS: usize = 5;
+    fn to_words(&self, words: &mut [U256]) {
+        words[0] = Packer::new()
+            .address(self.operator)
+            .u8(self.reason)
+            .u8(self.status)
+            .u64(self.until.0)
+            .word();
+        words[1] = Packer::new().u64(self.term).u64(self.place).word();
+        words[2] = self.reporter.into_word().into();
+        words[3] = Packer::new().u128(self.bond.0).u128(self.delegated.0).word();
+        words[4] = U256::from(self.unbonding.0);
+    }
+    fn from_words(words: &[U256]) -> Self {
+        let (mut a, mut b) = (Unpacker::new(words[0]), Unpacker::new(words[1]));
+        let (mut d, mut e) = (Unpacker::new(words[3]), Unpacker::new(words[4]));
+        Self {
+            operator: a.address(),
+            reason: a.u8(),
+            status: a.u8(),
+            until: TimeMs(a.u64()),
+            term: b.u64(),
+            place: b.u64(),
+            reporter: Unpacker::new(words[2]).address(),
+            bond: Stones(d.u128()),
+            delegated: Stones(d.u128()),
+            unbonding: Stones(e.u128()),
+        }
+    }
+}
+
+impl Slash {
+    /// All that was taken.
+    pub(super) const fn total(&self) -> Stones {
+        Stones(self.bond.0.saturating_add(self.delegated.0).saturating_add(self.unbonding.0))
+    }
+
+    /// What the contract owes because of it.
+    pub(in crate::native::stake) const fn owed(&self) -> Stones {
+        if self.status == OPEN { self.total() } else { Stones::ZERO }
+    }
+
+    pub(in crate::native::stake) fn to_abi(self) -> IStake::Slash {
+        IStake::Slash {
+            operator: self.operator,
+            reason: self.reason,
+            status: self.status,
+            appealUntilMs: self.until.0,
+            term: self.term,
+            place: self.place,
+            reporter: self.reporter,
+            bond: U256::from(self.bond.0),
+            delegated: U256::from(self.delegated.0),
+            unbonding: U256::from(self.unbonding.0),
+        }
+    }
+}
