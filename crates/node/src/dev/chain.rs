@@ -61,7 +61,7 @@ pub enum DevError {
     #[error("typed data: {0}")]
     TypedData(String),
     /// A block in which nothing fits.
-    #[error("the block gas limit is {asked}: at least {BLOCK_GAS_MIN}")]
+    #[error("the block gas limit is {asked}: at least {least}", least = BLOCK_GAS_MIN)]
     BlockGas {
         /// What was asked for.
         asked: u64,

@@ -55,12 +55,12 @@ fn typed_hash(data: Value) -> Result<B256, DevError> {
     if named {
         let primary_type = DOMAIN.to_owned();
         let domain = TypedData { primary_type, message: domain, ..typed.clone() };
-        preimage.extend(hash_struct(&domain)?);
+        preimage.extend_from_slice(hash_struct(&domain)?.as_slice());
     } else {
-        preimage.extend(typed.domain.separator());
+        preimage.extend_from_slice(typed.domain.separator().as_slice());
     }
     if typed.primary_type != DOMAIN {
-        preimage.extend(hash_struct(&typed)?);
+        preimage.extend_from_slice(hash_struct(&typed)?.as_slice());
     }
     Ok(keccak256(preimage))
 }
