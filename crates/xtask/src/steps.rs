@@ -31,6 +31,11 @@ const STEPS: &[Step] = &[
         run: clients,
     },
     Step {
+        name: "contracts",
+        what: "the example contracts under Hardhat and mocha against a development chain",
+        run: contracts,
+    },
+    Step {
         name: "recompute",
         what: "the second implementations agree on light proofs and on one epoch",
         run: recompute,
@@ -114,6 +119,10 @@ fn docs(root: &Path) -> Result<()> {
 
 fn clients(root: &Path) -> Result<()> {
     command(root, "bash", &["tests/clients/run.sh"], &[])
+}
+
+fn contracts(root: &Path) -> Result<()> {
+    command(root, "bash", &["contracts/examples/run.sh"], &[])
 }
 
 fn recompute(root: &Path) -> Result<()> {
