@@ -83,6 +83,9 @@ pub fn run(from: Option<&str>, only: Option<&str>) -> Result<()> {
 
 /// Runs steps at the same time, each in a process of its own; all of them, even when one fails.
 fn together(root: &Path, steps: &[&Step]) -> Result<()> {
+    if steps.is_empty() {
+        return Ok(());
+    }
     let this = std::env::current_exe().wrap_err("finding this program")?;
     let run = |step: &Step| {
         let output = Command::new(&this)
@@ -98,9 +101,6 @@ fn together(root: &Path, steps: &[&Step]) -> Result<()> {
         Ok(())
     };
     let names: Vec<_> = steps.iter().map(|step| step.name).collect();
-    if steps.is_empty() {
-        return Ok(());
-    }
     println!("── at the same time: {}", names.join(", "));
     thread::scope(|scope| {
         let running: Vec<_> = steps.iter().map(|step| scope.spawn(|| run(step))).collect();
