@@ -4,6 +4,11 @@ use std::time::Duration;
 
 /// Longest query text, in bytes.
 pub const SQL_BYTES_MAX: usize = 16 * 1024;
+/// Most tokens of a query: a chain of operators is a tree as deep as half of them, and the engine recurses over it.
+pub const SQL_TOKENS_MAX: usize = 4_096;
+/// Stack of the threads that queries run on. The deepest query that the limits allow needs less than 32 MiB in a build without
+/// optimisation; what is not touched costs nothing.
+pub const QUERY_STACK_BYTES: usize = 64 << 20;
 /// Most rows of an answer.
 pub const ANSWER_ROWS_MAX: usize = 100_000;
 /// Largest answer, in bytes of its columns before they become JSON.
