@@ -232,18 +232,18 @@ async fn deepest_queries() {
     let engine = Engine::new(QueryLimits::default());
     let half = params::SQL_TOKENS_MAX / 2;
     let sum = |n: usize| format!("SELECT lat{} FROM readings LIMIT 1", "+1".repeat(n));
-    let union = vec!["SELECT lat FROM readings"; 400].join(" UNION ALL ") + " LIMIT 1";
+    let union = vec!["SELECT lat FROM readings"; 200].join(" UNION ALL ") + " LIMIT 1";
     let nested = |n: usize| {
         format!("SELECT {}1{} FROM readings LIMIT 1", "abs(-(".repeat(n), "))".repeat(n))
     };
-    let not = format!("SELECT lat FROM readings WHERE {} lat > 0", "NOT ".repeat(3_000));
+    let not = format!("SELECT lat FROM readings WHERE {} lat > 0", "NOT ".repeat(900));
     for (sql, refused) in [
         (sum(half - 10), None),
         (sum(half), Some(Reason::SqlTooLong)),
         (union, None),
         (nested(12), None),
         (nested(1_000), Some(Reason::SqlTooLong)),
-        (nested(300), Some(Reason::SqlSyntax)),
+        (nested(150), Some(Reason::SqlSyntax)),
         (not, Some(Reason::SqlSyntax)),
     ] {
         assert!(sql.len() <= params::SQL_BYTES_MAX);
