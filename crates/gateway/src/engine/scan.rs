@@ -84,7 +84,7 @@ impl TableProvider for ReadingsTable {
     }
 
     /// Written out, and not an `async fn` under `#[async_trait]`: that one has the compiler prove the whole tree of `Expr` to be
-    /// `Send` again and again (a third of this crate's build).
+    /// `Send` again and again, in every build.
     fn scan<'a, 'b, 'c, 'd, 'f>(
         &'a self,
         state: &'b dyn Session,
