@@ -232,7 +232,7 @@ async fn deepest_queries() {
     let engine = Engine::new(QueryLimits::default());
     let half = params::SQL_TOKENS_MAX / 2;
     let sum = |n: usize| format!("SELECT lat{} FROM readings LIMIT 1", "+1".repeat(n));
-    let union = vec!["SELECT lat FROM readings"; 200].join(" UNION ALL ") + " LIMIT 1";
+    let union = vec!["SELECT lat FROM readings"; 160].join(" UNION ALL ") + " LIMIT 1";
     let nested = |n: usize| {
         format!("SELECT {}1{} FROM readings LIMIT 1", "abs(-(".repeat(n), "))".repeat(n))
     };
