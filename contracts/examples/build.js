@@ -3,9 +3,10 @@
 
 import { mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { dirname, join, resolve } from 'node:path'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import solc from 'solc'
+import { settings } from './compiler.js'
 
 const root = dirname(fileURLToPath(import.meta.url))
 const require = createRequire(import.meta.url)
@@ -16,19 +17,10 @@ const sources = Object.fromEntries(names.map((name) => [`examples/src/${name}`, 
 const input = {
   language: 'Solidity',
   sources,
-  settings: {
-    evmVersion: 'osaka',
-    optimizer: { enabled: true, runs: 200 },
-    // No hash of the metadata: comments and paths do not change the code.
-    metadata: { bytecodeHash: 'none', appendCBOR: false },
-    outputSelection: { '*': { '*': ['abi', 'evm.bytecode.object'] } },
-  },
+  settings: { ...settings, outputSelection: { '*': { '*': ['abi', 'evm.bytecode.object'] } } },
 }
-// `examples/src/X.sol` imports the interfaces of contracts/ and the packages of node_modules.
-const find = (path) => {
-  const file = path.startsWith('@') ? require.resolve(path) : resolve(root, '..', path)
-  return { contents: readFileSync(file, 'utf8') }
-}
+// Imports name packages of node_modules: OpenZeppelin, and the interfaces of contracts/.
+const find = (path) => ({ contents: readFileSync(require.resolve(path), 'utf8') })
 
 const output = JSON.parse(solc.compile(JSON.stringify(input), { import: find }))
 const found = output.errors ?? []

@@ -5,9 +5,9 @@ import {Ownable} from "@openzeppelin/contracts/access/Ownable.sol";
 import {ERC20} from "@openzeppelin/contracts/token/ERC20/ERC20.sol";
 import {Address} from "@openzeppelin/contracts/utils/Address.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
-import {Cairn} from "../../Cairn.sol";
-import {IRegistry} from "../../IRegistry.sol";
-import {IRewards} from "../../IRewards.sol";
+import {Cairn} from "cairn-contracts/Cairn.sol";
+import {IRegistry} from "cairn-contracts/IRegistry.sol";
+import {IRewards} from "cairn-contracts/IRewards.sol";
 
 /// Owns devices; whatever they earn belongs to the members in proportion to their shares, an ERC-20.
 ///

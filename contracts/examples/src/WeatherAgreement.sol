@@ -2,8 +2,8 @@
 pragma solidity ^0.8.24;
 
 import {Address} from "@openzeppelin/contracts/utils/Address.sol";
-import {Cairn} from "../../Cairn.sol";
-import {IRewards} from "../../IRewards.sol";
+import {Cairn} from "cairn-contracts/Cairn.sol";
+import {IRewards} from "cairn-contracts/IRewards.sol";
 
 /// Pays the insured when a device's **verified** reading is at or above (or at or below) a threshold within a period; after it,
 /// and some time for proofs to be made, the writer takes the stones back.

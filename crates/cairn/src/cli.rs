@@ -456,7 +456,7 @@ pub enum NodeCommand {
         after_help = "Example:\n  cairn node init --dir rpc\n  cairn node init --dir ingest --role ingest --url http://203.0.113.7:8600 --json"
     )]
     Init(NodeInitArgs),
-    /// Run it until Ctrl-C or SIGTERM: it follows, checks and executes every block. With [ingest] in node.toml it takes evidence.
+    /// Run it until Ctrl-C or SIGTERM: it follows, checks and executes every block. With an `ingest` section in node.toml it takes evidence.
     #[command(after_help = "Example:\n  cairn node run --dir rpc --genesis genesis.toml --json")]
     Run(RunArgs),
 }

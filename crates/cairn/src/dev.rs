@@ -23,6 +23,9 @@ use crate::{
     output::Output,
 };
 
+/// Cells in which stations are wanted: devices that a suite registers earn from the first epoch on.
+const TARGET_CELLS: u32 = 100;
+
 /// Runs the chain until Ctrl-C. It lives in `DIR/dev`, and the next start goes on from there.
 pub async fn dev(args: &UpArgs) -> Result<()> {
     let output = Output { json: args.json };
@@ -76,7 +79,10 @@ fn genesis(args: &UpArgs, folder: &Folder, signers: &[Wallet]) -> Result<(Genesi
     let now = SystemTime::now().duration_since(UNIX_EPOCH).wrap_err("reading the clock")?;
     let start_ms = now.as_secs() * 1_000;
     let keys = DevKeys::new(args.seed.to_be_bytes().to_vec());
-    let genesis = funded_genesis(&keys, signers, start_ms)?;
+    let mut genesis = funded_genesis(&keys, signers, start_ms)?;
+    // No station is there yet: without places to fill there would be no subsidy, and nothing for a device to earn.
+    genesis.economy.target_cells = TARGET_CELLS;
+    genesis.check()?;
     let text = toml::to_string(&genesis).wrap_err("writing genesis as TOML")?;
     fs::create_dir_all(folder.root())
         .wrap_err_with(|| format!("making {}", folder.root().display()))?;

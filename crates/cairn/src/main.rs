@@ -35,6 +35,7 @@ fn main() -> ExitCode {
     }
     let done = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
+        .thread_stack_size(cairn_gateway::QUERY_STACK_BYTES)
         .build()
         .map_err(Into::into)
         .and_then(|runtime| runtime.block_on(run(&cli.command)));

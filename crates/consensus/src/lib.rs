@@ -7,6 +7,10 @@
 //! Invariants: the ledger decides what a block does, and nothing else does; the state of every final block is reproduced
 //! bit for bit, or the node stops.
 
+// The fixture of the tests names this crate as its users do.
+#[cfg(test)]
+extern crate self as cairn_consensus;
+
 mod application;
 pub mod bench;
 mod block;

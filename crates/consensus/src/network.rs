@@ -205,7 +205,7 @@ pub(crate) fn connected(metrics: &str) -> Vec<String> {
 }
 
 /// Name of the gauge that the network keeps for every connected peer.
-const CONNECTED_METRIC: &str = "network_tracker_connected";
+const CONNECTED_METRIC: &str = "network_tracker_directory_connected";
 
 #[cfg(test)]
 mod tests {
@@ -223,9 +223,9 @@ mod tests {
 
     #[test]
     fn connected_peers_are_read_from_the_metrics() {
-        let text = "# TYPE network_tracker_connected gauge\n\
-            network_tracker_connected{peer=\"aa\"} 17\nnetwork_tracker_reserved 1\n\
-            network_tracker_connected{peer=\"bb\"} 18\n";
+        let text = "# TYPE network_tracker_directory_connected gauge\n\
+            network_tracker_directory_connected{peer=\"aa\"} 17\nnetwork_tracker_directory_reserved 1\n\
+            network_tracker_directory_connected{peer=\"bb\"} 18\n";
         assert_eq!(connected(text), ["aa", "bb"]);
     }
 }

@@ -1,11 +1,10 @@
-//! Consensus with the real ledger: on the deterministic runtime, and on sockets.
+//! Consensus with the real ledger on the deterministic runtime; `tests/sockets.rs` runs it on sockets.
 //!
-//! One binary for all, because each binary compiles the whole engine.
+//! One binary for all of these, because each compiles the whole engine.
 
 pub(crate) mod fixture;
 mod light;
 mod power_cut;
 mod scenario;
 mod simulated;
-mod sockets;
 mod terms;

@@ -32,6 +32,7 @@ pub use engine::{Answer, Engine, QueryLimits, tables};
 pub use http::QuoteRequest;
 pub use ledger::ClientLedger;
 pub use order::sign_order;
+pub use params::QUERY_STACK_BYTES;
 pub use ports::{Archive, ArchiveError, FinalEpoch, Lease, Ledger, LedgerError, Offer};
 pub use refusal::{Reason, Refusal};
 pub use role::{GatewayConfig, GatewayError, start};

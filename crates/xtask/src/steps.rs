@@ -1,8 +1,11 @@
 //! The steps of `cargo xtask test`, in the order in which they fail fastest. Each says what it runs and how long it took.
+//!
+//! The last ones mostly wait (for packages, for epochs): they run at the same time, and each shows what it printed when it ends.
 
 use std::{
     path::{Path, PathBuf},
     process::Command,
+    thread,
     time::Instant,
 };
 
@@ -12,28 +15,44 @@ struct Step {
     name: &'static str,
     what: &'static str,
     run: fn(&Path) -> Result<()>,
+    /// Mostly waits, and has everything of its own: runs beside the others of this kind.
+    waits: bool,
 }
 
 const STEPS: &[Step] = &[
-    Step { name: "fmt", what: "every file is formatted", run: fmt },
-    Step { name: "tidy", what: "the rules of the house", run: |_| crate::tidy::run() },
-    Step { name: "clippy", what: "lints are errors", run: clippy },
-    Step { name: "rust", what: "unit, property and simulation tests", run: rust },
+    Step { name: "fmt", what: "every file is formatted", run: fmt, waits: false },
+    Step {
+        name: "tidy",
+        what: "the rules of the house",
+        run: |_| crate::tidy::run(),
+        waits: false,
+    },
+    Step { name: "clippy", what: "lints are errors", run: clippy, waits: false },
+    Step { name: "rust", what: "unit, property and simulation tests", run: rust, waits: false },
     Step {
         name: "network",
         what: "the command on real networks: killed, restarted, audited, tampered with",
         run: network,
+        waits: false,
     },
-    Step { name: "docs", what: "documentation builds without warnings", run: docs },
+    Step { name: "docs", what: "documentation builds without warnings", run: docs, waits: false },
     Step {
         name: "clients",
         what: "unmodified viem and cast against a running network",
         run: clients,
+        waits: true,
+    },
+    Step {
+        name: "contracts",
+        what: "the example contracts under Hardhat and mocha against a development chain",
+        run: contracts,
+        waits: true,
     },
     Step {
         name: "recompute",
         what: "the second implementations agree on light proofs and on one epoch",
         run: recompute,
+        waits: true,
     },
 ];
 
@@ -48,14 +67,49 @@ pub fn run(from: Option<&str>, only: Option<&str>) -> Result<()> {
     }
     let first = from.and_then(|name| STEPS.iter().position(|step| step.name == name)).unwrap_or(0);
     let started = Instant::now();
-    for step in STEPS.iter().skip(first).filter(|step| only.is_none_or(|name| name == step.name)) {
+    let chosen = STEPS.iter().skip(first).filter(|step| only.is_none_or(|name| name == step.name));
+    let (waiting, working): (Vec<&Step>, Vec<&Step>) =
+        chosen.partition(|step| step.waits && only.is_none());
+    for step in working {
         println!("── {}: {}", step.name, step.what);
         let begun = Instant::now();
         (step.run)(&root).wrap_err_with(|| format!("step `{}` failed", step.name))?;
         println!("── {}: passed in {:.0} s", step.name, begun.elapsed().as_secs_f64());
     }
+    together(&root, &waiting)?;
     println!("all steps passed in {:.1} min", started.elapsed().as_secs_f64() / 60.0);
     Ok(())
+}
+
+/// Runs steps at the same time, each in a process of its own; all of them, even when one fails.
+fn together(root: &Path, steps: &[&Step]) -> Result<()> {
+    if steps.is_empty() {
+        return Ok(());
+    }
+    let this = std::env::current_exe().wrap_err("finding this program")?;
+    let run = |step: &Step| {
+        let output = Command::new(&this)
+            .args(["test", "--only", step.name])
+            .current_dir(root)
+            .output()
+            .wrap_err_with(|| format!("starting step `{}`", step.name))?;
+        print!("{}", String::from_utf8_lossy(&output.stdout));
+        eprint!("{}", String::from_utf8_lossy(&output.stderr));
+        if !output.status.success() {
+            bail!("step `{}` failed", step.name);
+        }
+        Ok(())
+    };
+    let names: Vec<_> = steps.iter().map(|step| step.name).collect();
+    println!("── at the same time: {}", names.join(", "));
+    thread::scope(|scope| {
+        let running: Vec<_> = steps.iter().map(|step| scope.spawn(|| run(step))).collect();
+        let ended: Vec<Result<()>> = running
+            .into_iter()
+            .map(|step| step.join().unwrap_or_else(|_| Err(eyre!("a step panicked"))))
+            .collect();
+        ended.into_iter().collect()
+    })
 }
 
 fn workspace_root() -> Result<PathBuf> {
@@ -114,6 +168,10 @@ fn docs(root: &Path) -> Result<()> {
 
 fn clients(root: &Path) -> Result<()> {
     command(root, "bash", &["tests/clients/run.sh"], &[])
+}
+
+fn contracts(root: &Path) -> Result<()> {
+    command(root, "bash", &["contracts/examples/run.sh"], &[])
 }
 
 fn recompute(root: &Path) -> Result<()> {

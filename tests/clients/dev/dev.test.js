@@ -3,7 +3,9 @@
 
 import assert from 'node:assert/strict'
 import { after, before, beforeEach, afterEach, describe, test } from 'node:test'
-import { createTestClient, createWalletClient, defineChain, http, parseEther, publicActions, walletActions } from 'viem'
+import {
+  createTestClient, createWalletClient, defineChain, http, parseEther, publicActions, recoverMessageAddress, recoverTypedDataAddress, walletActions,
+} from 'viem'
 
 const rpc = process.env.CAIRN_DEV_RPC
 if (!rpc) throw new Error('set CAIRN_DEV_RPC: see tests/clients/README.md')
@@ -94,6 +96,39 @@ for (const mode of ['hardhat', 'anvil']) {
       const value = `0x${'00'.repeat(31)}07`
       await client.setStorageAt({ address, index: 3, value })
       assert.equal(await client.getStorageAt({ address, slot: '0x3' }), value)
+    })
+
+    test('accounts sign messages and typed data', async () => {
+      const message = 'Cairn'
+      const signed = await client.signMessage({ account: accounts[1], message })
+      assert.equal((await recoverMessageAddress({ message, signature: signed })).toLowerCase(), accounts[1].toLowerCase())
+      const person = { name: 'Cow', wallets: [accounts[2], accounts[3]], born: -7n }
+      const mail = {
+        domain: { name: 'Mail', version: '1', chainId: id, verifyingContract: accounts[0], salt: `0x${'5a'.repeat(32)}` },
+        types: {
+          Person: [{ name: 'name', type: 'string' }, { name: 'wallets', type: 'address[]' }, { name: 'born', type: 'int64' }],
+          Mail: [
+            { name: 'from', type: 'Person' }, { name: 'to', type: 'Person[2]' }, { name: 'body', type: 'bytes' },
+            { name: 'stamp', type: 'bytes4' }, { name: 'value', type: 'uint256' }, { name: 'urgent', type: 'bool' },
+          ],
+        },
+        primaryType: 'Mail',
+        message: { from: person, to: [person, person], body: '0x436169726e', stamp: '0x01020304', value: 2n ** 255n, urgent: true },
+      }
+      const signature = await client.signTypedData({ account: accounts[1], ...mail })
+      assert.equal((await recoverTypedDataAddress({ ...mail, signature })).toLowerCase(), accounts[1].toLowerCase())
+    })
+
+    test('a transaction that waits is dropped, a block gets other limits', async () => {
+      await client.setAutomine(false)
+      const hash = await client.sendTransaction({ account: accounts[3], to: accounts[4], value: 1n })
+      await client.dropTransaction({ hash })
+      await client.setBlockGasLimit({ gasLimit: 40_000_000n })
+      await client.mine({ blocks: 1 })
+      const block = await client.getBlock()
+      assert.deepEqual([block.gasLimit, block.transactions.length], [40_000_000n, 0])
+      await client.setBlockGasLimit({ gasLimit: 60_000_000n })
+      await client.setAutomine(true)
     })
 
     after(async () => { assert.equal(await client.getAutomine(), true) })

@@ -442,10 +442,18 @@ mod tests {
         let good = Settings::example(Role::Validator);
         for (from, to, expected) in [
             ("[rpc]", "[rpc]\nport = 1", "setting `rpc.port` = 1"),
-            ("\"internet\"", "\"moon\"", "setting `p2p.reach` = \"moon\""),
+            ("reach = \"internet\"", "reach = \"moon\"", "setting `p2p.reach` = \"moon\""),
             ("bootstrap = []", "bootstrap = [\"x@y:1\"]", "write 0xCONSENSUS_KEY@HOST:PORT"),
-            ("\"203.0.113.7:8601\"", "\"203.0.113.7\"", "write IP:PORT or NAME:PORT"),
-            ("\"127.0.0.1:8545\"", "\"localhost\"", "setting `rpc.listen` = \"localhost\""),
+            (
+                "dialable = \"203.0.113.7:8601\"",
+                "dialable = \"203.0.113.7\"",
+                "write IP:PORT or NAME:PORT",
+            ),
+            (
+                "listen = \"127.0.0.1:8545\"",
+                "listen = \"localhost\"",
+                "setting `rpc.listen` = \"localhost\"",
+            ),
         ] {
             let error = parse(&good.replacen(from, to, 1), &[]).unwrap_err();
             assert!(error.contains(expected), "{error}");
@@ -456,7 +464,7 @@ mod tests {
             let settings = parse(&good.replacen(from, to, 1), &[]).unwrap();
             settings.check(role).unwrap_err().to_string()
         };
-        assert!(check("public_url", "#", Role::Validator).contains("http.public_url"));
+        assert!(check("\npublic_url", "\n#", Role::Validator).contains("http.public_url"));
         assert!(
             check("peers = []", "peers = [\"a\"]", Role::Validator)
                 .contains("archive.peers is `a`")

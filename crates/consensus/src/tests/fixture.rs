@@ -12,16 +12,14 @@ use std::{
 use alloy_consensus::{
     Header, SignableTransaction as _, TxEip1559, TxEnvelope, transaction::Recovered,
 };
-use alloy_eips::Encodable2718 as _;
 use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, U256};
+use cairn_consensus::{Disk, FinalBlock, NetworkIdentity, Pool, Seating, TermRules, WRITES_KEPT};
 use cairn_ledger::{Account, Ledger, Memory, Seat, State, StateError, Writes, decode_transaction};
 use cairn_primitives::{
     Digest, EconomyParams, Genesis, GenesisAccount, GenesisValidator, StakeParams,
 };
 use commonware_codec::Encode as _;
 use commonware_cryptography::{Signer as _, ed25519};
-
-use crate::{Disk, FinalBlock, Pool, Seating, TermRules, WRITES_KEPT, validator::NetworkIdentity};
 
 /// Network time of block 0.
 pub const START_MS: u64 = 1_356_998_400_000;
@@ -33,11 +31,6 @@ const FEE: u128 = 1_000_000_000_000;
 /// Consensus keys of `n` validators.
 pub fn keys(n: u64) -> Vec<ed25519::PrivateKey> {
     (0..n).map(ed25519::PrivateKey::from_seed).collect()
-}
-
-/// Seed of a consensus key, as a validator's settings hold it.
-pub fn seed_of(key: &ed25519::PrivateKey) -> [u8; 32] {
-    key.encode().as_ref().try_into().unwrap()
 }
 
 /// The account that spends in tests.
@@ -154,11 +147,6 @@ pub fn transfer(nonce: u64, to: Address) -> Recovered<TxEnvelope> {
         spender().sign_prehash_recoverable(tx.signature_hash().as_slice()).unwrap();
     let signed = tx.into_signed(Signature::from((signature, recovery)));
     Recovered::new_unchecked(TxEnvelope::Eip1559(signed), spender_address())
-}
-
-/// Raw bytes of a transaction.
-pub fn raw(tx: &Recovered<TxEnvelope>) -> Vec<u8> {
-    tx.encoded_2718()
 }
 
 #[derive(Default)]

@@ -6,13 +6,11 @@
 use std::{fs::File, path::Path};
 
 use cairn_primitives::WEATHER;
-use datafusion::{
-    arrow::{
-        array::{AsArray as _, PrimitiveArray, RecordBatch},
-        datatypes::{ArrowPrimitiveType, Int32Type, UInt32Type, UInt64Type},
-    },
-    parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder,
+use datafusion::arrow::{
+    array::{AsArray as _, PrimitiveArray, RecordBatch},
+    datatypes::{ArrowPrimitiveType, Int32Type, UInt32Type, UInt64Type},
 };
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 use super::TableError;
 

@@ -6,12 +6,16 @@ use datafusion::{
     logical_expr::{Expr, LogicalPlan, Volatility},
     sql::{
         parser::{DFParserBuilder, Statement},
-        sqlparser::ast::Statement as SqlStatement,
+        sqlparser::{
+            ast::Statement as SqlStatement,
+            dialect::GenericDialect,
+            tokenizer::{Token, Tokenizer},
+        },
     },
 };
 
 use crate::{
-    params::SQL_BYTES_MAX,
+    params::{SQL_BYTES_MAX, SQL_TOKENS_MAX},
     refusal::{Reason, Refusal},
 };
 
@@ -19,6 +23,13 @@ use crate::{
 pub(super) fn parse(sql: &str) -> Result<Statement, Refusal> {
     if sql.len() > SQL_BYTES_MAX {
         let detail = format!("{} bytes, at most {SQL_BYTES_MAX} are allowed", sql.len());
+        return Err(Refusal::new(Reason::SqlTooLong, detail));
+    }
+    // What cannot be split into tokens the parser refuses, with a better error.
+    let tokens = Tokenizer::new(&GenericDialect {}, sql).tokenize().unwrap_or_default();
+    let count = tokens.iter().filter(|token| !matches!(token, Token::Whitespace(_))).count();
+    if count > SQL_TOKENS_MAX {
+        let detail = format!("{count} words and signs, at most {SQL_TOKENS_MAX} are allowed");
         return Err(Refusal::new(Reason::SqlTooLong, detail));
     }
     let syntax = |error: DataFusionError| Refusal::new(Reason::SqlSyntax, first_line(&error));

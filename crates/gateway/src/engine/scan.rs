@@ -12,7 +12,6 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use async_trait::async_trait;
 use datafusion::{
     arrow::{
         array::{Array as _, BooleanArray, RecordBatch, RecordBatchOptions, UInt32Array},
@@ -31,7 +30,10 @@ use datafusion::{
         stream::RecordBatchStreamAdapter,
     },
 };
-use futures::stream;
+use futures::{
+    future::{BoxFuture, ready},
+    stream,
+};
 
 use super::{
     range::Wanted,
@@ -56,7 +58,6 @@ impl fmt::Debug for Source {
 #[derive(Debug)]
 pub(super) struct ReadingsTable(pub Source);
 
-#[async_trait]
 impl TableProvider for ReadingsTable {
     fn schema(&self) -> SchemaRef {
         readings_schema()
@@ -82,13 +83,35 @@ impl TableProvider for ReadingsTable {
             .collect())
     }
 
-    async fn scan(
+    /// Written out, and not an `async fn` under `#[async_trait]`: that one has the compiler prove the whole tree of `Expr` to be
+    /// `Send` again and again, in every build.
+    fn scan<'a, 'b, 'c, 'd, 'f>(
+        &'a self,
+        state: &'b dyn Session,
+        projection: Option<&'c Vec<usize>>,
+        filters: &'d [Expr],
+        limit: Option<usize>,
+    ) -> BoxFuture<'f, Result<Arc<dyn ExecutionPlan>>>
+    where
+        'a: 'f,
+        'b: 'f,
+        'c: 'f,
+        'd: 'f,
+        Self: 'f,
+    {
+        let scan = self.scan_of(state, projection, filters, limit);
+        Box::pin(ready(scan.map(|scan| -> Arc<dyn ExecutionPlan> { Arc::new(scan) })))
+    }
+}
+
+impl ReadingsTable {
+    fn scan_of(
         &self,
         state: &dyn Session,
         projection: Option<&Vec<usize>>,
         filters: &[Expr],
         limit: Option<usize>,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
+    ) -> Result<ReadingsScan> {
         let schema = readings_schema();
         let columns = DFSchema::try_from(Arc::clone(&schema))?;
         let physical = filters
@@ -98,7 +121,7 @@ impl TableProvider for ReadingsTable {
         let projection =
             projection.cloned().unwrap_or_else(|| (0..schema.fields().len()).collect());
         let output = Arc::new(schema.project(&projection)?);
-        Ok(Arc::new(ReadingsScan {
+        Ok(ReadingsScan {
             source: self.0.clone(),
             wanted: Wanted::of(filters),
             filters: physical,
@@ -110,7 +133,7 @@ impl TableProvider for ReadingsTable {
                 EmissionType::Incremental,
                 Boundedness::Bounded,
             )),
-        }))
+        })
     }
 }
 

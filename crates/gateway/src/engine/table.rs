@@ -4,21 +4,19 @@ use std::{collections::BTreeMap, fs::File, io, path::Path, sync::Arc};
 
 use cairn_client::api::Origin;
 use cairn_primitives::{DeviceId, Epoch, WEATHER};
-use datafusion::{
-    arrow::{
-        array::{
-            ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMillisecondArray,
-        },
-        compute::concat_batches,
-        datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit},
-        error::ArrowError,
+use datafusion::arrow::{
+    array::{
+        ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMillisecondArray,
     },
-    parquet::{
-        arrow::{ArrowWriter, arrow_reader::ParquetRecordBatchReaderBuilder},
-        basic::{Compression, ZstdLevel},
-        errors::ParquetError,
-        file::properties::WriterProperties,
-    },
+    compute::concat_batches,
+    datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit},
+    error::ArrowError,
+};
+use parquet::{
+    arrow::{ArrowWriter, arrow_reader::ParquetRecordBatchReaderBuilder},
+    basic::{Compression, ZstdLevel},
+    errors::ParquetError,
+    file::properties::WriterProperties,
 };
 
 use crate::catalog::Reading;

@@ -214,6 +214,44 @@ async fn refusals() {
     }
 }
 
+/// As deep as the limits allow: an answer or a refusal, and the process lives.
+#[test]
+fn no_query_is_too_deep_for_the_stack() {
+    let query = || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.unwrap().block_on(deepest_queries());
+    };
+    let thread = std::thread::Builder::new().stack_size(params::QUERY_STACK_BYTES);
+    thread.spawn(query).unwrap().join().unwrap();
+}
+
+async fn deepest_queries() {
+    let dir = tempfile::tempdir().unwrap();
+    let network = four_epochs(0);
+    let catalog = network.catalog(dir.path()).await;
+    let engine = Engine::new(QueryLimits::default());
+    let half = params::SQL_TOKENS_MAX / 2;
+    let sum = |n: usize| format!("SELECT lat{} FROM readings LIMIT 1", "+1".repeat(n));
+    let union = vec!["SELECT lat FROM readings"; 160].join(" UNION ALL ") + " LIMIT 1";
+    let nested = |n: usize| {
+        format!("SELECT {}1{} FROM readings LIMIT 1", "abs(-(".repeat(n), "))".repeat(n))
+    };
+    let not = format!("SELECT lat FROM readings WHERE {} lat > 0", "NOT ".repeat(900));
+    for (sql, refused) in [
+        (sum(half - 10), None),
+        (sum(half), Some(Reason::SqlTooLong)),
+        (union, None),
+        (nested(12), None),
+        (nested(1_000), Some(Reason::SqlTooLong)),
+        (nested(150), Some(Reason::SqlSyntax)),
+        (not, Some(Reason::SqlSyntax)),
+    ] {
+        assert!(sql.len() <= params::SQL_BYTES_MAX);
+        let answer = engine.run(catalog.snapshot(), &sql).await;
+        assert_eq!(answer.err().map(|refused| refused.reason), refused, "{}…", &sql[..40]);
+    }
+}
+
 #[tokio::test]
 async fn limits_of_one_query() {
     let dir = tempfile::tempdir().unwrap();

@@ -10,7 +10,7 @@ use alloy_consensus::{
     Header, SignableTransaction as _, TxEip1559, TxEnvelope, transaction::Recovered,
 };
 use alloy_eips::eip2718::Encodable2718 as _;
-use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, U256, eip191_hash_message};
+use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, U256};
 use alloy_rpc_types_eth::TransactionRequest;
 use cairn_client::{Wallet, WalletError};
 use cairn_consensus::{Disk as _, FinalBlock, Pool as _};
@@ -30,6 +30,8 @@ use crate::{
 const SNAPSHOTS_MAX: usize = 4_096;
 /// Blocks of one `hardhat_mine`.
 pub(super) const MINE_MAX: u64 = 100_000;
+/// Gas of the smallest block: one transfer, which costs this much.
+const BLOCK_GAS_MIN: u64 = 21_000;
 
 /// Why a development chain refuses.
 #[derive(Debug, thiserror::Error)]
@@ -55,6 +57,15 @@ pub enum DevError {
     /// Nobody's key is here.
     #[error("no key of {0} is here: use one of eth_accounts, or hardhat_impersonateAccount first")]
     UnknownAccount(Address),
+    /// Typed data that is not of its types.
+    #[error("typed data: {0}")]
+    TypedData(String),
+    /// A block in which nothing fits.
+    #[error("the block gas limit is {asked}: at least {least}", least = BLOCK_GAS_MIN)]
+    BlockGas {
+        /// What was asked for.
+        asked: u64,
+    },
     /// A time before the last block's.
     #[error("timestamp is {asked}: it must be above the last block's, {last}")]
     TimeInThePast {
@@ -86,9 +97,12 @@ struct Inner {
     automine: bool,
     /// Network time is wall time plus this.
     offset_ms: i64,
-    /// Time and base fee of the next block only.
+    /// Time, base fee and `prevrandao` of the next block only.
     next_time: Option<TimeMs>,
     next_base_fee: Option<u64>,
+    next_prevrandao: Option<B256>,
+    /// Gas of each block from now on, else genesis'.
+    block_gas: Option<u64>,
     coinbase: Address,
     remembered: Vec<Remembered>,
     next_id: u64,
@@ -114,6 +128,8 @@ impl DevChain {
             offset_ms: 0,
             next_time: None,
             next_base_fee: None,
+            next_prevrandao: None,
+            block_gas: None,
             coinbase: Address::ZERO,
             remembered: Vec::new(),
             next_id: 1,
@@ -133,6 +149,10 @@ impl DevChain {
     #[must_use]
     pub fn accounts(&self) -> Vec<Address> {
         self.wallets.iter().map(Wallet::address).collect()
+    }
+
+    pub(super) fn wallets(&self) -> &[Wallet] {
+        &self.wallets
     }
 
     /// Genesis' chain id.
@@ -272,13 +292,6 @@ impl DevChain {
         })
     }
 
-    /// Signs a message as wallets do (EIP-191).
-    pub(super) fn sign(&self, account: Address, message: &[u8]) -> Result<[u8; 65], DevError> {
-        let wallet = self.wallets.iter().find(|wallet| wallet.address() == account);
-        let wallet = wallet.ok_or(DevError::UnknownAccount(account))?;
-        Ok(wallet.sign_hash(&eip191_hash_message(message))?.as_bytes())
-    }
-
     /// Remembers the state and returns its number.
     pub(super) fn snapshot(&self) -> Result<u64, DevError> {
         let height = self.head()?.number;
@@ -311,6 +324,7 @@ impl DevChain {
         self.disk.rewind(0)?;
         inner.remembered.clear();
         inner.automine = true;
+        inner.block_gas = None;
         self.forget(&mut inner, 0);
         Ok(())
     }
@@ -319,6 +333,7 @@ impl DevChain {
         inner.offset_ms = offset_ms;
         inner.next_time = None;
         inner.next_base_fee = None;
+        inner.next_prevrandao = None;
         // What waits in the pool was meant for blocks that are gone.
         self.pool.clear();
     }
@@ -345,6 +360,21 @@ impl DevChain {
     pub(super) fn set_next_base_fee(&self, fee: u64) {
         self.lock().next_base_fee = Some(fee);
     }
+    pub(super) fn set_next_prevrandao(&self, value: B256) {
+        self.lock().next_prevrandao = Some(value);
+    }
+    /// Sets the gas of every block from now on.
+    pub(super) fn set_block_gas(&self, asked: u64) -> Result<(), DevError> {
+        if asked < BLOCK_GAS_MIN {
+            return Err(DevError::BlockGas { asked });
+        }
+        self.lock().block_gas = Some(asked);
+        Ok(())
+    }
+    /// Whether this transaction waited; it does not any more.
+    pub(super) fn drop_transaction(&self, hash: B256) -> bool {
+        self.pool.remove(hash)
+    }
     pub(super) fn set_coinbase(&self, account: Address) {
         self.lock().coinbase = account;
     }
@@ -366,6 +396,11 @@ impl DevChain {
         self.lock().impersonate_all = on;
     }
 
+    /// What tells this chain from every other: block 0's hash.
+    pub(super) fn instance(&self) -> B256 {
+        self.ledger.genesis_header(B256::ZERO).hash_slow()
+    }
+
     /// The last block's header.
     pub(super) fn head(&self) -> Result<Header, DevError> {
         let snapshot = self.disk.snapshot();
@@ -384,6 +419,8 @@ impl DevChain {
         let time = self.time(inner, time_of(&parent));
         let mut env = self.ledger.next_env(&parent, time, inner.coinbase);
         env.base_fee = inner.next_base_fee.take().unwrap_or(env.base_fee);
+        env.prevrandao = inner.next_prevrandao.take().unwrap_or(env.prevrandao);
+        env.gas_limit = inner.block_gas.unwrap_or(env.gas_limit);
         let asked: Vec<B256> = first.iter().map(|tx| *tx.tx_hash()).collect();
         let waiting = self.pool.candidates(env.base_fee, BLOCK_TXS_MAX);
         let mut built = self.ledger.build(&self.disk, &env, first.into_iter().chain(waiting))?;

@@ -12,6 +12,7 @@
 mod accounts;
 mod chain;
 mod rpc;
+mod sign;
 #[cfg(test)]
 mod tests;
 
@@ -93,6 +94,8 @@ impl DevNode {
         let pool =
             TxPool::open(&folder, ledger.clone(), disk.clone(), clock.clone(), &Metrics::new())
                 .map_err(|source| DevStartError::Journal { path: folder, source })?;
+        // The journal still has what was sent to states that were given up: it must not come back with the next block.
+        pool.clear();
         let chain = DevChain::new(ledger.clone(), disk.clone(), pool.clone(), wallets);
         let parts = RpcParts {
             ledger,

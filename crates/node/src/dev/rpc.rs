@@ -1,6 +1,7 @@
 //! What test suites ask of a development chain beside the usual methods: `evm_*` and `hardhat_*`, with the `anvil_*` names.
 //!
-//! Answers have the shapes of Hardhat's network, which viem's test client, ethers suites and `cast rpc` understand.
+//! Answers have the shapes of Hardhat's network, which Hardhat's own helpers, viem's test client, ethers suites and `cast rpc`
+//! understand.
 
 use alloy_primitives::{Address, B256, Bytes, U64, U256, keccak256};
 use alloy_rpc_types_eth::TransactionRequest;
@@ -15,6 +16,10 @@ use serde_json::{Value, json};
 use super::{DevChain, DevError};
 use crate::rpc::errors::{Failure, PARAMS, SERVER, error, internal};
 
+/// The client's name. Hardhat's network helpers, and OpenZeppelin's plugins, change a chain only if its name begins with that
+/// of a development chain which they know, so that nobody changes a network by mistake.
+const CLIENT: &str = concat!("anvil/cairn-", env!("CARGO_PKG_VERSION"));
+
 impl From<DevError> for ErrorObjectOwned {
     fn from(failure: DevError) -> Self {
         match failure {
@@ -22,6 +27,9 @@ impl From<DevError> for ErrorObjectOwned {
             DevError::State(failure) => internal(&failure),
             DevError::Pool(rejection) => Failure::from(rejection).into(),
             DevError::Call(failure) => Failure::from(failure).into(),
+            wrong @ (DevError::TypedData(_) | DevError::BlockGas { .. }) => {
+                error(PARAMS, wrong.to_string())
+            }
             other => error(SERVER, other.to_string()),
         }
     }
@@ -75,13 +83,18 @@ const METHODS: &[(&[&str], Handler)] = &[
     }),
     (&["eth_sign"], |chain, params| {
         let (account, message): (Address, Bytes) = params.parse()?;
-        Ok(json!(Bytes::from(chain.sign(account, &message)?)))
+        Ok(json!(Bytes::from(chain.sign_message(account, &message)?)))
     }),
     (&["personal_sign"], |chain, params| {
         let mut params = params.sequence();
         let (message, account): (Bytes, Address) = (params.next()?, params.next()?);
-        Ok(json!(Bytes::from(chain.sign(account, &message)?)))
+        Ok(json!(Bytes::from(chain.sign_message(account, &message)?)))
     }),
+    (&["eth_signTypedData_v4"], |chain, params| {
+        let (account, data): (Address, Value) = params.parse()?;
+        Ok(json!(Bytes::from(chain.sign_typed(account, data)?)))
+    }),
+    (&["web3_clientVersion"], |_, _| Ok(json!(CLIENT))),
     (&["evm_mine", "anvil_mine_one"], mine),
     (&["hardhat_mine", "anvil_mine"], mine_many),
     (&["evm_snapshot", "anvil_snapshot"], |chain, _| Ok(json!(U64::from(chain.snapshot()?)))),
@@ -138,6 +151,17 @@ const METHODS: &[(&[&str], Handler)] = &[
         chain.set_next_base_fee(one::<Number>(params)?.get()?);
         Ok(json!(true))
     }),
+    (&["hardhat_setPrevRandao", "anvil_setPrevRandao"], |chain, params| {
+        chain.set_next_prevrandao(one(params)?);
+        Ok(json!(true))
+    }),
+    (&["evm_setBlockGasLimit", "anvil_setBlockGasLimit"], |chain, params| {
+        chain.set_block_gas(one::<Number>(params)?.get()?)?;
+        Ok(json!(true))
+    }),
+    (&["hardhat_dropTransaction", "anvil_dropTransaction"], |chain, params| {
+        Ok(json!(chain.drop_transaction(one(params)?)))
+    }),
     (&["hardhat_impersonateAccount", "anvil_impersonateAccount"], |chain, params| {
         chain.impersonate(one(params)?, true);
         Ok(json!(true))
@@ -153,7 +177,7 @@ const METHODS: &[(&[&str], Handler)] = &[
     (&["hardhat_metadata", "anvil_nodeInfo"], |chain, _| {
         let head = chain.head()?;
         Ok(json!({
-            "clientVersion": crate::rpc::CLIENT, "chainId": chain.chain_id(),
+            "clientVersion": CLIENT, "chainId": chain.chain_id(), "instanceId": chain.instance(),
             "latestBlockNumber": head.number, "latestBlockHash": head.hash_slow(),
         }))
     }),

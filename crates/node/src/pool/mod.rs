@@ -197,6 +197,11 @@ impl TxPool {
         *self.queue() = Queue::default();
     }
 
+    /// Takes a transaction out, if it is in. For development chains: elsewhere what was promised stays.
+    pub(crate) fn remove(&self, hash: B256) -> bool {
+        self.queue().remove(hash).is_some()
+    }
+
     fn insert(&self, raw: &[u8], local: bool) -> Result<B256, Rejection> {
         let inserted = self.admit(raw, local);
         match &inserted {

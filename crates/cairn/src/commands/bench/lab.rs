@@ -194,7 +194,7 @@ impl Lab {
             .map(|w| ("eth_getTransactionCount", json!([w.address(), "latest"])))
             .collect();
         let want = format!("{nonce:#x}");
-        until("the transactions to be final", async || {
+        until(&format!("the transactions to be final at {url}"), async || {
             let counts = rpc.batch(url, &requests).await?;
             Ok(counts.iter().all(|count| count["result"] == json!(want)))
         })

@@ -1,4 +1,11 @@
 //! Four validators on loopback sockets, each on its own thread, as `cairn up` runs them.
+//!
+//! Outside the crate, because this is the only test that needs the engine on real sockets: the library has it compiled
+//! already, the crate's own test program would compile it once more.
+
+#[path = "../src/tests/fixture.rs"]
+#[expect(dead_code, reason = "simulations use the rest of it")]
+mod fixture;
 
 use std::{
     net::{Ipv4Addr, SocketAddr, TcpListener},
@@ -7,18 +14,20 @@ use std::{
     time::{Duration, Instant},
 };
 
+use alloy_consensus::{TxEnvelope, transaction::Recovered};
+use alloy_eips::Encodable2718 as _;
 use alloy_primitives::{Address, B256, U256};
 use bytes::Bytes;
-use cairn_kit::clock::NetworkClock;
-use cairn_ledger::Account;
-use commonware_codec::Encode as _;
-use commonware_cryptography::Signer as _;
-
-use super::fixture::{MemoryDisk, MemoryPool, START_MS, identity, keys, raw, seed_of, transfer};
-use crate::{
+use cairn_consensus::{
     Disk, FinalityProof, FollowError, FollowedBlock, NetworkIdentity, Reach, StateKey, StateValue,
     ValidatorConfig, ValidatorHandle, run_follower, run_validator,
 };
+use cairn_kit::clock::NetworkClock;
+use cairn_ledger::Account;
+use commonware_codec::Encode as _;
+use commonware_cryptography::{Signer as _, ed25519};
+
+use fixture::{MemoryDisk, MemoryPool, START_MS, identity, keys, transfer};
 
 const PAYEE: Address = Address::repeat_byte(0xee);
 /// Transfers that are sent, one after the other.
@@ -30,6 +39,16 @@ struct Seat {
     disk: MemoryDisk,
     pool: MemoryPool,
     config: ValidatorConfig,
+}
+
+/// Seed of a consensus key, as a validator's settings hold it.
+fn seed_of(key: &ed25519::PrivateKey) -> [u8; 32] {
+    key.encode().as_ref().try_into().unwrap()
+}
+
+/// Raw bytes of a transaction.
+fn raw(tx: &Recovered<TxEnvelope>) -> Vec<u8> {
+    tx.encoded_2718()
 }
 
 /// Free ports of loopback. They are released before use, so another process could take one; the test would then fail at
@@ -131,7 +150,9 @@ async fn four_validators_on_loopback_lose_one_and_get_it_back() {
         let begin = Instant::now();
         while handle.peers().await.len() < 3 {
             assert!(begin.elapsed() < DEADLINE, "three peers within {DEADLINE:?}");
-            until(handle, *handle.height().borrow() + 1).await;
+            // On a line of its own: the guard of the borrow would hold up the validator while this waits.
+            let next = *handle.height().borrow() + 1;
+            until(handle, next).await;
         }
     }
 
