@@ -59,6 +59,9 @@ pub struct Measured {
     pub tree: Spent,
     /// Recovering the same signatures from hashes that are known, and nothing else: the floor.
     pub raw: Spent,
+    /// Verifying again the signatures that the calls carry beside the transaction's own: proofs of possession. Zero for
+    /// kinds that carry none.
+    pub carried: Spent,
 }
 
 /// Why nothing was measured.
@@ -169,6 +172,7 @@ pub fn measure(
             let transactions = recover(&block).ok_or(BenchError::Malformed(number))?;
             measured.recover.add(watch.stop()?);
             measured.raw.add(raw(&transactions)?);
+            measured.carried.add(carried(&transactions)?);
 
             let watch = Stopwatch::start()?;
             let proposer = ledger.genesis().validators[0].operator;
@@ -229,6 +233,19 @@ fn raw(transactions: &[Recovered<TxEnvelope>]) -> Result<Spent, BenchError> {
     watch.stop()
 }
 
+/// Verifies the devices' signatures in registrations again, from messages that are made beforehand.
+fn carried(transactions: &[Recovered<TxEnvelope>]) -> Result<Spent, BenchError> {
+    let signed: Vec<_> = transactions.iter().filter_map(workloads::proof_of_possession).collect();
+    if signed.is_empty() {
+        return Ok(Spent::default());
+    }
+    let watch = Stopwatch::start()?;
+    for (key, message, signature) in signed {
+        assert!(key.verify(&message, &signature), "the workload is signed");
+    }
+    watch.stop()
+}
+
 #[cfg(test)]
 mod tests {
     use alloy_eips::Encodable2718 as _;
@@ -251,6 +268,8 @@ mod tests {
             let folder = tempfile::tempdir().unwrap();
             let measured = measure(&ledger, state, parent, &blocks, folder.path()).unwrap();
             assert_eq!((measured.blocks, measured.transactions), (2, 10), "{workload:?}");
+            let carries = workload == Workload::Register;
+            assert_eq!(measured.carried.wall > Duration::ZERO, carries, "{workload:?}");
         }
         let rows = gas_table(2, 5).unwrap();
         assert_eq!(rows.len(), Workload::ALL.len() - 1);

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use alloy_consensus::{
-    Header, SignableTransaction as _, TxEip1559, TxEnvelope, crypto::secp256k1,
+    Header, SignableTransaction as _, Transaction as _, TxEip1559, TxEnvelope, crypto::secp256k1,
     transaction::Recovered,
 };
 use alloy_eips::eip2718::Encodable2718 as _;
@@ -13,8 +13,8 @@ use alloy_primitives::{Address, B256, Bytes, TxKind, U256, hex, keccak256};
 use alloy_sol_types::{SolCall as _, SolValue as _};
 use cairn_ledger::{Account, Ledger, Memory};
 use cairn_primitives::{
-    Digest, EconomyParams, Genesis, GenesisAccount, GenesisValidator, Position, STONE, SecretKey,
-    StakeParams,
+    Digest, EconomyParams, Genesis, GenesisAccount, GenesisValidator, KeyType, Position, PublicKey,
+    STONE, SecretKey, Signature as DeviceSignature, StakeParams,
     abi::{CREDITS, ICredits, IMarket, IRegistry, MARKET, REGISTRY},
     registration_message,
 };
@@ -229,6 +229,18 @@ impl Sender {
         let tx = Self::transaction(nonce, call).into_signed(signature);
         Recovered::new_unchecked(tx.into(), self.address)
     }
+}
+
+/// The device's key, what it signed and its signature, when the transaction is a registration.
+pub(super) fn proof_of_possession(
+    tx: &Recovered<TxEnvelope>,
+) -> Option<(PublicKey, Vec<u8>, DeviceSignature)> {
+    let IRegistry::registerCall { r, proof } =
+        IRegistry::registerCall::abi_decode(tx.input()).ok()?;
+    let key = PublicKey::from_bytes(KeyType::Ed25519, &r.publicKey).ok()?;
+    let place = Position { lat_e7: r.latE7, lon_e7: r.lonE7, elevation_dm: r.elevationDm };
+    let message = registration_message(CHAIN_ID, tx.signer(), r.sector, &key, place);
+    Some((key, message, DeviceSignature(proof.as_ref().try_into().ok()?)))
 }
 
 fn mint() -> Call {

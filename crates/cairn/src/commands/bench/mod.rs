@@ -5,6 +5,8 @@ mod lab;
 mod proofs;
 mod rpc;
 
+use std::time::Duration;
+
 use cairn_consensus::bench::{Prepared, Spent, Workload, gas_table, measure, prepare};
 use cairn_kit::cpu;
 use eyre::{Result, WrapErr as _};
@@ -175,6 +177,16 @@ fn ledger() -> Result<Vec<Figure>> {
             figure("of which execution, receipts and roots", measured.execute),
             figure("of which the state tree", measured.tree),
         ]);
+        if measured.carried.cpu > Duration::ZERO {
+            // Its floor is two signatures: the sender's, and the device's proof of possession.
+            let both = raw + per_tx(measured.carried);
+            figures.push(Figure {
+                reference: "raw secp256k1 recovery and raw Ed25519 verification, CPU us per tx",
+                reference_value: both,
+                ratio: per_tx(measured.total()) / both,
+                ..figure("the same beside both signatures it carries", measured.total())
+            });
+        }
     }
     Ok(figures)
 }
