@@ -78,8 +78,13 @@ fn what_does_not_belong_together_is_refused() {
     let (ours, theirs) = (found(root.path(), "ours", &ours), found(root.path(), "theirs", &theirs));
     let run = |genesis: &str| refused(&["validator", "run", "--dir", &mine, "--genesis", genesis]);
 
-    let told = run(&theirs);
-    assert!(told.contains("is none of the 1 validators of genesis"), "{told}");
+    // The seat of one, the money of another.
+    let keys = |of: &str| root.path().join(of).join("keys/operator.json");
+    let own = fs::read(keys("mine")).expect("a key");
+    fs::copy(keys("other"), keys("mine")).expect("a key");
+    let told = run(&ours);
+    assert!(told.contains("put the operator's key there"), "{told}");
+    fs::write(keys("mine"), own).expect("a key");
     let hash = json(&["genesis", "hash", &theirs, "--json"]);
     let settings = fs::read_to_string(root.path().join("mine/node.toml")).expect("settings");
     let pin = format!("genesis_hash = {}\n{settings}", hash["hash"]);

@@ -260,8 +260,11 @@ fn trust_goes_from_term_to_term_and_no_other_way() {
     assert_eq!(check_certificate(&certificate, &trust), Err(LightError::UnknownTerm(2)));
     assert_eq!(trust.learn(&certificate), Err(LightError::UnknownTerm(2)));
     assert_eq!(trust.learn(&old.certify(header(9), 3)), Err(LightError::NoHandover));
-    let few = old.certify_in(1, header(39), 2, &new.validators());
-    assert_eq!(trust.learn(&few), Err(LightError::NotFinal));
+    // Four strangers hand over to themselves.
+    let strangers = old.followed_by(4);
+    let stolen = strangers.certify_in(1, header(39), 4, &strangers.validators());
+    assert_eq!(trust.learn(&stolen), Err(LightError::NotFinal));
+    assert_eq!(trust.newest(), 1);
     assert_eq!(trust.learn(&handover), Ok(2));
     let mut sorted = new.validators();
     sorted.sort_unstable();
