@@ -64,6 +64,9 @@ pub(crate) struct Chain {
     pub(crate) genesis_writes: Writes,
     pub(crate) speculation: Speculation,
     pub(crate) height: watch::Sender<u64>,
+    /// The same for the change of terms, which alone listens: tokio wakes several receivers of one channel in random order,
+    /// and a simulation must not depend on it.
+    pub(crate) ordered: watch::Sender<u64>,
 }
 
 /// The application that the engine drives.
@@ -462,5 +465,6 @@ where
         }
         chain.speculation.committed(height);
         chain.height.send_replace(height);
+        chain.ordered.send_replace(height);
     }
 }

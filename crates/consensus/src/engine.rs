@@ -270,7 +270,7 @@ where
             .await;
     let paced = Paced { inner: state.clone(), pool: chain.pool.clone(), pace };
     let deferred = Deferred::new(context.child("deferred"), paced, marshal.clone(), epocher);
-    let (heights, archive) = (chain.height.subscribe(), marshal.clone());
+    let (heights, archive) = (chain.ordered.subscribe(), marshal.clone());
     let (votes, certificates, resolver) =
         (channels.votes, channels.certificates, channels.resolver);
     let engine = context.child("terms").spawn(move |context| {

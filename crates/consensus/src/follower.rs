@@ -27,12 +27,12 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::{
     application::recover,
     finality::{FinalityError, FinalityProof, validator_set},
-    genesis::{Beginning, GenesisBlockError, begin},
+    genesis::{Beginning, GenesisBlockError, NetworkIdentity, begin},
     ports::{Disk, FinalBlock, Pool},
     proof::{StateKey, StateProofs, prove},
     terms::Terms,
     tree::{self, SharedTree},
-    validator::{NetworkIdentity, STACK_BYTES, STOP_WITHIN, WORKERS},
+    validator::{STACK_BYTES, STOP_WITHIN, WORKERS},
 };
 
 /// Partition prefix of the state tree.

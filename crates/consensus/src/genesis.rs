@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use alloy_primitives::B256;
-use cairn_ledger::{StateError, Writes};
+use cairn_ledger::{Ledger, StateError, Writes};
+use cairn_primitives::{Digest, Genesis};
 use commonware_cryptography::{Digestible as _, ed25519};
 use commonware_glue::stateful::db::DatabaseSet;
 use commonware_runtime::tokio::Context;
@@ -14,11 +15,24 @@ use crate::{
     block::Block,
     finality::validator_set,
     ports::{Disk, FinalBlock, NetworkTime, Pool},
+    seats::TermRules,
     speculation::Speculation,
     terms::Terms,
     tree::SharedTree,
-    validator::NetworkIdentity,
 };
+
+/// The network that a validator belongs to: the same for all.
+#[derive(Clone)]
+pub struct NetworkIdentity {
+    /// Genesis.
+    pub genesis: Arc<Genesis>,
+    /// Its hash; signatures of other networks mean nothing here.
+    pub hash: Digest,
+    /// The state machine of that genesis.
+    pub ledger: Ledger,
+    /// Who validates when.
+    pub terms: TermRules,
+}
 
 /// Why a chain cannot begin on a disk.
 #[derive(Debug, thiserror::Error)]
@@ -110,5 +124,6 @@ pub(crate) fn chain(
         genesis_writes,
         speculation: Speculation::default(),
         height,
+        ordered: watch::Sender::new(head),
     })
 }

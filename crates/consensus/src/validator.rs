@@ -8,8 +8,7 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc, thread, time::Duration};
 
 use alloy_primitives::B256;
 use bytes::Bytes;
-use cairn_ledger::Ledger;
-use cairn_primitives::{Digest, Genesis};
+use cairn_primitives::Genesis;
 use commonware_codec::{Copying, DecodeExt as _};
 use commonware_consensus::types::Height;
 use commonware_cryptography::{Signer as _, ed25519};
@@ -24,13 +23,12 @@ use crate::{
     application::{Chain, Conduct, Marshal, proof},
     block::public_key,
     engine::{self, Parts, Running},
-    genesis::{GenesisBlockError, chain},
+    genesis::{GenesisBlockError, NetworkIdentity, chain},
     gossip::Gossip,
     network::{self, Channels, PeerAddress, Place, Reach},
     pace::Pace,
     ports::{Disk, NetworkTime, Pool},
     proof::{StateKey, StateProof, StateProofs, prove},
-    seats::TermRules,
     tree::SharedTree,
 };
 
@@ -91,19 +89,6 @@ pub enum ValidatorError {
     /// The thread could not be started.
     #[error("cannot start the validator's thread")]
     Thread(#[source] std::io::Error),
-}
-
-/// The network that a validator belongs to: the same for all.
-#[derive(Clone)]
-pub struct NetworkIdentity {
-    /// Genesis.
-    pub genesis: Arc<Genesis>,
-    /// Its hash; signatures of other networks mean nothing here.
-    pub hash: Digest,
-    /// The state machine of that genesis.
-    pub ledger: Ledger,
-    /// Who validates when.
-    pub terms: TermRules,
 }
 
 /// A question to the validator's thread.

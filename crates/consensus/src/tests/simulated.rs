@@ -40,11 +40,10 @@ use crate::{
     application::{Conduct, Marshal},
     engine::{self, Parts},
     finality::{FinalityProof, namespace, validator_set},
-    genesis::chain,
+    genesis::{NetworkIdentity, chain},
     network::{Channels, message_bytes_max, quotas},
     pace::Pace,
     ports::NetworkTime,
-    validator::NetworkIdentity,
 };
 
 /// Who gets the transfers.
