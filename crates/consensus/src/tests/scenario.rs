@@ -42,7 +42,7 @@ const MORE_BLOCKS: u64 = 15;
 /// How long they may take, virtual time.
 const RECOVERY: Duration = Duration::from_secs(180);
 /// Scenarios of one run of the tests.
-const SEEDS: u64 = 30;
+const SEEDS: u64 = 50;
 /// Seeds that once found a bug; `cargo xtask sim` always runs them too. 30: a validator waited for the block of a leader whose
 /// clock ran ahead when it was crashed; the waiting task outlived the crash and kept the state tree open.
 const FOUND: [u64; 1] = [30];

@@ -14,9 +14,12 @@ use bytes::Bytes;
 use cairn_ledger::{Memory, Seat, time_of};
 use cairn_primitives::TimeMs;
 use commonware_codec::{DecodeExt as _, Encode as _, varint::UInt};
-use commonware_consensus::simplex::{
-    scheme::ed25519::Scheme,
-    types::{Finalize, Notarize, Proposal, Vote},
+use commonware_consensus::{
+    simplex::{
+        scheme::ed25519::Scheme,
+        types::{Finalize, Notarize, Proposal, Vote},
+    },
+    types::Round,
 };
 use commonware_cryptography::{Signer as _, ed25519, sha256::Digest};
 use commonware_glue::simulate::{
@@ -256,7 +259,7 @@ impl EngineDefinition for Network {
     }
 }
 
-/// A validator that signs, in every round in which it hears a vote, that vote and a contradicting one.
+/// A validator that signs, in every round in which it hears a vote, that vote and a contradicting one, and two for the next.
 struct TwoFaced {
     network: Network,
     key: ed25519::PrivateKey,
@@ -290,17 +293,32 @@ impl TwoFaced {
         let Some(scheme) = Scheme::signer(&self.network.domain(), set, self.key.clone()) else {
             return Vec::new();
         };
-        let mut payload = [0; 32];
-        rng.fill_bytes(&mut payload);
-        let other = |proposal: &Proposal<Digest>| {
-            Proposal::new(proposal.round, proposal.parent, Digest::from(payload))
+        let mut random = || {
+            let mut payload = [0; 32];
+            rng.fill_bytes(&mut payload);
+            Digest::from(payload)
+        };
+        let other = |proposal: &Proposal<Digest>, payload| {
+            Proposal::new(proposal.round, proposal.parent, payload)
         };
         match vote {
-            Vote::Notarize(heard) => [other(&heard.proposal), heard.proposal.clone()]
+            // Its answer to this round mostly comes after the certificate, when nobody looks at votes any more; the two for the next
+            // round come before everybody's.
+            Vote::Notarize(heard) => {
+                let (round, payload) = (heard.proposal.round, heard.proposal.payload);
+                let next = Round::new(round.epoch(), round.view().next());
+                let ahead = Proposal::new(next, round.view(), payload);
+                [
+                    other(&heard.proposal, random()),
+                    heard.proposal.clone(),
+                    other(&ahead, random()),
+                    other(&ahead, random()),
+                ]
                 .into_iter()
                 .filter_map(|proposal| Notarize::sign(&scheme, proposal).map(Vote::Notarize))
-                .collect(),
-            Vote::Finalize(heard) => [other(&heard.proposal), heard.proposal.clone()]
+                .collect()
+            }
+            Vote::Finalize(heard) => [other(&heard.proposal, random()), heard.proposal.clone()]
                 .into_iter()
                 .filter_map(|proposal| Finalize::sign(&scheme, proposal).map(Vote::Finalize))
                 .collect(),
