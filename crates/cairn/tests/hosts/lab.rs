@@ -4,7 +4,11 @@
 //! namespace of their own and end with its first process, whatever happens. Nothing of the machine's own network is
 //! touched. It needs root, `unshare` and `ip`.
 
-use std::{env, process::Command};
+use std::{
+    env,
+    process::Command,
+    sync::{Mutex, PoisonError},
+};
 
 /// Tells the test that it runs inside.
 const INSIDE: &str = "CAIRN_TEST_HOSTS_INSIDE";
@@ -24,11 +28,13 @@ pub enum Place {
     Impossible(String),
 }
 
-/// Runs the test called `name` inside, or says that this is inside.
+/// Runs the test called `name` inside, or says that this is inside. One test after the other: each wants the whole machine.
 pub fn enter(name: &str) -> Place {
+    static ONE: Mutex<()> = Mutex::new(());
     if env::var_os(INSIDE).is_some() {
         return Place::Inside;
     }
+    let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
     let unshare = |program: &str, arguments: &[&str]| {
         let mut command = Command::new("unshare");
         command.args(["--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]);
@@ -117,5 +123,10 @@ impl Lab {
     /// Delays everything that a host sends; an error where the kernel cannot.
     pub fn delay(&self, host: u8, milliseconds: u32) -> Result<(), String> {
         run("tc", &format!("-n h{host} qdisc add dev eth0 root netem delay {milliseconds}ms"))
+    }
+
+    /// Undoes `delay`.
+    pub fn hasten(&self, host: u8) {
+        run("tc", &format!("-n h{host} qdisc del dev eth0 root")).unwrap();
     }
 }

@@ -3,12 +3,14 @@
 //! Transactions, discovery, a killed and restarted validator, a partition and its end, evidence over the network. The test
 //! waits for blocks and files, never for time, and is over in a minute and a half.
 
+mod found;
 mod lab;
 mod node;
+mod soak;
 
 use std::{
     fs,
-    path::{Path, PathBuf},
+    path::Path,
     time::{Instant, SystemTime, UNIX_EPOCH},
 };
 
@@ -18,124 +20,16 @@ use cairn_agent::{
     deliver::{Courier, HttpCourier},
     sensing::StationLog,
 };
-use cairn_client::{BlockTag, Call, LedgerRead as _, NewDevice, Reads as _, Sender, Wallet};
+use cairn_client::{BlockTag, Call, LedgerRead as _, NewDevice, Reads as _, Sender};
 use cairn_kit::{NetworkClock, Shutdown, Tasks};
 use cairn_primitives::{Genesis, STONE, SecretKey, Sector, Stones, Stream};
+use found::{Shape, TIME_SCALE, found, founder};
 use lab::{Lab, Place, enter};
-use node::{CAIRN, Node, Plan, json, read};
+use node::{CAIRN, Node, read};
 use serde_json::Value;
 
-const INGEST: u8 = 5;
 const FOLLOWER: u8 = 6;
 const PAYEE: Address = Address::repeat_byte(0xee);
-/// An hour of network time in ten seconds.
-const TIME_SCALE: u64 = 360;
-
-/// The founder of the test's network.
-fn founder() -> Wallet {
-    Wallet::from_secret(&[7; 32]).expect("a key")
-}
-
-/// A network that is founded, and how each of its nodes is started.
-struct Net {
-    genesis: PathBuf,
-    plans: Vec<Plan>,
-}
-
-fn settings(host: u8) -> Vec<(&'static str, String)> {
-    let at = Lab::address(host);
-    vec![
-        ("CAIRN__RPC__LISTEN", format!("{at}:8545")),
-        ("CAIRN__HTTP__LISTEN", format!("{at}:8602")),
-        ("CAIRN__HTTP__PUBLIC_URL", format!("http://{at}:8602")),
-        ("CAIRN__LOG__FILTER", "warn".to_owned()),
-    ]
-}
-
-/// Founds a network as its people would: each makes keys, the founder makes genesis from what they send.
-fn found(root: &Path) -> Net {
-    let (mut stanzas, mut keys, mut plans) = (String::new(), Vec::new(), Vec::new());
-    for host in 1..=4_u8 {
-        let dir = root.join(format!("v{host}"));
-        let name = format!("validator-{host}");
-        let made =
-            json(&["validator", "init", "--dir", dir.to_str().unwrap(), "--name", &name, "--json"]);
-        stanzas += made["stanza"].as_str().expect("a stanza");
-        keys.push(made["consensus_key"].as_str().expect("a key").to_owned());
-        plans.push(Plan { host, role: "validator", dir, settings: settings(host) });
-    }
-    for plan in &mut plans {
-        let at = Lab::address(plan.host);
-        // They know the first only; where the others are they find out.
-        let first = if plan.host == 1 {
-            "[]".to_owned()
-        } else {
-            format!("[\"{}@{}:8601\"]", keys[0], Lab::address(1))
-        };
-        plan.settings.extend([
-            ("CAIRN__P2P__LISTEN", format!("{at}:8601")),
-            ("CAIRN__P2P__DIALABLE", format!("{at}:8601")),
-            ("CAIRN__P2P__REACH", "private".to_owned()),
-            ("CAIRN__P2P__BOOTSTRAP", first),
-        ]);
-    }
-    let upstream: Vec<String> =
-        (1..=4).map(|host| format!("\"http://{}:8545\"", Lab::address(host))).collect();
-    let upstream = format!("[{}]", upstream.join(","));
-    for (host, role) in [(INGEST, "ingest"), (FOLLOWER, "rpc")] {
-        let dir = root.join(role);
-        let url = format!("http://{}:8600", Lab::address(host));
-        let made = json(&[
-            "node",
-            "init",
-            "--dir",
-            dir.to_str().unwrap(),
-            "--role",
-            role,
-            "--url",
-            &url,
-            "--json",
-        ]);
-        let mut settings = settings(host);
-        settings.push(("CAIRN__FOLLOW__UPSTREAM", upstream.clone()));
-        if role == "ingest" {
-            stanzas += made["stanza"].as_str().expect("a stanza");
-            settings.push(("CAIRN__INGEST__HTTP", format!("{}:8600", Lab::address(host))));
-            settings.push(("CAIRN__INGEST__MQTT", format!("{}:1883", Lab::address(host))));
-        }
-        plans.push(Plan { host, role: "node", dir, settings });
-    }
-
-    let example = json(&["genesis", "example", "--json"]);
-    let example = example["toml"].as_str().expect("TOML");
-    let (head, _) = example.split_once("[[validators]]").expect("a section");
-    let head = head
-        .replace("2027-01-01T00:00:00Z", "now")
-        .replace("time_scale = 1\n", &format!("time_scale = {TIME_SCALE}\n"))
-        .replace("block_idle_ms = 1000", "block_idle_ms = 400")
-        .replace("block_busy_ms = 250", "block_busy_ms = 100");
-    let founder = format!(
-        "[[accounts]]\nname = \"founder\"\naddress = \"{}\"\nstones = \"rest\"\n",
-        founder().address()
-    );
-    let file = root.join("network.toml");
-    fs::write(&file, format!("{head}{stanzas}{founder}")).expect("a file");
-    let out = root.join("genesis");
-    let made = json(&[
-        "genesis",
-        "new",
-        "--from",
-        file.to_str().unwrap(),
-        "--out",
-        out.to_str().unwrap(),
-        "--json",
-    ]);
-    let genesis = out.join("genesis.toml");
-    let hash = json(&["genesis", "hash", genesis.to_str().unwrap(), "--json"]);
-    assert_eq!(made["hash"], hash["hash"]);
-    Net { genesis, plans }
-}
-
 /// Pays a stone to `PAYEE` through `at`, and waits until every node of `all` has that block.
 async fn pay(at: &Node, all: &[&Node], paid: u128) {
     let sent = Sender::new(at.client.clone(), founder())
@@ -258,7 +152,10 @@ async fn scenario() {
             break;
         }
     }
-    let net = found(root.path());
+    let net = found(
+        root.path(),
+        &Shape { founders: 4, newcomers: 0, followers: true, term_blocks: 3_600 },
+    );
     let text = fs::read_to_string(&net.genesis).expect("genesis");
     let genesis: Genesis = toml::from_str(&text).expect("genesis");
     let mut nodes: Vec<Node> =

@@ -131,12 +131,13 @@ impl Node {
     }
 
     /// SIGTERM; it must end well.
-    pub fn stop(mut self) {
+    pub fn stop(mut self) -> Plan {
         let pid = self.child.id().to_string();
         let sent = Command::new("kill").args(["-TERM", &pid]).status();
         assert!(sent.expect("`kill` is there").success());
         let rest: Vec<String> = self.lines.by_ref().map_while(Result::ok).collect();
         let status = self.child.wait().expect("it ends");
         assert!(status.success(), "host {}: {status}, {rest:?}", self.plan.host);
+        self.plan
     }
 }
