@@ -13,8 +13,8 @@ use super::{
 
 const VALIDATORS: usize = 4;
 const SENDERS: usize = 64;
-/// Transactions of each sender.
-const EACH: u64 = 100;
+/// Transactions of each sender: anvil takes some ten CPU ms for each that makes its own block.
+const EACH: u64 = 40;
 /// Requests at once, each with one transaction: what wallets do.
 const REQUESTS: usize = 32;
 /// Balance of each sender on anvil, base units: 1,000 ether.
