@@ -17,6 +17,7 @@ mod read;
 mod retry;
 mod reverted;
 mod sender;
+mod stake;
 mod wallet;
 mod write;
 
@@ -30,6 +31,7 @@ pub use read::{
 pub use retry::Backoff;
 pub use reverted::{NativeError, Revert};
 pub use sender::{SYSTEM_GAS, Sender, Sent};
+pub use stake::{StakeReads, Standing};
 pub use wallet::{
     Call, Fees, SignedTransaction, Wallet, WalletError, market_domain, receipt_digest,
     recover_receipt,

@@ -7,6 +7,7 @@ use alloy_sol_types::{Revert as SolRevert, SolError as _, SolInterface as _};
 use cairn_primitives::abi::{
     self, IBatches::IBatchesErrors, ICredits::ICreditsErrors, IKernel::IKernelErrors,
     IMarket::IMarketErrors, IRegistry::IRegistryErrors, IRewards::IRewardsErrors,
+    IStake::IStakeErrors,
 };
 
 /// An error that a native contract declares in `contracts/`.
@@ -24,6 +25,8 @@ pub enum NativeError {
     Rewards(IRewardsErrors),
     /// Of the market.
     Market(IMarketErrors),
+    /// Of stake.
+    Stake(IStakeErrors),
     /// A Solidity `revert("reason")` of somebody's contract.
     Reason(String),
 }
@@ -49,6 +52,7 @@ impl Revert {
             abi::BATCHES => IBatchesErrors::abi_decode(&data).ok().map(NativeError::Batches),
             abi::REWARDS => IRewardsErrors::abi_decode(&data).ok().map(NativeError::Rewards),
             abi::MARKET => IMarketErrors::abi_decode(&data).ok().map(NativeError::Market),
+            abi::STAKE => IStakeErrors::abi_decode(&data).ok().map(NativeError::Stake),
             _ => None,
         };
         let error = to
@@ -83,6 +87,7 @@ impl fmt::Display for Revert {
             Some(NativeError::Batches(error)) => format!("{error:?}"),
             Some(NativeError::Rewards(error)) => format!("{error:?}"),
             Some(NativeError::Market(error)) => format!("{error:?}"),
+            Some(NativeError::Stake(error)) => format!("{error:?}"),
         };
         // The generated enums print `BondTooLow(BondTooLow { … })`: the inner part says it all.
         let inner = debug
@@ -95,7 +100,7 @@ impl fmt::Display for Revert {
 #[cfg(test)]
 mod tests {
     use alloy_primitives::U256;
-    use cairn_primitives::abi::{IBatches, IKernel, IRegistry, IRewards};
+    use cairn_primitives::abi::{IBatches, IKernel, IRegistry, IRewards, IStake};
 
     use super::*;
 
@@ -106,6 +111,9 @@ mod tests {
         let revert = Revert::decode(Some(abi::REGISTRY), low.into());
         assert_eq!(revert.to_string(), "BondTooLow { sent: 5, required: 10 }");
         assert_eq!(revert.name(), "BondTooLow");
+        let low = IStake::BondTooLow { bond: U256::from(5), required: U256::from(10) }.abi_encode();
+        let revert = Revert::decode(Some(abi::STAKE), low.into());
+        assert_eq!(revert.to_string(), "BondTooLow { bond: 5, required: 10 }");
 
         let kernel = IKernel::NonPayable {}.abi_encode();
         assert_eq!(Revert::decode(Some(abi::STAKE), kernel.into()).name(), "NonPayable");

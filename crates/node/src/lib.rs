@@ -5,10 +5,12 @@
 //!   rpc    JSON-RPC for wallets and tools        validator   all of it with consensus, as one role
 //!   follower   the same without a vote: blocks and their certificates from other nodes' feeds
 //!   feed   final blocks for followers      report   what an operator asks a node
+//!   accuser   takes evidence of double votes to the ledger
 //!   offline   the ledger of a stopped node       dev         a chain without consensus, for contract authors
 //! ```
 //! Architecture invariant: what the ledger is, `ledger` decides; what is final, `consensus` decides; a node keeps and shows it.
 
+mod accuser;
 #[cfg(test)]
 mod chain;
 mod config;

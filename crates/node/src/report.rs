@@ -4,13 +4,10 @@ use alloy_primitives::{Address, B256};
 use axum::{Json, Router, extract::State, routing::get};
 use cairn_consensus::ValidatorHandle;
 use cairn_kit::{NetworkClock, http::ApiError};
-use cairn_ledger::time_of;
+use cairn_ledger::{StateError, time_of};
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    config::Network,
-    disk::{DiskError, RedbDisk},
-};
+use crate::{config::Network, disk::RedbDisk};
 
 /// Blocks that proposals are counted in.
 pub const PROPOSALS_BLOCKS: u64 = 1_024;
@@ -43,7 +40,7 @@ pub struct Seat {
     pub name: String,
     /// Consensus keys of the validators it is connected to.
     pub peers: Vec<B256>,
-    /// Validators of the network, itself among them.
+    /// Seats of the term of the next block.
     pub validators: usize,
     /// Last blocks that were counted.
     pub blocks: u64,
@@ -76,7 +73,7 @@ async fn node(State(report): State<Report>) -> Result<Json<NodeReport>, ApiError
     Ok(Json(made.map_err(|error| ApiError::internal(&error))?))
 }
 
-fn make(report: &Report, peers: Vec<B256>) -> Result<NodeReport, DiskError> {
+fn make(report: &Report, peers: Vec<B256>) -> Result<NodeReport, StateError> {
     let Report { network, disk, clock, seat } = report;
     let snapshot = disk.snapshot();
     let height = snapshot.height();
@@ -90,13 +87,15 @@ fn make(report: &Report, peers: Vec<B256>) -> Result<NodeReport, DiskError> {
                 let by = snapshot.header(at)?.map(|(_, header)| header.beneficiary);
                 proposed += u64::from(by == Some(*operator));
             }
+            let term = network.genesis.term_of(height.saturating_add(1));
+            let seats = network.ledger().seats_of_term(&*snapshot, term)?;
             let validators = &network.genesis.validators;
             let named = validators.iter().find(|validator| validator.operator == *operator);
             Some(Seat {
                 operator: *operator,
                 name: named.map(|validator| validator.name.clone()).unwrap_or_default(),
                 peers,
-                validators: validators.len(),
+                validators: seats.map_or(validators.len(), |seats| seats.len()),
                 blocks: (height + 1).saturating_sub(first),
                 proposed,
             })

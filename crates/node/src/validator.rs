@@ -1,4 +1,4 @@
-//! The validator role: disk, pool, consensus, JSON-RPC, the archive's files and the verifier, started and stopped as one.
+//! The validator role: disk, pool, consensus, JSON-RPC, the archive's files, the verifier and the accuser, started and stopped as one.
 //!
 //! ```text
 //!   folder/  ledger.redb  pool.journal  consensus/  archive/  keys/
@@ -34,17 +34,18 @@ use cairn_kit::{
 use cairn_primitives::Sector;
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 
-pub use crate::{
-    config::{Network, NodeConfig},
-    keys::NodeKeys,
-};
 use crate::{
+    accuser::Accuser,
     disk::{DiskConfig, DiskError, RedbDisk},
     feed,
     keys::make_folder,
     pool::TxPool,
     report::{self, Report},
     rpc::{ProofParts, RpcError, RpcParts, RpcServer},
+};
+pub use crate::{
+    config::{Network, NodeConfig},
+    keys::NodeKeys,
 };
 
 /// How often waiting local transactions are offered to the peers again: one may have been away.
@@ -277,7 +278,8 @@ impl ValidatorNode {
     pub const fn consensus(&self) -> &ValidatorHandle {
         &self.consensus
     }
-    /// Verifies epochs and votes as `operator`; files that this node lacks come from `peers` (base URLs).
+    /// Verifies epochs and votes as `operator`, and reports whom it saw vote twice; files that this node lacks come from `peers`
+    /// (base URLs).
     ///
     /// # Errors
     /// When an HTTP client cannot be made.
@@ -289,14 +291,19 @@ impl ValidatorNode {
         peers: Vec<String>,
     ) -> Result<(), NodeError> {
         let client = LedgerClient::new(self.endpoints.rpc_url())?;
+        // One sender for both duties: two would not know of each other's nonces.
+        let sender = Sender::new(client.clone(), operator);
+        let accuser = Accuser::new(sender.clone(), self.consensus.evidence(), self.disk.heights());
         let network =
             verifier::Network { genesis: (*network.genesis).clone(), hash: network.hash, sector };
         let sources = Sources::node(self.archive.clone(), peers)?;
-        let verifier =
-            Verifier::new(client.clone(), Sender::new(client, operator), sources, network)
-                .with_metrics(&self.metrics);
+        let verifier = Verifier::new(client, sender, sources, network).with_metrics(&self.metrics);
         self.tasks.spawn("node.verifier", |stop| async move {
             verifier.run(stop).await;
+            Ok::<(), ClientError>(())
+        });
+        self.tasks.spawn("node.accuser", |stop| async move {
+            accuser.run(stop).await;
             Ok::<(), ClientError>(())
         });
         Ok(())
