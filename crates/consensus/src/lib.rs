@@ -12,6 +12,7 @@
 extern crate self as cairn_consensus;
 
 mod application;
+mod beacon;
 pub mod bench;
 mod block;
 mod engine;
@@ -34,6 +35,7 @@ mod tests;
 mod tree;
 mod validator;
 
+pub use beacon::Reveal;
 pub use block::{BODY_BYTES_MAX, Block, Preamble, header_time};
 pub use finality::{FinalityError, FinalityProof, namespace, validator_set};
 pub use follower::{FollowError, FollowedBlock, FollowerError, FollowerHandle, run_follower};
