@@ -26,5 +26,8 @@ interface IEconomy {
     function supply() external view returns (uint256);
     function today(uint8 sector) external view returns (Day memory);
     function epoch() external view returns (uint64);
+    /// For what is sampled in an epoch: unknown to everyone until the epoch two before it has ended; zero while it is not drawn
+    /// (docs/spec/beacon.md). On a chain without consensus (`cairn up --dev`) anyone can compute it.
+    function randomness(uint64 epoch) external view returns (bytes32);
     function networkTimeMs() external view returns (uint64);
 }

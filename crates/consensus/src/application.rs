@@ -23,13 +23,15 @@ use alloy_primitives::{Address, B256};
 use bytes::Bytes;
 use cairn_ledger::{BlockError, Ledger, Writes, decode_transaction, params::BLOCK_TXS_MAX};
 use cairn_primitives::TimeMs;
+#[cfg(test)]
+use commonware_consensus::types::Round;
 use commonware_consensus::{
     Heightable as _,
     marshal::{self, ancestry::Ancestry, standard::Standard},
     simplex::scheme::ed25519::Scheme,
     types::Height,
 };
-use commonware_cryptography::{Digestible as _, sha256::Digest};
+use commonware_cryptography::{Digestible as _, ed25519, sha256::Digest};
 use commonware_glue::stateful::{Application, Finality, Input, Proposed, db::DatabaseSet};
 use commonware_runtime::{Clock, Spawner};
 use commonware_storage::{Context as StorageContext, qmdb::sync::Target};
@@ -37,6 +39,7 @@ use futures::StreamExt as _;
 use tokio::sync::watch;
 
 use crate::{
+    beacon::{self, Beacon},
     block::{Block, BlockContext, Preamble},
     finality::FinalityProof,
     params::{BLOCK_STEP_MS, CLOCK_DRIFT_MS, POLL},
@@ -59,6 +62,9 @@ pub(crate) struct Chain {
     pub(crate) time_scale: u64,
     /// Who may lead, and which account earns the tips of a leader's blocks.
     pub(crate) terms: Terms,
+    pub(crate) beacon: Beacon,
+    /// This validator's own, which reveals its part in the randomness.
+    pub(crate) key: ed25519::PrivateKey,
     pub(crate) genesis: Block,
     /// The state of block 0.
     pub(crate) genesis_writes: Writes,
@@ -88,6 +94,45 @@ pub(crate) enum Conduct {
     /// As leader, commits to a state in which it owns one base unit more than its block gives it.
     #[cfg(test)]
     MintsForItself,
+    /// As leader, reveals nothing.
+    #[cfg(test)]
+    HidesItsReveal,
+    /// As leader, reveals what its key has for the next turn.
+    #[cfg(test)]
+    RevealsAnotherTurn,
+    /// As leader, reveals what another key has for its turn.
+    #[cfg(test)]
+    RevealsAnothersPart,
+    /// As leader, commits to a mix of its own choice.
+    #[cfg(test)]
+    ChoosesItsMix,
+}
+
+#[cfg(test)]
+impl Conduct {
+    /// The environment that a leader proposes in.
+    fn env(self, env: cairn_ledger::Env) -> cairn_ledger::Env {
+        if self == Self::ChoosesItsMix {
+            return cairn_ledger::Env { prevrandao: B256::repeat_byte(7), ..env };
+        }
+        env
+    }
+
+    /// What a leader reveals instead of `honest`.
+    fn reveal(self, chain: &Chain, round: Round, honest: crate::Reveal) -> crate::Reveal {
+        match self {
+            Self::HidesItsReveal => crate::Reveal::NONE,
+            Self::RevealsAnotherTurn => {
+                let next = Round::new(round.epoch(), round.view().next());
+                chain.beacon.reveal(&chain.key, next)
+            }
+            Self::RevealsAnothersPart => {
+                let other = <ed25519::PrivateKey as commonware_cryptography::Signer>::from_seed(99);
+                chain.beacon.reveal(&other, round)
+            }
+            _ => honest,
+        }
+    }
 }
 
 impl Chain {
@@ -130,8 +175,16 @@ impl Chain {
             );
             return None;
         }
+        if !self.beacon.check(preamble) {
+            tracing::warn!(
+                height = preamble.height.get(),
+                "block refused: its reveal is not its leader's for this round"
+            );
+            return None;
+        }
         let proposer = self.operator(&preamble.context)?;
         let env = self.ledger.next_env(&parent.header, preamble.time(), proposer);
+        let env = beacon::env_after(parent, &preamble.context, env)?;
         let transactions = recover(&block.transactions)?;
         let executed = match self.ledger.verify(&state, &env, transactions) {
             Ok(executed) => executed,
@@ -327,6 +380,12 @@ where
             chain.terms.named(&state, height.get()).expect("the ledger's disk can be read");
         let env =
             chain.ledger.next_env(&preamble.header, chain.block_time(preamble.time()), proposer);
+        let env = beacon::env_after(preamble, &context, env)?;
+        #[cfg(test)]
+        let env = self.conduct.env(env);
+        let reveal = chain.beacon.reveal(&chain.key, context.round);
+        #[cfg(test)]
+        let reveal = self.conduct.reveal(chain, context.round, reveal);
         let candidates = input.provider.candidates(env.base_fee, BLOCK_TXS_MAX);
         let executed = chain
             .ledger
@@ -357,6 +416,7 @@ where
                 log_root: commitment.log_root,
                 log_range: commitment.log_range,
                 next_validators,
+                reveal,
                 header: header.clone(),
             },
             transactions,

@@ -28,6 +28,8 @@ use commonware_runtime::BufMut;
 use commonware_storage::mmr::Location;
 use commonware_utils::range::NonEmptyRange;
 
+use crate::beacon::Reveal;
+
 /// Bytes of the longest length prefix.
 const PREFIX_BYTES: usize = 5;
 /// Most bytes of a block's transactions with their length prefixes: what the ledger lets a block have.
@@ -57,6 +59,8 @@ pub struct Preamble {
     pub log_range: NonEmptyRange<Location>,
     /// In the last block of a term the validators of the next, ascending; in every other block none.
     pub next_validators: Vec<ed25519::PublicKey>,
+    /// What its leader's key has for its round: the block's part in the randomness (docs/spec/beacon.md).
+    pub reveal: Reveal,
     /// The Ethereum header; `state_root` is the state tree's root (docs/spec/state-root.md).
     pub header: Header,
 }
@@ -105,6 +109,7 @@ impl Block {
             log_root,
             log_range,
             next_validators: Vec::new(),
+            reveal: Reveal::NONE,
             header,
         };
         Self { preamble, transactions: Vec::new() }
@@ -162,6 +167,7 @@ impl Write for Preamble {
         self.log_root.write(buf);
         self.log_range.write(buf);
         self.next_validators.write(buf);
+        self.reveal.write(buf);
         let mut rlp = Vec::with_capacity(self.header.length());
         self.header.encode(&mut rlp);
         rlp.write(buf);
@@ -176,6 +182,7 @@ impl EncodeSize for Preamble {
             + self.log_root.encode_size()
             + self.log_range.encode_size()
             + self.next_validators.encode_size()
+            + Reveal::SIZE
             + body_bytes(self.header.length())
     }
 }
@@ -190,6 +197,7 @@ impl Read for Preamble {
             log_root: sha256::Digest::read(buf)?,
             log_range: NonEmptyRange::read(buf)?,
             next_validators: read_validators(buf)?,
+            reveal: Reveal::read(buf)?,
             header: decode_header(&Bytes::read_cfg(buf, &RangeCfg::from(0..=HEADER_BYTES_MAX))?)?,
         })
     }
@@ -284,6 +292,7 @@ impl BoundedBlock for Block {
             + Height::MAX_ENCODE_SIZE
             + NonEmptyRange::<Location>::MAX_ENCODE_SIZE
             + body_bytes(VALIDATORS_MAX * ed25519::PublicKey::SIZE)
+            + Reveal::SIZE
             + body_bytes(HEADER_BYTES_MAX)
             + body_bytes(BODY_BYTES_MAX)
     }

@@ -132,7 +132,6 @@ where
     let terms = chain.terms.clone();
     let epocher = FixedEpocher::new(terms.rules().blocks());
     let genesis = Digested::precomputed(chain.genesis.clone(), chain.genesis.digest());
-    let genesis_digest = chain.genesis.digest();
 
     let (gossiper, gossip) =
         gossip::Actor::new(context.child("gossip"), chain.pool.clone(), blocker.clone());
@@ -283,7 +282,7 @@ where
             blocker,
             found,
             peers: Peers { track, always, next: 0 },
-            genesis: genesis_digest,
+            genesis: chain.genesis.clone(),
             pace,
             prefix,
             page_cache,

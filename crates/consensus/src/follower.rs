@@ -16,7 +16,7 @@ use std::{path::PathBuf, sync::Arc, thread};
 use alloy_consensus::{Header, proofs::calculate_transaction_root};
 use alloy_primitives::B256;
 use bytes::Bytes;
-use cairn_ledger::{BlockError, StateError, Writes, time_of};
+use cairn_ledger::{BlockError, Env, StateError, Writes, time_of, turn_of};
 use commonware_glue::stateful::db::DatabaseSet;
 use commonware_runtime::{
     Runner as _, Spawner as _, Supervisor as _, buffer::paged::CacheRef, tokio as runtime,
@@ -417,6 +417,8 @@ impl Follower {
                 |reason: &str| FollowerError::Diverged { height, reason: reason.to_owned() };
             let ledger = &self.identity.ledger;
             let env = ledger.next_env(&parent, time_of(&header), header.beneficiary);
+            // Mix and turn follow from rounds and reveals that more than two thirds checked before they signed.
+            let env = Env { prevrandao: header.mix_hash, turn: turn_of(&header), ..env };
             let executed = match ledger.verify(&*self.disk, &env, transactions) {
                 Ok(executed) => executed,
                 Err(BlockError::State(error)) => return Err(error.into()),

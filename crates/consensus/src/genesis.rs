@@ -12,6 +12,7 @@ use tokio::sync::watch;
 
 use crate::{
     application::Chain,
+    beacon::Beacon,
     block::Block,
     finality::validator_set,
     ports::{Disk, FinalBlock, NetworkTime, Pool},
@@ -111,7 +112,7 @@ pub(crate) fn chain(
     let founders: Vec<B256> =
         identity.genesis.validators.iter().map(|validator| validator.consensus_key).collect();
     validator_set(&founders).map_err(|_| GenesisBlockError::BadKey)?;
-    let terms = Terms::new(identity.terms.clone(), &identity.hash, Some(key));
+    let terms = Terms::new(identity.terms.clone(), &identity.hash, Some(key.clone()));
     terms.learn(&*disk, head)?;
     Ok(Chain {
         ledger: identity.ledger.clone(),
@@ -120,6 +121,8 @@ pub(crate) fn chain(
         time,
         time_scale: identity.genesis.time_scale,
         terms,
+        beacon: Beacon::new(identity.hash),
+        key,
         genesis,
         genesis_writes,
         speculation: Speculation::default(),

@@ -16,6 +16,7 @@
 extern crate self as cairn_consensus;
 
 mod application;
+mod beacon;
 pub mod bench;
 mod block;
 mod engine;
@@ -40,6 +41,7 @@ mod tree;
 #[cfg(not(test))]
 mod validator;
 
+pub use beacon::Reveal;
 pub use block::{BODY_BYTES_MAX, Block, Preamble, header_time};
 pub use finality::{FinalityError, FinalityProof, namespace, validator_set};
 #[cfg(not(test))]

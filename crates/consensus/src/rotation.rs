@@ -37,7 +37,8 @@ use tokio::sync::{mpsc, watch};
 
 use crate::{
     application::Marshal,
-    block::BlockContext,
+    beacon,
+    block::{Block, BlockContext},
     evidence::{Equivocation, Witness},
     network::{BEFORE_MAX, Channel},
     pace::Pace,
@@ -63,7 +64,7 @@ pub(crate) struct Rotation<E, A, B> {
     pub(crate) blocker: B,
     pub(crate) found: mpsc::Sender<Equivocation>,
     pub(crate) peers: Peers,
-    pub(crate) genesis: Digest,
+    pub(crate) genesis: Block,
     pub(crate) pace: Pace,
     pub(crate) prefix: String,
     pub(crate) page_cache: CacheRef,
@@ -173,12 +174,13 @@ where
         let set = self.terms.get(term).expect("the set of a term is known before its first block");
         tracing::info!(term, validators = set.keys.len(), "a term begins");
         let root = self.root(term).await;
+        let order = beacon::order_seed(&root.preamble).expect("a final block was accepted");
         let leader_timeout = self.pace.idle.max(self.pace.busy) + LEADER_GRACE;
         simplex::Engine::new(
             self.context.child("simplex").with_attribute("term", term),
             simplex::Config {
                 scheme: (*set.scheme).clone(),
-                elector: RoundRobin::<Sha256>::default(),
+                elector: RoundRobin::<Sha256>::shuffled(order.as_slice()),
                 blocker: self.blocker.clone(),
                 automaton: self.automaton.clone(),
                 relay: self.automaton.clone(),
@@ -187,7 +189,7 @@ where
                 partition: self.journal(term),
                 mailbox_size: MAILBOX,
                 epoch: Term::new(term),
-                floor: Floor::Genesis(root),
+                floor: Floor::Genesis(root.digest()),
                 replay_buffer: STORAGE_BUFFER,
                 write_buffer: STORAGE_BUFFER,
                 page_cache: self.page_cache.clone(),
@@ -208,11 +210,11 @@ where
     }
 
     /// The block that a term builds on: the last one of the term before.
-    async fn root(&mut self, term: u64) -> Digest {
-        let Some(before) = term.checked_sub(1) else { return self.genesis };
+    async fn root(&mut self, term: u64) -> Block {
+        let Some(before) = term.checked_sub(1) else { return self.genesis.clone() };
         let last = Height::new(self.terms.rules().last_of(before));
         let block = self.marshal.get_block(last).await;
-        block.expect("the archive keeps every block that the disk has").digest()
+        block.expect("the archive keeps every block that the disk has").inner().clone()
     }
 
     fn journal(&self, term: u64) -> String {

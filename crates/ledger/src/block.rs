@@ -15,7 +15,7 @@ use alloy_consensus::{
 };
 use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_evm::{Evm as _, EvmEnv, eth::EthEvmBuilder};
-use alloy_primitives::{Address, B256, Bloom, Bytes, U256, b256, keccak256};
+use alloy_primitives::{Address, B64, B256, Bloom, Bytes, U256, b256, keccak256};
 use cairn_primitives::TimeMs;
 use revm::{
     DatabaseCommit as _,
@@ -54,9 +54,12 @@ pub struct Env {
     pub gas_limit: u64,
     /// Operator account of the proposer, which gets the tips.
     pub proposer: Address,
-    /// **Not random**: a hash of the parent's hash, which the proposer of the parent can choose among. Until the beacon
-    /// exists no contract may rely on it.
+    /// `PREVRANDAO`. Of a network's block the beacon's mix of all reveals before it (docs/spec/beacon.md); consensus sets it.
+    /// Of a chain without consensus a hash of the parent's hash, which is **not random**.
     pub prevrandao: B256,
+    /// Leaders' turns since block 0, this block's among them and those that brought no block; consensus sets it. A chain without
+    /// consensus has one turn a block.
+    pub turn: u64,
 }
 
 impl Env {
@@ -127,6 +130,7 @@ impl Executed {
             timestamp: env.time.0 / 1_000,
             extra_data: Bytes::copy_from_slice(&env.time.0.to_be_bytes()),
             mix_hash: env.prevrandao,
+            nonce: B64::from(env.turn.to_be_bytes()),
             base_fee_per_gas: Some(env.base_fee),
             withdrawals_root: Some(EMPTY_ROOT),
             blob_gas_used: Some(0),
@@ -142,6 +146,12 @@ impl Executed {
 pub fn time_of(header: &Header) -> TimeMs {
     let millis = <[u8; 8]>::try_from(header.extra_data.as_ref()).map(u64::from_be_bytes);
     TimeMs(millis.unwrap_or(header.timestamp.saturating_mul(1_000)))
+}
+
+/// Leaders' turns up to a block, from its header.
+#[must_use]
+pub const fn turn_of(header: &Header) -> u64 {
+    u64::from_be_bytes(header.nonce.0)
 }
 
 /// Why a block is refused.

@@ -9,16 +9,16 @@ use alloy_eips::eip1559::{BaseFeeParams, calc_next_block_base_fee};
 use alloy_primitives::{Address, B256, Bloom, KECCAK256_EMPTY, U256, keccak256};
 use alloy_rpc_types_eth::{TransactionRequest, state::StateOverride};
 use cairn_primitives::{
-    Digest, Genesis, STONE, TimeMs,
+    Digest, Epoch, Genesis, STONE, TimeMs,
     abi::{self, ECONOMY, INSURANCE, STAKE, TREASURY},
 };
 
 use crate::{
     Account, FullState, Memory, State, StateError, TxError, Violation, Writes,
-    block::{self, BlockError, Env, Executed, time_of},
+    block::{self, BlockError, Env, Executed, time_of, turn_of},
     call::{self, CallError, CallOutcome},
     check,
-    native::{self, CONTRACTS, Ctx, Facts, Sheet, Stop, stake},
+    native::{self, CONTRACTS, Ctx, Facts, Sheet, Stop, beacon, stake},
     transaction::{Kind, Voters, highest_cost, is_delegation, precheck},
 };
 
@@ -139,6 +139,7 @@ impl Ledger {
             gas_limit: self.genesis.block_gas_limit,
             proposer: Address::ZERO,
             prevrandao: Env::prevrandao_after(parent_hash),
+            turn: 0,
         }
     }
 
@@ -159,7 +160,8 @@ impl Ledger {
     }
 
     /// The environment of the block after `parent`, at `time`, proposed by the validator with this operator account.
-    /// A time before the parent's is the parent's: network time never runs back.
+    /// A time before the parent's is the parent's: network time never runs back. Mix and turn are those of a chain without
+    /// consensus.
     #[must_use]
     pub fn next_env(&self, parent: &Header, time: TimeMs, proposer: Address) -> Env {
         let parent_hash = parent.hash_slow();
@@ -177,6 +179,7 @@ impl Ledger {
             gas_limit: self.genesis.block_gas_limit,
             proposer,
             prevrandao: Env::prevrandao_after(parent_hash),
+            turn: turn_of(parent).saturating_add(1),
         }
     }
 
@@ -191,6 +194,7 @@ impl Ledger {
             gas_limit: header.gas_limit,
             proposer: header.beneficiary,
             prevrandao: header.mix_hash,
+            turn: turn_of(header),
         }
     }
 
@@ -303,6 +307,21 @@ impl Ledger {
         term: u64,
     ) -> Result<Option<Vec<stake::Seat>>, StateError> {
         stake::seats_of_term(state, &self.genesis, term)
+    }
+
+    /// What is sampled with in an epoch (docs/spec/beacon.md): unknown until the epoch two before it has ended; `None` while it is
+    /// not drawn.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn randomness(
+        &self,
+        state: &dyn State,
+        epoch: Epoch,
+    ) -> Result<Option<Digest>, StateError> {
+        let read = |c: &mut Ctx<'_>| beacon::randomness(c, epoch.0);
+        let drawn = stake::seats::read(state, &self.genesis, read)?;
+        Ok((!drawn.is_zero()).then_some(Digest(drawn.0)))
     }
 
     /// Looks for broken invariants at network time `time`; none found means a sound ledger.

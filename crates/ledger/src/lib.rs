@@ -18,7 +18,7 @@ mod session;
 mod state;
 mod transaction;
 
-pub use block::{BlockError, Env, Executed, time_of};
+pub use block::{BlockError, Env, Executed, time_of, turn_of};
 pub use call::{CallError, CallOutcome};
 pub use check::Violation;
 pub use database::BlockDb;

@@ -77,6 +77,7 @@ function preamble(reader: Reader): Preamble {
   must(next.every((key) => ed25519.utils.isValidPublicKey(key, true)), "a next validator's key is no key");
   const keys = next.map(hex);
   must(keys.every((key, at) => at === 0 || keys[at - 1]! < key), "the next validators do not ascend");
+  reader.take(80); // reveal
   return { term, next: keys, header: header(reader.bytes(HEADER_BYTES_MAX)) };
 }
 

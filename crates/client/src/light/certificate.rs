@@ -15,6 +15,8 @@ use super::{
 
 /// Most bytes of a header's RLP.
 const HEADER_BYTES_MAX: usize = 2_048;
+/// The block's part in the randomness, which a certificate covers and no proof needs.
+const REVEAL_BYTES: usize = 80;
 /// Most leaves of the operations log that the library counts to.
 const LOCATION_MAX: u64 = 1 << 62;
 
@@ -153,6 +155,7 @@ fn preamble(reader: &mut Reader<'_>) -> Result<Preamble, LightError> {
     if !next.is_sorted_by(|a, b| a < b) || next.iter().any(|key| Key::new(&key.0).is_none()) {
         return Err(LightError::Malformed("the next validators"));
     }
+    reader.take(REVEAL_BYTES)?;
     Ok(Preamble { term, next, header: header(reader.bytes(HEADER_BYTES_MAX)?)? })
 }
 

@@ -33,8 +33,8 @@ fn golden() {
     assert_eq!((found.0.as_str(), found.1.as_str()), (GOLDEN_BYTES, GOLDEN_DIGEST));
 }
 
-const GOLDEN_BYTES: &str = "adbaeab6350f730d72e416f8c7a403268ce2bcbbb0ee4ed548b9895071acba7c";
-const GOLDEN_DIGEST: &str = "da4b9667ac777f82a13d17f00616ca1c6abe7d058f08c928a4ef467e80a3ad47";
+const GOLDEN_BYTES: &str = "b3eb8a37ecdeb1482a5410b8430754f2048376b099ce9a162b6347d7ec7f686a";
+const GOLDEN_DIGEST: &str = "7dd43ba73111ae1ef89df0b133a37724d007ec2e0618f3203b5f52eae3ef3c86";
 
 #[test]
 fn decoding_refuses_what_is_not_canonical() {

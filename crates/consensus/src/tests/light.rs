@@ -35,7 +35,7 @@ use serde_json::{Value, json};
 
 use super::fixture::{START_MS, keys, transfer};
 use crate::{
-    FinalityProof, Preamble, StateKey, StateProof, StateProofs, StateValue,
+    FinalityProof, Preamble, Reveal, StateKey, StateProof, StateProofs, StateValue,
     bench::grow,
     finality::{namespace, validator_set},
     proof::prove,
@@ -176,6 +176,7 @@ impl Chain {
             log_root: Sha256::hash(&[b"log"]),
             log_range: non_empty_range!(Location::new(0), Location::new(700)),
             next_validators: validator_set(next).unwrap().into_iter().collect(),
+            reveal: Reveal::NONE,
             header,
         };
         let proposal = Proposal::new(round, parent.0, preamble.block_digest(&body));

@@ -12,7 +12,7 @@ use alloy_consensus::Header;
 use alloy_primitives::{Address, B256, U256};
 use bytes::Bytes;
 use cairn_ledger::{Memory, Seat, time_of};
-use cairn_primitives::TimeMs;
+use cairn_primitives::{Epoch, TimeMs};
 use commonware_codec::{DecodeExt as _, Encode as _, varint::UInt};
 use commonware_consensus::{
     simplex::{
@@ -41,6 +41,7 @@ use tokio::sync::{oneshot, watch};
 use super::fixture::{MemoryDisk, MemoryPool, START_MS, identity, keys, rota, seat, transfer};
 use crate::{
     application::{Conduct, Marshal},
+    beacon::{Beacon, mix_after},
     engine::{self, Parts},
     finality::{FinalityProof, namespace, validator_set},
     genesis::{NetworkIdentity, chain},
@@ -81,8 +82,10 @@ pub struct Network {
     identity: NetworkIdentity,
     keys: Vec<ed25519::PrivateKey>,
     disks: Vec<MemoryDisk>,
-    /// This validator proposes blocks in which it is richer than it should be.
+    /// This validator breaks a rule in every block that it proposes.
     pub byzantine: Option<usize>,
+    /// Which one: unless a test says otherwise, it is richer than it should be.
+    pub misconduct: Conduct,
     /// This validator signs two votes in every round, and keeps no chain.
     pub two_faced: Option<usize>,
     /// This validator's clock is so many ms ahead.
@@ -104,6 +107,7 @@ impl Network {
             keys: keys(n),
             disks,
             byzantine: None,
+            misconduct: Conduct::MintsForItself,
             two_faced: None,
             skew: None,
             restore: None,
@@ -231,7 +235,7 @@ impl EngineDefinition for Network {
             chain,
             pace: Pace { busy: Duration::from_millis(250), idle: Duration::from_secs(1) },
             conduct: if self.byzantine == Some(init.index) {
-                Conduct::MintsForItself
+                self.misconduct
             } else {
                 Conduct::Honest
             },
@@ -328,7 +332,7 @@ impl TwoFaced {
 }
 
 /// What must hold at the end of every scenario: one chain, its certificates prove it by the validators of their terms, each
-/// term's last block names the next, who led a block had a seat, every transfer was paid once, the ledger's invariants
+/// term's last block names the next, each block has its leader's reveal and its mix is that of all before, who led a block had a seat, every transfer was paid once, the ledger's invariants
 /// hold; and nothing of `forbidden` was finalised.
 #[derive(Clone)]
 pub struct OneChain {
@@ -351,6 +355,7 @@ impl OneChain {
         &self,
         header: &Header,
         certificate: &[u8],
+        next_mix: Option<B256>,
         rng: &mut impl CryptoRng,
     ) -> Result<(), String> {
         let (network, height) = (&self.network, header.number);
@@ -360,6 +365,12 @@ impl OneChain {
         let term = network.identity.terms.term_of(height);
         if proof.preamble.header != *header || proof.term() != term {
             return Err(format!("the proof of {height} proves another block"));
+        }
+        if !Beacon::new(network.identity.hash).check(&proof.preamble) {
+            return Err(format!("block {height} has another reveal than its leader's"));
+        }
+        if next_mix.is_some_and(|mix| mix_after(&proof.preamble) != Some(mix)) {
+            return Err(format!("the mix after {height} is not in the header of the next block"));
         }
         let mut next = Vec::new();
         if height == network.identity.terms.last_of(term) {
@@ -392,6 +403,7 @@ impl Property<ed25519::PublicKey, Node> for OneChain {
             let (mut proven, mut rng) = (0, commonware_utils::test_rng());
             for height in 1..=top {
                 let block = nodes[0].disk.block(height).ok_or(format!("no block {height}"))?;
+                let next_mix = nodes[0].disk.block(height + 1).map(|next| next.header.mix_hash);
                 let term = rules.term_of(height);
                 let last = rules.last_of(term);
                 for node in &nodes {
@@ -404,7 +416,7 @@ impl Property<ed25519::PublicKey, Node> for OneChain {
                     }
                     if !other.certificate.is_empty() {
                         let certificate = &other.certificate;
-                        self.check_proof(&block.header, certificate, &mut rng)?;
+                        self.check_proof(&block.header, certificate, next_mix, &mut rng)?;
                         proven += 1;
                     } else if height == last {
                         return Err(format!("block {height} ends a term and has no proof"));
@@ -555,6 +567,39 @@ fn a_leader_that_lies_about_the_state_root_finalises_nothing() {
     network = Network { byzantine: Some(2), ..Network::new(4) };
     let (_, leaders) = run_with(&network, 5, link(), None, 24);
     assert_eq!(leaders.len(), 3, "the others go on without the liar: {leaders:?}");
+}
+
+/// Whatever a leader reveals but its own part for its own turn, and whatever mix it would like, it finalises nothing.
+#[test]
+fn a_leader_has_one_reveal_or_no_block() {
+    let wrong = [
+        Conduct::HidesItsReveal,
+        Conduct::RevealsAnotherTurn,
+        Conduct::RevealsAnothersPart,
+        Conduct::ChoosesItsMix,
+    ];
+    for misconduct in wrong {
+        let network = Network { byzantine: Some(1), misconduct, ..Network::new(4) };
+        let (_, leaders) = run_with(&network, 8, link(), None, 16);
+        assert_eq!(leaders.len(), 3, "the others go on without {misconduct:?}: {leaders:?}");
+    }
+}
+
+/// 150 turns of four validators that change every fifty blocks: all draw the same randomness for the first epochs.
+#[test]
+fn all_validators_draw_the_same_randomness() {
+    let network = Network::rotating(5, 4, 50, |_| (1..5).map(seat).collect());
+    run(&network, 9, link(), None, 140);
+    let drawn = |disk: &MemoryDisk| {
+        let (state, ledger) = (disk.state(), &network.identity.ledger);
+        (0..3).map(|epoch| ledger.randomness(&state, Epoch(epoch)).unwrap()).collect::<Vec<_>>()
+    };
+    let first = drawn(&network.disks[0]);
+    assert!(first[0].is_some() && first[1].is_some() && first[0] != first[1]);
+    assert_eq!(first[2], None, "epoch 0 has not ended");
+    assert!(network.disks.iter().all(|disk| drawn(disk) == first));
+    let turn = cairn_ledger::turn_of(&network.disks[0].block(140).unwrap().header);
+    assert!((140..160).contains(&turn), "turn {turn}");
 }
 
 /// How often each validator led when one clock is wrong by `skew_ms`. The chain may need twice its usual virtual time.

@@ -1,6 +1,6 @@
 //! The economy's figures on the ledger: price, reserve, burned, supply, epoch and network time.
 //!
-//! Slots 0 to 15 are this file's; the day's budget keeps its state from slot 16 upwards (`economy_state`).
+//! Slots 0 to 15 are this file's, but 8 and 9 `beacon`'s; the day's budget keeps its state from slot 16 upwards (`economy_state`).
 
 use alloy_primitives::{B256, Bytes, U256};
 use cairn_primitives::{
@@ -37,6 +37,7 @@ pub(super) fn call(c: &mut Ctx<'_>, data: &[u8]) -> Res<Bytes> {
         F::supply(q) => c.view(q, |c, _| Ok(U256::from(cap(c).0.saturating_sub(burned(c)?.0)))),
         F::today(q) => c.view(q, |c, q| super::economy_state::today(c, q.sector)),
         F::epoch(q) => c.view(q, |c, _| Ok(c.epoch().0)),
+        F::randomness(q) => c.view(q, |c, q| super::beacon::randomness(c, q.epoch)),
         F::networkTimeMs(q) => c.view(q, |c, _| Ok(c.now().0)),
     }
 }

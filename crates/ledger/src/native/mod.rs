@@ -14,6 +14,7 @@ mod packing;
 mod storage;
 
 pub mod batches;
+pub mod beacon;
 pub mod credits;
 pub mod economy;
 pub mod economy_state;
