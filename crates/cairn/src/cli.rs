@@ -1,9 +1,16 @@
 //! Every command with its flags, help and an example. What a command does lives in `commands/` and `up/`.
 
+mod stake;
+
 use std::path::PathBuf;
 
 use alloy_primitives::{Address, B256, U256};
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
+
+pub use stake::{
+    CommissionArgs, DelegateArgs, IncomeArgs, OperatorArgs, PayerArgs, RaiseArgs, RotateKeyArgs,
+    SeatArgs, SlashCommand, StakeCommand,
+};
 
 /// Build and run real infrastructure together, and be paid for it.
 ///
@@ -68,6 +75,12 @@ pub enum Command {
     /// A validator on a host of its own.
     #[command(subcommand)]
     Validator(ValidatorCommand),
+    /// Candidates for validators' seats, and what people delegate to them.
+    #[command(subcommand)]
+    Stake(StakeCommand),
+    /// What validators lose stake for: report, appeal, execute.
+    #[command(subcommand)]
+    Slash(SlashCommand),
     /// A node without a vote: JSON-RPC and archive, or an ingest for devices' evidence.
     #[command(subcommand)]
     Node(NodeCommand),
@@ -401,6 +414,38 @@ pub enum ValidatorCommand {
     /// Show height, sync, peers and duties; exits 1 when it does not follow or has too few peers.
     #[command(after_help = "Example:\n  cairn validator status --dir validator --json")]
     Status(StatusArgs),
+    /// Stand for a seat: the outlook, and with --yes the bond and the key's proof.
+    #[command(
+        after_help = "Example:\n  cairn validator join --dir validator --bond 100000\n  cairn validator join --dir validator --bond 100000 --yes --json"
+    )]
+    Join(SeatArgs),
+    /// Add to the bond.
+    #[command(after_help = "Example:\n  cairn validator raise 5000 --dir validator --json")]
+    Raise(RaiseArgs),
+    /// Take no further seat; the seats of this term and the next are served out.
+    #[command(after_help = "Example:\n  cairn validator leave --dir validator --json")]
+    Leave(OperatorArgs),
+    /// After the last seat: the bond begins to unbond.
+    #[command(after_help = "Example:\n  cairn validator exit --dir validator --json")]
+    Exit(OperatorArgs),
+    /// Make another consensus key and tell the ledger; with --finish put it in place.
+    #[command(
+        after_help = "Example:\n  cairn validator rotate-key --dir validator\n  cairn validator rotate-key --dir validator --finish --json"
+    )]
+    RotateKey(RotateKeyArgs),
+    /// Set the part of delegators' income that the operator keeps, from the term after the next.
+    #[command(
+        after_help = "Example:\n  cairn validator commission 5% --dir validator\n  cairn validator commission 50000 --dir validator --json"
+    )]
+    Commission(CommissionArgs),
+    /// Show what the seat earned and is not paid out; with --claim pay it out.
+    #[command(
+        after_help = "Example:\n  cairn validator income --dir validator\n  cairn validator income --dir validator --claim --json"
+    )]
+    Income(IncomeArgs),
+    /// Stand again after an absence, from the term after the report.
+    #[command(after_help = "Example:\n  cairn validator unjail --dir validator --json")]
+    Unjail(OperatorArgs),
 }
 
 /// Flags of `validator init`.

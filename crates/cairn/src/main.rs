@@ -64,6 +64,8 @@ async fn run(command: &Command) -> Result<ExitCode> {
         Command::CheckState(args) => return commands::check_state(args),
         Command::Genesis(command) => commands::genesis(command)?,
         Command::Validator(command) => return commands::validator(command).await,
+        Command::Stake(command) => commands::stake(command).await?,
+        Command::Slash(command) => commands::slash(command).await?,
         Command::Node(command) => commands::node(command).await?,
         // A benchmark may start a runtime of its own, which is not allowed inside one.
         Command::Bench(args) => tokio::task::block_in_place(|| commands::bench(args))?,

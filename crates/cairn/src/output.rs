@@ -2,7 +2,7 @@
 
 use std::io::{IsTerminal as _, Write as _};
 
-use cairn_primitives::{MicroUsd, STONE, Stones};
+use cairn_primitives::{MicroUsd, STONE, Stones, TimeMs};
 use serde_json::Value;
 
 /// Where answers go: text for people or JSON lines for programs.
@@ -45,6 +45,40 @@ pub fn parse_usd(field: &str, text: &str) -> Result<MicroUsd, String> {
     let digits = text.trim().trim_start_matches('$');
     let micro = fixed_point(digits, 6).ok_or_else(wrong)?;
     u64::try_from(micro).map(MicroUsd).map_err(|_| wrong())
+}
+
+/// Parses stones as people type them: `5`, `0.05`, with at most 18 decimals.
+pub fn parse_stones(field: &str, text: &str) -> Result<Stones, String> {
+    let wrong =
+        || format!("{field} is `{text}`: write stones with at most 18 decimals, like 100 or 0.5");
+    let (whole, fraction) = text.trim().split_once('.').unwrap_or((text.trim(), ""));
+    let plain = |s: &str| s.bytes().all(|b| b.is_ascii_digit());
+    let empty = whole.is_empty() && fraction.is_empty();
+    if empty || !plain(whole) || !plain(fraction) || fraction.len() > 18 {
+        return Err(wrong());
+    }
+    format!("{whole}{fraction:0<18}").parse().map(Stones).map_err(|_| wrong())
+}
+
+/// A network time as people read it: UTC, to the second.
+pub fn when(time: TimeMs) -> String {
+    let seconds = i64::try_from(time.0 / 1_000).unwrap_or(i64::MAX);
+    let utc = time::OffsetDateTime::from_unix_timestamp(seconds).ok();
+    let text = utc.and_then(|utc| {
+        utc.format(time::macros::format_description!(
+            "[year]-[month]-[day] [hour]:[minute]:[second] UTC"
+        ))
+        .ok()
+    });
+    text.unwrap_or_else(|| format!("{} ms", time.0))
+}
+
+/// Millionths as people read them: `5 %`, `0.05 %`.
+pub fn percent(ppm: u32) -> String {
+    let fraction = format!("{:04}", ppm % 10_000);
+    let fraction = fraction.trim_end_matches('0');
+    let point = if fraction.is_empty() { "" } else { "." };
+    format!("{}{point}{fraction} %", ppm / 10_000)
 }
 
 /// Parses a decimal number into an integer of `decimals` fixed decimals; `None` when it is none or has more.
@@ -98,5 +132,11 @@ mod tests {
             assert!(parse_usd("usd", text).is_err(), "{text}");
         }
         assert_eq!(fixed_point("-73.7781", 7), Some(-737_781_000));
+        assert_eq!(parse_stones("bond", "100.5"), Ok(Stones(100 * STONE + STONE / 2)));
+        for text in ["", ".", "-1", "1e3", "0.0000000000000000001", "9".repeat(40).as_str()] {
+            assert!(parse_stones("bond", text).is_err(), "{text}");
+        }
+        assert_eq!(when(TimeMs(1_357_000_000_999)), "2013-01-01 00:26:40 UTC");
+        assert_eq!((percent(50_000), percent(1_500)), ("5 %".to_owned(), "0.15 %".to_owned()));
     }
 }

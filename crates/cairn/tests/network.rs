@@ -255,10 +255,93 @@ fn every_command_works_on_a_running_network() {
     );
 
     proofs_hold(&dir, rpc);
+    stake_works(path, folder.path(), rpc);
 
     network.signal("-INT");
     assert!(network.child.wait().expect("it ends").success(), "Ctrl-C is no failure");
     assert_eq!(json(&["check-state", "--dir", path, "--json"])["violations"], 0);
+}
+
+/// What a command that must fail says.
+fn refused(arguments: &[&str]) -> String {
+    let output = cairn(arguments);
+    assert_eq!(output.status.code(), Some(1), "cairn {arguments:?}");
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// Somebody stands for a seat and leaves again; somebody delegates and takes it back; both are told what they may not do yet.
+fn stake_works(network: &str, root: &Path, rpc: &str) {
+    let dir = root.join("newcomer");
+    let dir = dir.to_str().expect("text");
+    json(&["validator", "init", "--dir", dir, "--name", "newcomer", "--json"]);
+    let at = ["--dir", dir, "--network", network, "--json"];
+    let own = |words: &[&str]| json(&[&["validator"], words, &at].concat());
+    let denied = |words: &[&str]| refused(&[&["validator"], words, &at].concat());
+
+    let told = denied(&["join", "--bond", "5"]);
+    assert!(told.contains("--bond is") && told.contains("100000.000000 STONE"), "{told}");
+    let told = denied(&["raise", "5"]);
+    assert!(told.contains("is no candidate"), "{told}");
+    let outlook = own(&["join", "--bond", "100000"]);
+    assert_eq!(outlook["transaction"], Value::Null, "nothing may be paid without --yes");
+    assert_eq!((&outlook["candidates_before"], &outlook["seat"]), (&json!(4), &json!(true)));
+    assert_eq!((&outlook["first_term"], &outlook["first_block"]), (&json!(2), &json!(7_200)));
+    let joined = own(&["join", "--bond", "100000", "--yes"]);
+    assert!(joined["transaction"].is_string(), "{joined}");
+    let told = denied(&["join", "--bond", "100000", "--yes"]);
+    assert!(told.contains("is a candidate already"), "{told}");
+    let raised = own(&["raise", "0.5"]);
+    assert_eq!(raised["bond_stones"], "100000500000000000000000", "{raised}");
+    assert_eq!(own(&["commission", "5%"])["from_term"], 2);
+    let told = denied(&["commission", "50%"]);
+    assert!(told.contains("at most 20 %"), "{told}");
+    assert_eq!(own(&["income"])["stones"], "0");
+    assert!(denied(&["unjail"]).contains("is not jailed"));
+    let rotated = own(&["rotate-key"]);
+    assert_eq!(own(&["rotate-key"])["new_key"], rotated["new_key"], "one key until it is in place");
+    let placed = own(&["rotate-key", "--finish"]);
+    assert_eq!(placed["new_key"], rotated["new_key"]);
+    assert_eq!(
+        json(&["validator", "init", "--dir", dir, "--json"])["consensus_key"],
+        rotated["new_key"]
+    );
+
+    let operator = joined["operator"].as_str().expect("an address");
+    let by = ["--account", "consumer", "--dir", network, "--json"];
+    let stake = |words: &[&str]| json(&[&["stake"], words, &by].concat());
+    stake(&["delegate", operator, "100"]);
+    let list = json(&["stake", "list", "--dir", network, "--json"]);
+    let first = &list["candidates"][0];
+    assert_eq!(list["candidates"].as_array().map(Vec::len), Some(5));
+    assert_eq!((&first["operator"], &first["seat"]), (&json!(operator), &json!(false)), "{list}");
+    assert_eq!(first["delegated_stones"], "100000000000000000000");
+    assert_eq!(list["candidates"][1]["next_seat"], true);
+    assert!(list["candidates"][1]["presence"]["proposed"].as_u64() > Some(0), "{list}");
+    let told = refused(&[&["stake", "undelegate", operator, "200"], &by[..]].concat());
+    assert!(told.contains("is worth 100.000000 STONE"), "{told}");
+    stake(&["undelegate", operator, "40"]);
+    let mine = stake(&["mine"]);
+    assert_eq!(mine["delegations"][0]["stones"], "60000000000000000000", "{mine}");
+    assert_eq!(mine["unbondings"][0]["ready"], false, "{mine}");
+    let told = refused(&[&["stake", "withdraw"], &by[..]].concat());
+    assert!(told.contains("nothing has unbonded yet"), "{told}");
+    stake(&["undelegate", operator, "all"]);
+    assert_eq!(stake(&["mine"])["total_stones"], "100000000000000000000");
+
+    assert!(denied(&["exit"]).contains("`cairn validator leave` comes first"));
+    assert_eq!(own(&["leave"])["exit_term"], 2);
+    assert!(own(&["exit"])["ready_ms"].is_u64(), "it never had a seat to serve out");
+    assert_eq!(json(&["slash", "list", "--dir", network, "--json"])["count"], 0);
+    let told = refused(&["slash", "show", "0", "--dir", network]);
+    assert!(told.contains("there is no slash 0"), "{told}");
+    let absence = ["slash", "report-absence", "0", operator];
+    let told = refused(&[&absence[..], &by].concat());
+    assert!(told.contains("term 0 is not over"), "{told}");
+    let told = refused(&[&["slash", "report-equivocation", "0x00"], &by[..]].concat());
+    assert!(told.contains("not two votes"), "{told}");
+    let status = json(&["validator", "status", "--rpc", rpc, "--json"]);
+    assert_eq!(status["seats"]["seat"], true, "{status}");
+    assert_eq!(status["seats"]["next_seat"], true, "{status}");
 }
 
 /// The result of a JSON-RPC request.
@@ -373,6 +456,26 @@ fn wrong_usage_and_help() {
         &["proof", "check"],
         &["check-state"],
         &["bench"],
+        &["validator", "join"],
+        &["validator", "raise"],
+        &["validator", "leave"],
+        &["validator", "exit"],
+        &["validator", "rotate-key"],
+        &["validator", "commission"],
+        &["validator", "income"],
+        &["validator", "unjail"],
+        &["stake", "list"],
+        &["stake", "delegate"],
+        &["stake", "undelegate"],
+        &["stake", "withdraw"],
+        &["stake", "mine"],
+        &["slash", "list"],
+        &["slash", "show"],
+        &["slash", "report-absence"],
+        &["slash", "report-vote"],
+        &["slash", "report-equivocation"],
+        &["slash", "appeal"],
+        &["slash", "execute"],
     ];
     for command in commands {
         let help = cairn(&[command, &["--help"]].concat());

@@ -14,6 +14,7 @@ use cairn_primitives::abi::{BATCHES, IBatches, IRewards, REWARDS};
 use eyre::{Result, WrapErr as _, eyre};
 use serde_json::json;
 
+use super::seats::Seats;
 use crate::{
     cli::StatusArgs,
     host::{ENV_PREFIX, Settings, open_url, settings_path},
@@ -56,6 +57,10 @@ pub async fn status(args: &StatusArgs) -> Result<ExitCode> {
         Some(seat) => Some(duties(&client, report.height, seat.operator).await?),
         None => None,
     };
+    let seats = match &report.seat {
+        Some(seat) => Some(Seats::read(&client, seat.operator).await?),
+        None => None,
+    };
     let level = report.behind_ms <= u64::try_from(LEVEL.as_millis()).unwrap_or(u64::MAX);
     let connected = report.seat.as_ref().is_none_or(is_connected);
     let begin = client.head(BlockTag::Number(0)).await?.map_or(0, |head| head.time.0);
@@ -74,7 +79,16 @@ pub async fn status(args: &StatusArgs) -> Result<ExitCode> {
             "missed_attestations": duties.missed(&duties.attested), "missed_votes": duties.missed(&duties.voted),
         });
     }
-    Output { json: args.json }.answer(&value, || shown(&report, duties.as_ref(), synced, level));
+    if let Some(seats) = &seats {
+        value["seats"] = seats.to_json();
+    }
+    Output { json: args.json }.answer(&value, || {
+        let mut text = shown(&report, duties.as_ref(), synced, level);
+        if let Some(seats) = &seats {
+            text = format!("{text}\n{}", seats.to_text());
+        }
+        text
+    });
     Ok(if level && connected { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
