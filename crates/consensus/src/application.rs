@@ -26,7 +26,6 @@ use cairn_primitives::TimeMs;
 use commonware_consensus::{
     Heightable as _,
     marshal::{self, ancestry::Ancestry, standard::Standard},
-    simplex::scheme::ed25519::Scheme,
     types::Height,
 };
 use commonware_cryptography::{Digestible as _, sha256::Digest};
@@ -41,6 +40,7 @@ use crate::{
     finality::FinalityProof,
     params::{BLOCK_STEP_MS, CLOCK_DRIFT_MS, POLL},
     ports::{Disk, FinalBlock, NetworkTime, Pool},
+    scheme::Scheme,
     speculation::{Layer, Speculation},
     terms::Terms,
     tree::{self, Sealed, SharedTree},

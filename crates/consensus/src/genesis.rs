@@ -18,6 +18,7 @@ use crate::{
     terms::Terms,
     tree::SharedTree,
     validator::NetworkIdentity,
+    votes::VoteLog,
 };
 
 /// Why a chain cannot begin on a disk.
@@ -90,7 +91,7 @@ pub(crate) fn chain(
     pool: Arc<dyn Pool>,
     time: Arc<dyn NetworkTime>,
     height: watch::Sender<u64>,
-    key: ed25519::PrivateKey,
+    key: (ed25519::PrivateKey, VoteLog),
 ) -> Result<Chain, GenesisBlockError> {
     let Beginning { genesis, writes: genesis_writes, head } = begin(identity, &*disk)?;
     height.send_replace(head);

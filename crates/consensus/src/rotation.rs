@@ -12,13 +12,13 @@
 
 use std::time::Duration;
 
+use cairn_primitives::TimeMs;
 use commonware_consensus::{
     CertifiableAutomaton, Relay, Reporter,
     simplex::{
         self,
         config::{Floor, ForwardPolicy, SkipPolicy},
         elector::RoundRobin,
-        scheme::ed25519::Scheme,
         types::Activity,
     },
     types::{Epoch as Term, Height, ViewDelta},
@@ -45,6 +45,7 @@ use crate::{
         FETCH_RETRY, FETCH_TIMEOUT, JOURNALS_SWEPT, LEADER_GRACE, MAILBOX, SKIP_AFTER,
         STORAGE_BUFFER, TIMEOUT_RETRY, VIEWS_KEPT,
     },
+    scheme::Scheme,
     terms::Terms,
 };
 
@@ -63,7 +64,8 @@ pub(crate) struct Rotation<E, A, B> {
     pub(crate) blocker: B,
     pub(crate) found: mpsc::Sender<Equivocation>,
     pub(crate) peers: Peers,
-    pub(crate) genesis: Digest,
+    /// Block 0 and its time.
+    pub(crate) genesis: (Digest, TimeMs),
     pub(crate) pace: Pace,
     pub(crate) prefix: String,
     pub(crate) page_cache: CacheRef,
@@ -109,12 +111,13 @@ where
     B: Blocker<PublicKey = ed25519::PublicKey>,
 {
     /// Runs until an engine fails.
-    pub(crate) async fn run<S, R>(
+    pub(crate) async fn run<V, S, R>(
         mut self,
-        votes: Channel<S, R>,
+        votes: Channel<V, R>,
         certificates: Channel<S, R>,
         resolver: Channel<S, R>,
     ) where
+        V: Sender<PublicKey = ed25519::PublicKey>,
         S: Sender<PublicKey = ed25519::PublicKey>,
         R: Receiver<PublicKey = ed25519::PublicKey>,
     {
@@ -172,7 +175,8 @@ where
     async fn engine(&mut self, term: u64) -> Engine<E, A, B> {
         let set = self.terms.get(term).expect("the set of a term is known before its first block");
         tracing::info!(term, validators = set.keys.len(), "a term begins");
-        let root = self.root(term).await;
+        let (root, began) = self.root(term).await;
+        self.terms.begin(term, began);
         let leader_timeout = self.pace.idle.max(self.pace.busy) + LEADER_GRACE;
         simplex::Engine::new(
             self.context.child("simplex").with_attribute("term", term),
@@ -207,12 +211,13 @@ where
         )
     }
 
-    /// The block that a term builds on: the last one of the term before.
-    async fn root(&mut self, term: u64) -> Digest {
+    /// The block that a term builds on, and its time: the last one of the term before.
+    async fn root(&mut self, term: u64) -> (Digest, TimeMs) {
         let Some(before) = term.checked_sub(1) else { return self.genesis };
         let last = Height::new(self.terms.rules().last_of(before));
         let block = self.marshal.get_block(last).await;
-        block.expect("the archive keeps every block that the disk has").digest()
+        let block = block.expect("the archive keeps every block that the disk has");
+        (block.digest(), block.inner().preamble.time())
     }
 
     fn journal(&self, term: u64) -> String {
