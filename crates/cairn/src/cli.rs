@@ -410,7 +410,7 @@ pub enum ValidatorCommand {
     #[command(
         after_help = "Example:\n  cairn validator run --dir validator --genesis genesis.toml\n  CAIRN__RPC__LISTEN=127.0.0.1:9545 cairn validator run --dir validator --json"
     )]
-    Run(RunArgs),
+    Run(ValidatorRunArgs),
     /// Show height, sync, peers and duties; exits 1 when it does not follow or has too few peers.
     #[command(after_help = "Example:\n  cairn validator status --dir validator --json")]
     Status(StatusArgs),
@@ -479,6 +479,18 @@ pub struct RunArgs {
     pub json: bool,
 }
 
+/// Flags of `validator run`.
+#[derive(Args)]
+pub struct ValidatorRunArgs {
+    /// Those of every node.
+    #[command(flatten)]
+    pub run: RunArgs,
+    /// The data or the keys come from a backup, or from another machine, which no longer runs: sign nothing before a term begins that
+    /// this key cannot have voted in. Say it once; it is kept.
+    #[arg(long)]
+    pub restored: bool,
+}
+
 /// Flags of `validator status`.
 #[derive(Args)]
 pub struct StatusArgs {
@@ -538,6 +550,9 @@ pub struct BenchArgs {
     /// What to measure.
     #[arg(value_enum)]
     pub name: BenchName,
+    /// Accounts of `sync`.
+    #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
+    pub accounts: u64,
     /// Only the JSON line.
     #[arg(long)]
     pub json: bool,
@@ -560,4 +575,6 @@ pub enum BenchName {
     Rpc,
     /// One epoch of 100,000 devices scored.
     Score,
+    /// State sync, restart, bytes on disk: beside hashing and writing the same bytes.
+    Sync,
 }

@@ -28,7 +28,6 @@ use commonware_consensus::types::Round;
 use commonware_consensus::{
     Heightable as _,
     marshal::{self, ancestry::Ancestry, standard::Standard},
-    simplex::scheme::ed25519::Scheme,
     types::Height,
 };
 use commonware_cryptography::{Digestible as _, ed25519, sha256::Digest};
@@ -44,6 +43,7 @@ use crate::{
     finality::FinalityProof,
     params::{BLOCK_STEP_MS, CLOCK_DRIFT_MS, POLL},
     ports::{Disk, FinalBlock, NetworkTime, Pool},
+    scheme::Scheme,
     speculation::{Layer, Speculation},
     terms::Terms,
     tree::{self, Sealed, SharedTree},

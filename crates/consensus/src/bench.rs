@@ -6,9 +6,11 @@
 //! nothing else may run in it.
 
 mod gas;
+mod sync;
 mod workloads;
 
 pub use gas::{GasRow, gas_table};
+pub use sync::{SyncMeasured, sync};
 pub use workloads::{Prepared, RECOVERIES, Workload, prepare};
 
 use std::{
@@ -85,6 +87,9 @@ pub enum BenchError {
         #[source]
         source: BlockError,
     },
+    /// A state could not be taken.
+    #[error("the state cannot be taken")]
+    Sync(#[from] crate::SyncError),
     /// The state tree cannot be read.
     #[error("the state tree cannot be read")]
     Tree(#[from] commonware_storage::qmdb::Error<commonware_storage::mmr::Family>),

@@ -215,7 +215,7 @@ fn read_validators(buf: &mut impl Buf) -> Result<Vec<ed25519::PublicKey>, CodecE
 }
 
 /// Decodes a header strictly: canonical RLP, nothing after it, and a well-formed time.
-fn decode_header(rlp: &[u8]) -> Result<Header, CodecError> {
+pub(crate) fn decode_header(rlp: &[u8]) -> Result<Header, CodecError> {
     let mut rest = rlp;
     let header = Header::decode(&mut rest)
         .map_err(|_| CodecError::Invalid("cairn::Header", "not the RLP of a header"))?;

@@ -20,7 +20,6 @@ use commonware_consensus::{
         resolver::p2p as block_fetch,
         standard::{Deferred, Standard},
     },
-    simplex::scheme::ed25519::Scheme,
     types::{Epoch as Term, FixedEpocher, ViewDelta},
 };
 use commonware_cryptography::{Digested, Digestible as _, certificate::Verifier as _, ed25519};
@@ -39,6 +38,7 @@ use tokio::sync::watch;
 use crate::{
     application::{App, Chain, Conduct, Marshal},
     block::Block,
+    careful::Careful,
     evidence,
     gossip::{self, Gossip},
     network::Channels,
@@ -48,11 +48,12 @@ use crate::{
         VIEWS_KEPT,
     },
     rotation::{Peers, Rotation, Track},
+    scheme::Scheme,
     tree::{self, Tree},
 };
 
 /// Partition prefix of everything a validator stores through the engine.
-const PREFIX: &str = "consensus";
+pub(crate) const PREFIX: &str = "consensus";
 /// Pages of the cache that all files share: 1,024 of 4 KiB.
 const CACHE_PAGES: usize = 1_024;
 
@@ -270,8 +271,8 @@ where
     let paced = Paced { inner: state.clone(), pool: chain.pool.clone(), pace };
     let deferred = Deferred::new(context.child("deferred"), paced, marshal.clone(), epocher);
     let (heights, archive) = (chain.ordered.subscribe(), marshal.clone());
-    let (votes, certificates, resolver) =
-        (channels.votes, channels.certificates, channels.resolver);
+    let votes = (Careful::new(channels.votes.0, terms.votes()), channels.votes.1);
+    let (certificates, resolver) = (channels.certificates, channels.resolver);
     let engine = context.child("terms").spawn(move |context| {
         let rotation = Rotation {
             context,

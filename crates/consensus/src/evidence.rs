@@ -12,10 +12,7 @@ use commonware_actor::Feedback;
 use commonware_codec::{Encode as _, ReadExt as _};
 use commonware_consensus::{
     Reporter,
-    simplex::{
-        scheme::ed25519::Scheme,
-        types::{Activity, Finalize, Notarize, Nullify},
-    },
+    simplex::types::{Activity, Finalize, Notarize, Nullify},
     types::{Participant, Round},
 };
 use commonware_cryptography::{Verifier as _, certificate::Attestation, ed25519, sha256::Digest};
@@ -27,7 +24,7 @@ use commonware_storage::{
 use commonware_utils::sequence::FixedBytes;
 use tokio::sync::{mpsc, watch};
 
-use crate::terms::Terms;
+use crate::{scheme::Scheme, terms::Terms};
 
 /// Pairs that may wait to be checked.
 const QUEUE: usize = 64;

@@ -10,17 +10,14 @@ use commonware_codec::{
     Buf, Copying, DecodeExt as _, Encode, EncodeSize, Error as CodecError, Read, ReadExt as _,
     Write,
 };
-use commonware_consensus::simplex::{
-    scheme::ed25519::Scheme,
-    types::{Finalization, Proposal},
-};
+use commonware_consensus::simplex::types::{Finalization, Proposal};
 use commonware_cryptography::{certificate::Verifier as _, ed25519, sha256};
 use commonware_parallel::Sequential;
 use commonware_runtime::BufMut;
 use commonware_utils::{TryCollect as _, ordered::Set};
 use rand_core::CryptoRng;
 
-use crate::{block::Preamble, block::public_key};
+use crate::{block::Preamble, block::public_key, scheme::Scheme};
 
 /// Why a proof of finality proves nothing.
 #[derive(Debug, thiserror::Error)]

@@ -28,15 +28,14 @@ use crate::{
     application::recover,
     finality::{FinalityError, FinalityProof, validator_set},
     genesis::{Beginning, GenesisBlockError, NetworkIdentity, begin},
+    params::{FOLLOWER, STACK_BYTES, STOP_WITHIN, WORKERS},
     ports::{Disk, FinalBlock, Pool},
     proof::{StateKey, StateProofs, prove},
+    sync::serve_log,
     terms::Terms,
     tree::{self, SharedTree},
-    validator::{STACK_BYTES, STOP_WITHIN, WORKERS},
 };
 
-/// Partition prefix of the state tree.
-const PREFIX: &str = "follower";
 /// Requests for state proofs that may wait.
 const REQUESTS: usize = 64;
 /// Pages of the tree's cache, of 4 KiB: as many as a validator's.
@@ -119,18 +118,23 @@ pub enum FollowerError {
         reason: String,
     },
     /// It failed while it started; the log says how.
-    #[error("the follower failed while it started")]
+    #[error(
+        "the follower failed while it started: the log says how. If files in its folder are damaged, move the data folder away and start \
+         again (docs/runbooks/backup.md)"
+    )]
     Failed,
 }
 
 type Append = (Vec<FollowedBlock>, oneshot::Sender<Result<u64, FollowError>>);
 type Proofs = (Vec<StateKey>, oneshot::Sender<StateProofs>);
+type Logs = (Bytes, oneshot::Sender<Option<Bytes>>);
 
 /// A running follower. It stops when it is told to, or when the last handle is dropped.
 #[derive(Clone, Debug)]
 pub struct FollowerHandle {
     appends: mpsc::Sender<Append>,
     proofs: mpsc::Sender<Proofs>,
+    logs: mpsc::Sender<Logs>,
     stop: mpsc::Sender<()>,
     ended: watch::Receiver<Option<bool>>,
 }
@@ -153,6 +157,13 @@ impl FollowerHandle {
         let (answer, receiver) = oneshot::channel();
         self.proofs.send((keys, answer)).await.ok()?;
         receiver.await.ok()
+    }
+
+    /// The answer to another node's question about the log of the state tree (docs/spec/sync.md); `None` when there is none.
+    pub async fn state_log(&self, request: Bytes) -> Option<Bytes> {
+        let (answer, receiver) = oneshot::channel();
+        self.logs.send((request, answer)).await.ok()?;
+        receiver.await.ok()?
     }
 
     /// Resolves when the follower has ended: `true` when something in it failed.
@@ -187,6 +198,7 @@ pub async fn run_follower(
     let follower = Follower { identity: identity.clone(), terms, disk, pool, genesis_writes };
     let (append_sender, appends) = mpsc::channel(1);
     let (proof_sender, proofs) = mpsc::channel(REQUESTS);
+    let (log_sender, logs) = mpsc::channel(REQUESTS);
     let (stop_sender, stop) = mpsc::channel(1);
     let (started, wait) = oneshot::channel();
     let (end, ended) = watch::channel(None);
@@ -194,7 +206,7 @@ pub async fn run_follower(
         .name("follower".to_owned())
         .stack_size(STACK_BYTES)
         .spawn(move || {
-            let mailbox = Mailbox { appends, proofs, stop };
+            let mailbox = Mailbox { appends, proofs, logs, stop };
             let run = std::panic::AssertUnwindSafe(|| follower.run(storage, mailbox, started));
             let failed = match std::panic::catch_unwind(run) {
                 Ok(Ok(())) => false,
@@ -208,13 +220,20 @@ pub async fn run_follower(
         })
         .map_err(FollowerError::Thread)?;
     wait.await.map_err(|_| FollowerError::Failed)?;
-    Ok(FollowerHandle { appends: append_sender, proofs: proof_sender, stop: stop_sender, ended })
+    Ok(FollowerHandle {
+        appends: append_sender,
+        proofs: proof_sender,
+        logs: log_sender,
+        stop: stop_sender,
+        ended,
+    })
 }
 
 /// What the thread is asked.
 struct Mailbox {
     appends: mpsc::Receiver<Append>,
     proofs: mpsc::Receiver<Proofs>,
+    logs: mpsc::Receiver<Logs>,
     stop: mpsc::Receiver<()>,
 }
 
@@ -233,14 +252,14 @@ impl Follower {
     fn run(
         self,
         storage: PathBuf,
-        Mailbox { mut appends, mut proofs, mut stop }: Mailbox,
+        Mailbox { mut appends, mut proofs, mut logs, mut stop }: Mailbox,
         started: oneshot::Sender<()>,
     ) -> Result<(), FollowerError> {
         let settings =
             runtime::Config::default().with_worker_threads(WORKERS).with_storage_directory(storage);
         runtime::Runner::new(settings).start(|mut context| async move {
             let page_cache = CacheRef::new(NZU16!(4096), NZUsize!(CACHE_PAGES));
-            let config = tree::config(PREFIX, page_cache);
+            let config = tree::config(FOLLOWER, page_cache);
             let tree =
                 <Db as DatabaseSet<runtime::Context>>::init(context.child("tree"), config, None)
                     .await;
@@ -252,6 +271,10 @@ impl Follower {
                     _ = stop.recv() => break,
                     Some((keys, answer)) = proofs.recv() => {
                         let _ = answer.send(prove(&tree, &keys).await);
+                        continue;
+                    }
+                    Some((request, answer)) = logs.recv() => {
+                        let _ = answer.send(serve_log(&tree, &request).await);
                         continue;
                     }
                     next = appends.recv() => match next { Some(next) => next, None => break },

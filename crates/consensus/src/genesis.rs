@@ -20,6 +20,7 @@ use crate::{
     speculation::Speculation,
     terms::Terms,
     tree::SharedTree,
+    votes::VoteLog,
 };
 
 /// The network that a validator belongs to: the same for all.
@@ -105,14 +106,15 @@ pub(crate) fn chain(
     pool: Arc<dyn Pool>,
     time: Arc<dyn NetworkTime>,
     height: watch::Sender<u64>,
-    key: ed25519::PrivateKey,
+    key: (ed25519::PrivateKey, VoteLog),
 ) -> Result<Chain, GenesisBlockError> {
     let Beginning { genesis, writes: genesis_writes, head } = begin(identity, &*disk)?;
     height.send_replace(head);
     let founders: Vec<B256> =
         identity.genesis.validators.iter().map(|validator| validator.consensus_key).collect();
     validator_set(&founders).map_err(|_| GenesisBlockError::BadKey)?;
-    let terms = Terms::new(identity.terms.clone(), &identity.hash, Some(key.clone()));
+    let secret = key.0.clone();
+    let terms = Terms::new(identity.terms.clone(), &identity.hash, Some(key));
     terms.learn(&*disk, head)?;
     Ok(Chain {
         ledger: identity.ledger.clone(),
@@ -122,7 +124,7 @@ pub(crate) fn chain(
         time_scale: identity.genesis.time_scale,
         terms,
         beacon: Beacon::new(identity.hash),
-        key,
+        key: secret,
         genesis,
         genesis_writes,
         speculation: Speculation::default(),

@@ -19,6 +19,7 @@ mod application;
 mod beacon;
 pub mod bench;
 mod block;
+mod careful;
 mod engine;
 mod evidence;
 mod finality;
@@ -32,14 +33,17 @@ mod params;
 mod ports;
 mod proof;
 mod rotation;
+mod scheme;
 mod seats;
 mod speculation;
+mod sync;
 mod terms;
 #[cfg(test)]
 mod tests;
 mod tree;
 #[cfg(not(test))]
 mod validator;
+mod votes;
 
 pub use beacon::Reveal;
 pub use block::{BODY_BYTES_MAX, Block, Preamble, header_time};
@@ -48,8 +52,13 @@ pub use finality::{FinalityError, FinalityProof, namespace, validator_set};
 pub use follower::{FollowError, FollowedBlock, FollowerError, FollowerHandle, run_follower};
 pub use genesis::{GenesisBlockError, NetworkIdentity, genesis_block};
 pub use network::{PeerAddress, PeerAddressError, Reach};
-pub use ports::{Disk, FinalBlock, NetworkTime, Pool, WRITES_KEPT};
+pub use ports::{Disk, FinalBlock, Import, ImportEnd, NetworkTime, Pool, StateDisk, WRITES_KEPT};
 pub use proof::{StateKey, StateProof, StateProofs, StateValue};
 pub use seats::{Seating, TermRules};
+pub use sync::{
+    Anchor, AnchorError, Entry, EntryError, PLACE_BYTES_MAX, Question, SourceError, StateSource,
+    SyncError, Synced, Trusted, list, read_entries, sync_state,
+};
 #[cfg(not(test))]
 pub use validator::{ValidatorConfig, ValidatorError, ValidatorHandle, run_validator};
+pub use votes::{VoteLog, VoteLogError, VoteStart};

@@ -16,7 +16,7 @@ use std::{
 use commonware_codec::FixedSize as _;
 use commonware_consensus::{
     marshal::{self, standard::Standard},
-    simplex::{self, scheme::ed25519::Scheme},
+    simplex,
 };
 use commonware_cryptography::{ChaCha20Poly1305, ed25519, sha256};
 use commonware_glue::stateful::{db::p2p as tree_sync, probe};
@@ -32,6 +32,7 @@ use commonware_utils::{Hostname, NZU32, NZUsize};
 use crate::{
     block::Block,
     params::{GOSSIP_BYTES_MAX, SYNC_BATCH},
+    scheme::Scheme,
 };
 
 /// The channels, in the order in which `Channels` holds them; the position is the channel's number on the wire.

@@ -54,3 +54,12 @@ pub const GOSSIP_QUEUE: usize = 4_096;
 pub const GOSSIP_SEEN: usize = 32_768;
 /// How long they are remembered.
 pub const GOSSIP_SEEN_FOR: Duration = Duration::from_secs(4);
+
+/// How long parts of a stopping validator may take to write what they hold.
+pub(crate) const STOP_WITHIN: Duration = Duration::from_secs(2);
+/// Threads of a validator's runtime.
+pub(crate) const WORKERS: usize = 2;
+/// Stack of the validator's thread.
+pub(crate) const STACK_BYTES: usize = 8 << 20;
+/// Partition prefix of the state tree of a node without a vote.
+pub(crate) const FOLLOWER: &str = "follower";

@@ -6,6 +6,8 @@ use cairn_kit::clock::NetworkClock;
 use cairn_ledger::{State, StateError, Writes};
 use cairn_primitives::TimeMs;
 
+use crate::sync::Entry;
+
 /// A finalised block with everything that follows from it, ready to be written.
 #[derive(Clone, Debug)]
 pub struct FinalBlock {
@@ -48,6 +50,70 @@ pub trait Disk: State + Send + Sync + 'static {
     /// # Errors
     /// When the block is not the child of the head, or the store cannot be written.
     fn commit(&self, block: FinalBlock) -> Result<(), StateError>;
+}
+
+/// An unfinished state sync, as the disk keeps it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Import {
+    /// The proofs of the block whose state is taken.
+    pub anchor: Vec<u8>,
+    /// The place of the last entry that was taken; empty before the first.
+    pub after: Vec<u8>,
+    /// Entries taken.
+    pub entries: u64,
+}
+
+/// What a state sync ends with.
+#[derive(Clone, Debug)]
+pub struct ImportEnd {
+    /// The header of the block whose state was taken, last, and those before it that execution may ask for.
+    pub headers: Vec<Header>,
+    /// The name consensus knows the block by.
+    pub digest: [u8; 32],
+    /// Its certificate.
+    pub certificate: Vec<u8>,
+    /// Height and certificate of the last block of every term before.
+    pub handovers: Vec<(u64, Vec<u8>)>,
+}
+
+/// A disk that can be filled with a state from elsewhere (`crate::sync_state`). Until `import_end` it has no head. Every method is durable
+/// when it returns.
+pub trait StateDisk: Disk {
+    /// The unfinished import, if there is one.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn import(&self) -> Result<Option<Import>, StateError>;
+    /// Begins an import of the state of the block that `anchor` proves; the disk must be empty.
+    ///
+    /// # Errors
+    /// When it is not, or the store cannot be written.
+    fn import_begin(&self, anchor: &[u8]) -> Result<(), StateError>;
+    /// Takes entries whose places come after those taken before, up to the place `after`; `entries` is how many there are then.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    fn import_entries(&self, page: &[Entry], after: &[u8], entries: u64) -> Result<(), StateError>;
+    /// Hashes of the code that accounts have and the disk does not.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn import_codes_missing(&self) -> Result<Vec<B256>, StateError>;
+    /// Takes code.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    fn import_codes(&self, codes: &[bytes::Bytes]) -> Result<(), StateError>;
+    /// Ends the import: the block is the disk's head.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    fn import_end(&self, end: ImportEnd) -> Result<(), StateError>;
+    /// Drops everything of an unfinished import.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    fn import_drop(&self) -> Result<(), StateError>;
 }
 
 /// Transactions waiting for a block.

@@ -18,7 +18,6 @@ use commonware_consensus::{
         self,
         config::{Floor, ForwardPolicy, SkipPolicy},
         elector::RoundRobin,
-        scheme::ed25519::Scheme,
         types::Activity,
     },
     types::{Epoch as Term, Height, ViewDelta},
@@ -46,6 +45,7 @@ use crate::{
         FETCH_RETRY, FETCH_TIMEOUT, JOURNALS_SWEPT, LEADER_GRACE, MAILBOX, SKIP_AFTER,
         STORAGE_BUFFER, TIMEOUT_RETRY, VIEWS_KEPT,
     },
+    scheme::Scheme,
     terms::Terms,
 };
 
@@ -110,12 +110,13 @@ where
     B: Blocker<PublicKey = ed25519::PublicKey>,
 {
     /// Runs until an engine fails.
-    pub(crate) async fn run<S, R>(
+    pub(crate) async fn run<V, S, R>(
         mut self,
-        votes: Channel<S, R>,
+        votes: Channel<V, R>,
         certificates: Channel<S, R>,
         resolver: Channel<S, R>,
     ) where
+        V: Sender<PublicKey = ed25519::PublicKey>,
         S: Sender<PublicKey = ed25519::PublicKey>,
         R: Receiver<PublicKey = ed25519::PublicKey>,
     {
@@ -175,6 +176,7 @@ where
         tracing::info!(term, validators = set.keys.len(), "a term begins");
         let root = self.root(term).await;
         let order = beacon::order_seed(&root.preamble).expect("a final block was accepted");
+        self.terms.begin(term, root.preamble.time());
         let leader_timeout = self.pace.idle.max(self.pace.busy) + LEADER_GRACE;
         simplex::Engine::new(
             self.context.child("simplex").with_attribute("term", term),

@@ -11,15 +11,17 @@ use std::{
 
 use alloy_primitives::Address;
 use cairn_ledger::{Seat, State, StateError};
-use cairn_primitives::Digest;
-use commonware_consensus::{simplex::scheme::ed25519::Scheme, types::Epoch as Term};
+use cairn_primitives::{Digest, TimeMs};
+use commonware_consensus::types::Epoch as Term;
 use commonware_cryptography::{
     certificate::{Provider, Scoped},
     ed25519,
 };
 use commonware_utils::ordered::Set;
 
-use crate::{block::public_key, finality::namespace, seats::TermRules};
+use crate::{
+    block::public_key, finality::namespace, scheme::Scheme, seats::TermRules, votes::VoteLog,
+};
 
 /// Sets kept: the coming term's, the running one's, and two before, whose blocks peers may still send.
 pub(crate) const KEPT: u64 = 4;
@@ -40,8 +42,8 @@ pub(crate) struct Terms(Arc<Inner>);
 struct Inner {
     rules: TermRules,
     domain: Vec<u8>,
-    /// This node's own key; none of a node without a vote.
-    key: Option<ed25519::PrivateKey>,
+    /// This node's own key and the log of what it signed; none of a node without a vote.
+    key: Option<(ed25519::PrivateKey, VoteLog)>,
     known: RwLock<BTreeMap<u64, Arc<TermSet>>>,
 }
 
@@ -61,7 +63,7 @@ impl Terms {
     pub(crate) fn new(
         rules: TermRules,
         genesis: &Digest,
-        key: Option<ed25519::PrivateKey>,
+        key: Option<(ed25519::PrivateKey, VoteLog)>,
     ) -> Self {
         let domain = namespace(genesis);
         Self(Arc::new(Inner { rules, domain, key, known: RwLock::default() }))
@@ -82,6 +84,18 @@ impl Terms {
 
     fn write(&self) -> RwLockWriteGuard<'_, BTreeMap<u64, Arc<TermSet>>> {
         self.0.known.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A term that began with a block of this time is run now: nothing is signed in any other.
+    pub(crate) fn begin(&self, term: u64, began: TimeMs) {
+        if let Some((_, votes)) = &self.0.key {
+            votes.begin(term, began);
+        }
+    }
+
+    /// The log of what this node's key has signed; of a node without a vote one that is never open.
+    pub(crate) fn votes(&self) -> VoteLog {
+        self.0.key.as_ref().map_or_else(VoteLog::closed, |(_, votes)| votes.clone())
     }
 
     /// A term's set, if known.
@@ -109,7 +123,8 @@ impl Terms {
         let Inner { domain, key, .. } = &*self.0;
         let operators = by_key(seats);
         let keys = Set::from_iter_dedup(operators.keys().cloned());
-        let signer = key.clone().and_then(|key| Scheme::signer(domain, keys.clone(), key));
+        let signer =
+            key.clone().and_then(|(key, votes)| Scheme::signer(domain, keys.clone(), key, votes));
         let scheme = signer.unwrap_or_else(|| Scheme::verifier(domain, keys.clone()));
         TermSet { scheme: Arc::new(scheme), keys, operators }
     }

@@ -27,25 +27,24 @@ use crate::{
     gossip::Gossip,
     network::{self, Channels, PeerAddress, Place, Reach},
     pace::Pace,
+    params::{STACK_BYTES, STOP_WITHIN, WORKERS},
     ports::{Disk, NetworkTime, Pool},
     proof::{StateKey, StateProof, StateProofs, prove},
+    sync::serve_log,
     tree::SharedTree,
+    votes::VoteLog,
 };
 
 /// Requests for certificates that may wait.
 const REQUESTS: usize = 64;
-/// How long parts of a stopping validator may take to write what they hold.
-pub(crate) const STOP_WITHIN: Duration = Duration::from_secs(2);
-/// Threads of a validator's runtime.
-pub(crate) const WORKERS: usize = 2;
-/// Stack of the validator's thread.
-pub(crate) const STACK_BYTES: usize = 8 << 20;
 
 /// A validator's settings: its own, not the network's.
 #[derive(Clone)]
 pub struct ValidatorConfig {
     /// Seed of its Ed25519 consensus key. It votes in the terms in which the key has a seat.
     pub secret: [u8; 32],
+    /// What the key has signed.
+    pub votes: VoteLog,
     /// Folder for blocks, certificates, votes and the state tree.
     pub storage: PathBuf,
     /// Where it listens for peers.
@@ -84,7 +83,10 @@ pub enum ValidatorError {
     #[error("cannot begin from the genesis block")]
     Genesis(#[from] GenesisBlockError),
     /// It failed while it opened its storage; the log says how.
-    #[error("the validator failed while it started")]
+    #[error(
+        "the validator failed while it started: the log says how. If files in its consensus folder are damaged, restore or empty the data \
+         folder, not the keys (docs/runbooks/backup.md)"
+    )]
     Failed,
     /// The thread could not be started.
     #[error("cannot start the validator's thread")]
@@ -97,6 +99,8 @@ enum Request {
     Finality(u64, oneshot::Sender<Option<Vec<u8>>>),
     /// Proofs of values of the state, all of one moment.
     State(Vec<StateKey>, oneshot::Sender<StateProofs>),
+    /// Operations of the state tree's log, for another node.
+    Log(Bytes, oneshot::Sender<Option<Bytes>>),
     /// The peers connected now.
     Peers(oneshot::Sender<Vec<B256>>),
 }
@@ -138,6 +142,13 @@ impl ValidatorHandle {
         let (answer, receiver) = oneshot::channel();
         self.requests.send(Request::State(keys, answer)).await.ok()?;
         receiver.await.ok()
+    }
+
+    /// The answer to another node's question about the log of the state tree (docs/spec/sync.md); `None` when there is none.
+    pub async fn state_log(&self, request: Bytes) -> Option<Bytes> {
+        let (answer, receiver) = oneshot::channel();
+        self.requests.send(Request::Log(request, answer)).await.ok()?;
+        receiver.await.ok()?
     }
 
     /// Consensus keys of the validators it is connected to now, itself not among them.
@@ -200,7 +211,8 @@ pub async fn run_validator(
     }
 
     let (height, heights) = watch::channel(0);
-    let chain = Arc::new(chain(identity, disk, pool, time, height, key.clone())?);
+    let chain =
+        Arc::new(chain(identity, disk, pool, time, height, (key.clone(), config.votes.clone()))?);
     let (request_sender, requests) = mpsc::channel(REQUESTS);
     let (stop_sender, stop) = mpsc::channel(1);
     let (started, wait) = oneshot::channel();
@@ -332,6 +344,9 @@ async fn answer(
             }
             Request::State(keys, answer) => {
                 let _ = answer.send(prove(&tree, &keys).await);
+            }
+            Request::Log(request, answer) => {
+                let _ = answer.send(serve_log(&tree, &request).await);
             }
             Request::Peers(answer) => {
                 let peers = network::connected(&context.encode());

@@ -20,7 +20,7 @@ use alloy_primitives::{Address, B256, U256};
 use bytes::Bytes;
 use cairn_consensus::{
     Disk, FinalityProof, FollowError, FollowedBlock, NetworkIdentity, Reach, StateKey, StateValue,
-    ValidatorConfig, ValidatorHandle, run_follower, run_validator,
+    ValidatorConfig, ValidatorHandle, VoteLog, VoteStart, run_follower, run_validator,
 };
 use cairn_kit::clock::NetworkClock;
 use cairn_ledger::Account;
@@ -72,6 +72,7 @@ fn seats(folder: &Path) -> Vec<Seat> {
             pool: MemoryPool::default(),
             config: ValidatorConfig {
                 secret: seed_of(key),
+                votes: VoteLog::open(&folder.join(format!("{i}.votes")), VoteStart::New).unwrap(),
                 storage: folder.join(i.to_string()),
                 listen: *port,
                 dialable: (*port).into(),

@@ -3,11 +3,15 @@
 use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
 use alloy_primitives::B256;
-use cairn_consensus::{NetworkIdentity, PeerAddress, Reach, TermRules};
+use cairn_consensus::{NetworkIdentity, PeerAddress, Reach, TermRules, VoteStart};
 use cairn_ledger::Ledger;
 use cairn_primitives::{Digest, Genesis};
 
-use crate::{disk::STATE_WINDOW, rpc::RpcConfig};
+use crate::{
+    disk::{DiskConfig, STATE_WINDOW},
+    keys::VOTES,
+    rpc::RpcConfig,
+};
 
 /// A network: the same for all its nodes.
 #[derive(Clone, Debug)]
@@ -31,6 +35,11 @@ impl Network {
     #[must_use]
     pub fn ledger(&self) -> Ledger {
         Ledger::new(Arc::clone(&self.genesis), self.hash)
+    }
+
+    /// How its nodes keep their disks.
+    pub(crate) fn disk(&self, state_window: u64, blocks_kept: Option<u64>) -> DiskConfig {
+        DiskConfig { state_window, blocks_kept, term_blocks: self.genesis.stake.term_blocks.max(2) }
     }
 
     /// What consensus knows it by.
@@ -66,6 +75,12 @@ pub struct NodeConfig {
     pub reach: Reach,
     /// Past blocks whose state can be read.
     pub state_window: u64,
+    /// Past blocks that are kept, `None` keeps all.
+    pub blocks_kept: Option<u64>,
+    /// The log of what its key has signed, beside the key and never in a backup.
+    pub votes: PathBuf,
+    /// How the log is opened.
+    pub votes_start: VoteStart,
 }
 
 impl NodeConfig {
@@ -73,7 +88,10 @@ impl NodeConfig {
     #[must_use]
     pub fn local(folder: PathBuf, p2p: SocketAddr, peers: Vec<(B256, SocketAddr)>) -> Self {
         let free = SocketAddr::from(([127, 0, 0, 1], 0));
+        let votes = folder.join("keys").join(VOTES);
         Self {
+            votes,
+            votes_start: VoteStart::New,
             folder,
             rpc: RpcConfig::at(free),
             http: free,
@@ -83,6 +101,7 @@ impl NodeConfig {
             bootstrap: peers.into_iter().map(|(key, at)| (key, at.into())).collect(),
             reach: Reach::Local,
             state_window: STATE_WINDOW,
+            blocks_kept: None,
         }
     }
 }

@@ -12,7 +12,7 @@ use axum::{
     Router,
     body::Body,
     extract::{Query, State},
-    http::header,
+    http::{StatusCode, header},
     response::{IntoResponse, Response},
     routing::get,
 };
@@ -95,7 +95,10 @@ async fn blocks(
     })
     .await
     .map_err(|error| ApiError::internal(&error))?;
-    let body = made.map_err(|error| ApiError::internal(&error))?;
+    let body = match made {
+        Err(DiskError::BlockPruned { .. }) => return Ok(StatusCode::GONE.into_response()),
+        made => made.map_err(|error| ApiError::internal(&error))?,
+    };
     Ok(([(header::CONTENT_TYPE, "application/jsonl")], Body::from(body)).into_response())
 }
 

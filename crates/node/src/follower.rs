@@ -26,11 +26,12 @@ use tokio::sync::broadcast::error::RecvError;
 
 use crate::{
     config::Network,
-    disk::{DiskConfig, RedbDisk},
+    disk::RedbDisk,
     feed,
     pool::TxPool,
     report::{self, Report},
     rpc::{ProofParts, RpcConfig, RpcError, RpcParts, RpcServer},
+    sync::{self, SyncConfig},
     validator::{Endpoints, NodeError, watch_progress},
 };
 
@@ -64,6 +65,10 @@ pub struct FollowConfig {
     pub archives: Vec<String>,
     /// Past blocks whose state can be read.
     pub state_window: u64,
+    /// Past blocks that are kept, `None` keeps all.
+    pub blocks_kept: Option<u64>,
+    /// How it gets the ledger when its folder is empty; it asks `upstream` where no peers are named.
+    pub sync: SyncConfig,
 }
 
 /// A node that follows; it stops when `run` ends.
@@ -92,19 +97,25 @@ impl FollowerNode {
         shutdown: Shutdown,
     ) -> Result<Self, NodeError> {
         let (metrics, readiness) = (Metrics::new(), Readiness::default());
-        let FollowConfig { folder, state_window, .. } = config;
-        let disk = RedbDisk::open(&folder, network.hash, DiskConfig { state_window })?;
-        let ledger = network.ledger();
-        let pool = TxPool::open(&folder, ledger.clone(), disk.clone(), clock.clone(), &metrics)
-            .map_err(|source| NodeError::Journal { path: folder.clone(), source })?;
-        let listener = Listener::bind(config.http)?;
+        let FollowConfig { folder, state_window, blocks_kept, .. } = config;
+        let disk = RedbDisk::open(&folder, network.hash, network.disk(state_window, blocks_kept))?;
         let mut upstream = Vec::new();
         for url in &config.upstream {
             upstream.push(LedgerClient::new(url)?);
         }
+        let peers = match config.sync.clients()? {
+            named if named.is_empty() => upstream.clone(),
+            named => named,
+        };
+        let storage = folder.join("follower");
+        sync::take(&config.sync, network, storage.clone(), &disk, peers).await?;
+        let ledger = network.ledger();
+        let pool = TxPool::open(&folder, ledger.clone(), disk.clone(), clock.clone(), &metrics)
+            .map_err(|source| NodeError::Journal { path: folder.clone(), source })?;
+        let listener = Listener::bind(config.http)?;
         let follower = run_follower(
             &network.identity(),
-            folder.join("follower"),
+            storage,
             Arc::new(disk.clone()),
             Arc::new(pool.clone()),
         )
@@ -135,6 +146,7 @@ impl FollowerNode {
         let endpoints = Endpoints { rpc: rpc.addr(), http: listener.addr(), p2p: listener.addr() };
 
         let mut tasks = Tasks::new(shutdown);
+        let log = Arc::new(follower.clone());
         let work = Follow { follower, upstream: upstream.clone(), disk: disk.clone() };
         tasks.spawn("node.follow", |stop| work.run(stop));
         let forward = (pool, upstream.clone());
@@ -153,6 +165,7 @@ impl FollowerNode {
         let router = archive::router(archive.clone())
             .merge(operations(readiness.clone(), metrics.clone()))
             .merge(feed::router(disk.clone()))
+            .merge(sync::router(disk.clone(), log, network.genesis.stake.term_blocks))
             .merge(report::router(report));
         tasks.spawn("node.http", |stop| listener.serve(router, Limits::default(), None, stop));
         let network =

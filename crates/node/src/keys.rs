@@ -4,9 +4,13 @@ use std::path::{Path, PathBuf};
 
 use alloy_primitives::B256;
 use cairn_client::{KeyFile, KeyFileError, StoredKey, Wallet};
+use cairn_consensus::{VoteLog, VoteStart};
 use cairn_primitives::SecretKey;
 
 use crate::validator::NodeError;
+
+/// Name of the log of what the consensus key has signed, in the folder of the keys.
+pub const VOTES: &str = "votes.log";
 
 /// The secrets of a validator.
 #[derive(Clone)]
@@ -58,6 +62,10 @@ impl NodeKeys {
     pub fn load_or_create(folder: &Path) -> Result<Self, NodeError> {
         let (consensus, operator) = Self::paths(folder);
         make_folder(&folder.join("keys"))?;
+        if !consensus.exists() {
+            // A key that is made now has signed nothing.
+            VoteLog::open(&folder.join("keys").join(VOTES), VoteStart::New)?;
+        }
         KeyFile::Ed25519.load_or_create(&consensus)?;
         Wallet::load_or_create(&operator)?;
         Self::load(folder)

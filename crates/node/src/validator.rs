@@ -20,7 +20,7 @@ use std::{
 
 use alloy_primitives::Bytes;
 use cairn_client::{ClientError, KeyFileError, LedgerClient, Sender, Wallet};
-use cairn_consensus::{ValidatorConfig, ValidatorError, ValidatorHandle, run_validator};
+use cairn_consensus::{ValidatorConfig, ValidatorError, ValidatorHandle, VoteLog, run_validator};
 use cairn_evidence::{
     archive::{self, Archive},
     verifier::{self, SourceError, Sources, Verifier},
@@ -36,16 +36,17 @@ use tokio::sync::broadcast::{Receiver, error::RecvError};
 
 use crate::{
     accuser::Accuser,
-    disk::{DiskConfig, DiskError, RedbDisk},
+    disk::{DiskError, RedbDisk},
     feed,
     keys::make_folder,
     pool::TxPool,
     report::{self, Report},
     rpc::{ProofParts, RpcError, RpcParts, RpcServer},
+    sync::{self, TakeError},
 };
 pub use crate::{
     config::{Network, NodeConfig},
-    keys::NodeKeys,
+    keys::{NodeKeys, VOTES},
 };
 
 /// How often waiting local transactions are offered to the peers again: one may have been away.
@@ -80,12 +81,18 @@ pub enum NodeError {
         #[source]
         source: io::Error,
     },
+    /// The state could not be taken from other nodes.
+    #[error("cannot take the ledger's state from other nodes")]
+    Sync(#[from] TakeError),
     /// A file or another node cannot be asked.
     #[error("cannot make an HTTP client")]
     Client(#[from] ClientError),
     /// Files cannot be fetched.
     #[error("cannot fetch files")]
     Sources(#[from] SourceError),
+    /// The log of votes cannot be used.
+    #[error("cannot use the log of what this validator's key has signed")]
+    Votes(#[from] cairn_consensus::VoteLogError),
     /// A node without a vote does not start.
     #[error("cannot start to follow")]
     Follower(#[from] cairn_consensus::FollowerError),
@@ -168,7 +175,7 @@ impl ValidatorNode {
         let disk = RedbDisk::open(
             &config.folder,
             network.hash,
-            DiskConfig { state_window: config.state_window },
+            network.disk(config.state_window, config.blocks_kept),
         )?;
         let pool =
             TxPool::open(&config.folder, ledger.clone(), disk.clone(), clock.clone(), &metrics)
@@ -180,6 +187,7 @@ impl ValidatorNode {
             &network.identity(),
             ValidatorConfig {
                 secret: keys.consensus,
+                votes: VoteLog::open(&config.votes, config.votes_start)?,
                 storage: config.folder.join("consensus"),
                 listen: config.p2p,
                 dialable: config.dialable,
@@ -235,9 +243,11 @@ impl ValidatorNode {
             clock,
             seat: Some((consensus.clone(), keys.operator.address())),
         };
+        let log = Arc::new(consensus.clone());
         let router = archive::router(archive.clone())
             .merge(operations(readiness.clone(), metrics.clone()))
             .merge(feed::router(disk.clone()))
+            .merge(sync::router(disk.clone(), log, network.genesis.stake.term_blocks))
             .merge(report::router(report));
         tasks.spawn("node.http", |stop| listener.serve(router, Limits::default(), None, stop));
         Ok(Self { endpoints, disk, pool, archive, metrics, readiness, consensus, tasks })

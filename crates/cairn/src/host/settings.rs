@@ -10,9 +10,13 @@ use std::{
 };
 
 use alloy_primitives::B256;
-use cairn_consensus::{PeerAddress, Reach};
+use cairn_consensus::{PeerAddress, Reach, Trusted};
 use cairn_kit::telemetry::Format;
-use cairn_node::{disk::STATE_WINDOW, rpc::RpcConfig};
+use cairn_node::{
+    disk::{BLOCKS_MIN, STATE_WINDOW},
+    rpc::RpcConfig,
+    sync::{SyncConfig, SyncMode},
+};
 use cairn_primitives::Digest;
 use eyre::{Result, WrapErr as _, bail, eyre};
 use serde::{Deserialize, Serialize};
@@ -62,6 +66,9 @@ pub struct Settings {
     /// What is kept.
     #[serde(default)]
     pub data: Data,
+    /// How an empty node gets the ledger.
+    #[serde(default)]
+    pub sync: SyncFrom,
     /// Log lines.
     #[serde(default)]
     pub log: Log,
@@ -202,11 +209,80 @@ pub struct Data {
     pub folder: PathBuf,
     /// Past blocks whose state can be read.
     pub state_window_blocks: u64,
+    /// Whether all blocks are kept.
+    pub mode: DataMode,
+    /// Past blocks that a pruned node keeps.
+    pub blocks: u64,
 }
 
 impl Default for Data {
     fn default() -> Self {
-        Self { folder: "data".into(), state_window_blocks: STATE_WINDOW }
+        Self {
+            folder: "data".into(),
+            state_window_blocks: STATE_WINDOW,
+            mode: DataMode::Archive,
+            blocks: STATE_WINDOW,
+        }
+    }
+}
+
+impl Data {
+    /// Past blocks that are kept; `None` for all.
+    pub fn blocks_kept(&self) -> Option<u64> {
+        (self.mode == DataMode::Pruned).then_some(self.blocks)
+    }
+}
+
+/// `data.mode`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DataMode {
+    /// All blocks.
+    #[default]
+    Archive,
+    /// The last ones.
+    Pruned,
+}
+
+/// `[sync]`
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SyncFrom {
+    /// The state of a recent block, or every block.
+    pub mode: SyncMode,
+    /// JSON-RPC of nodes that are asked for the state.
+    pub peers: Vec<String>,
+    /// The last block of a term, known from elsewhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trusted: Option<Text<TrustedBlock>>,
+}
+
+impl SyncFrom {
+    /// As the node takes it.
+    pub fn config(&self) -> SyncConfig {
+        let trusted = self.trusted.as_ref().map(|trusted| trusted.0.0);
+        SyncConfig { mode: self.mode, peers: self.peers.clone(), trusted }
+    }
+}
+
+/// `TERM:0xBLOCKHASH`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TrustedBlock(pub Trusted);
+
+impl std::str::FromStr for TrustedBlock {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong =
+            || format!("`{text}` is no block to trust: write TERM:0xHASH_OF_ITS_LAST_BLOCK");
+        let (term, hash) = text.split_once(':').ok_or_else(wrong)?;
+        let (term, hash) = (term.parse().map_err(|_| wrong())?, hash.parse().map_err(|_| wrong())?);
+        Ok(Self(Trusted { term, hash }))
+    }
+}
+
+impl std::fmt::Display for TrustedBlock {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}", self.0.term, self.0.hash)
     }
 }
 
@@ -264,6 +340,9 @@ impl Settings {
             }
             _ => {}
         }
+        if role == Role::Validator && self.sync != SyncFrom::default() {
+            bail!("[sync] is for nodes without a vote: a validator executes every block");
+        }
         if role == Role::Ingest && self.ingest.is_none() {
             bail!("[ingest] is missing: say where devices deliver");
         }
@@ -275,6 +354,7 @@ impl Settings {
         }
         let mut urls: Vec<(&str, &String)> =
             self.archive.peers.iter().map(|url| ("archive.peers", url)).collect();
+        urls.extend(self.sync.peers.iter().map(|url| ("sync.peers", url)));
         urls.extend(self.http.public_url.iter().map(|url| ("http.public_url", url)));
         urls.extend(
             self.follow.iter().flat_map(|f| &f.upstream).map(|url| ("follow.upstream", url)),
@@ -288,6 +368,9 @@ impl Settings {
                 "data.state_window_blocks is {window}: keep {} or more",
                 cairn_consensus::WRITES_KEPT
             );
+        }
+        if self.data.blocks < BLOCKS_MIN {
+            bail!("data.blocks is {}: keep {BLOCKS_MIN} or more", self.data.blocks);
         }
         Ok(())
     }
@@ -319,7 +402,8 @@ impl Settings {
         }
         let _ = write!(
             text,
-            "{EXAMPLE_REST}state_window_blocks = {STATE_WINDOW}\n{EXAMPLE_LOG}filter = \"{}\"\nformat = \"text\"\n",
+            "{EXAMPLE_REST}state_window_blocks = {STATE_WINDOW}\n{}{EXAMPLE_LOG}filter = \"{}\"\nformat = \"text\"\n",
+            if role == Role::Validator { "" } else { EXAMPLE_SYNC },
             Log::default().filter
         );
         text
@@ -402,7 +486,22 @@ peers = []
 [data]
 # Folder of the ledger, relative to this file's folder.
 folder = "data"
+# "archive" keeps every block; "pruned" only the last `blocks` (1,024 or more), and the certificates that lead from genesis to them.
+mode = "archive"
+# Blocks that a pruned node keeps.
+blocks = 65536
 # Past blocks whose state JSON-RPC can read: 64 or more; each costs some kilobytes.
+"#;
+
+const EXAMPLE_SYNC: &str = r#"
+[sync]
+# How an empty folder is filled: "state" takes the state of a recent final block, proven by the validators' certificates, in seconds;
+# "replay" fetches and executes every block from the first. Both give the same state.
+mode = "state"
+# JSON-RPC of nodes that are asked for the state, none of them trusted. Empty: those of follow.upstream; without either it replays.
+peers = []
+# The last block of a term, from a source you trust, as TERM:0xHASH: then nobody who validated long ago can lead you astray. Optional.
+# trusted = "12:0x…"
 "#;
 
 const EXAMPLE_LOG: &str = r#"

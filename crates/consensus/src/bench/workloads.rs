@@ -283,6 +283,15 @@ fn recover_code() -> Bytes {
     code.into()
 }
 
+/// A genesis whose only validator has this key, and its hash.
+pub(super) fn validated_by(key: B256) -> (Arc<Genesis>, Digest) {
+    let mut genesis = genesis(&[]);
+    for validator in &mut genesis.validators {
+        validator.consensus_key = key;
+    }
+    (Arc::new(genesis), Digest::of(&[b"bench", key.as_slice()]))
+}
+
 fn genesis(senders: &[Sender]) -> Genesis {
     let held: u64 = HELD_STONES * senders.len() as u64;
     let account = |sender: &Sender| GenesisAccount {

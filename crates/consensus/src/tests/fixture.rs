@@ -12,8 +12,11 @@ use std::{
 use alloy_consensus::{
     Header, SignableTransaction as _, TxEip1559, TxEnvelope, transaction::Recovered,
 };
-use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, U256};
-use cairn_consensus::{Disk, FinalBlock, NetworkIdentity, Pool, Seating, TermRules, WRITES_KEPT};
+use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, Signature, TxKind, U256, keccak256};
+use cairn_consensus::{
+    Disk, Entry, FinalBlock, Import, ImportEnd, NetworkIdentity, Pool, Seating, StateDisk,
+    TermRules, WRITES_KEPT,
+};
 use cairn_ledger::{Account, Ledger, Memory, Seat, State, StateError, Writes, decode_transaction};
 use cairn_primitives::{
     Digest, EconomyParams, Genesis, GenesisAccount, GenesisValidator, StakeParams,
@@ -155,6 +158,9 @@ struct Inner {
     head: Option<Header>,
     blocks: BTreeMap<u64, FinalBlock>,
     recent: VecDeque<([u8; 32], Header, Writes)>,
+    import: Option<Import>,
+    /// Those that came with an imported state.
+    certificates: BTreeMap<u64, Vec<u8>>,
 }
 
 /// A ledger disk in memory that survives its validator, as a disk survives its process.
@@ -180,6 +186,10 @@ impl MemoryDisk {
     /// What the spender paid so far to `address`.
     pub fn balance(&self, address: Address) -> U256 {
         self.lock().state.account(address).unwrap().unwrap_or_default().balance
+    }
+    /// The certificate that came with an imported state for the last block of a term.
+    pub fn handover(&self, height: u64) -> Option<Vec<u8>> {
+        self.lock().certificates.get(&height).cloned()
     }
     /// The whole state.
     pub fn state(&self) -> Memory {
@@ -243,6 +253,65 @@ impl Disk for MemoryDisk {
         }
         inner.head = Some(block.header.clone());
         inner.blocks.insert(block.header.number, block);
+        Ok(())
+    }
+}
+
+impl StateDisk for MemoryDisk {
+    fn import(&self) -> Result<Option<Import>, StateError> {
+        Ok(self.lock().import.clone())
+    }
+    fn import_begin(&self, anchor: &[u8]) -> Result<(), StateError> {
+        let mut inner = self.lock();
+        assert!(inner.head.is_none(), "a state is taken into an empty disk");
+        let import = Import { anchor: anchor.to_vec(), after: Vec::new(), entries: 0 };
+        (inner.state, inner.import) = (Memory::default(), Some(import));
+        Ok(())
+    }
+    fn import_entries(&self, page: &[Entry], after: &[u8], entries: u64) -> Result<(), StateError> {
+        let mut inner = self.lock();
+        for entry in page {
+            let twice = match entry {
+                Entry::Account(address, account) => {
+                    inner.state.accounts.insert(*address, *account).is_some()
+                }
+                Entry::Slot(address, slot, value) => {
+                    inner.state.slots.insert((*address, *slot), *value).is_some()
+                }
+            };
+            assert!(!twice, "an entry is taken once");
+        }
+        let import = inner.import.as_mut().expect("an import has begun");
+        (import.after, import.entries) = (after.to_vec(), entries);
+        Ok(())
+    }
+    fn import_codes_missing(&self) -> Result<Vec<B256>, StateError> {
+        let inner = self.lock();
+        let used = inner.state.accounts.values().map(|account| account.code_hash);
+        let missing: std::collections::BTreeSet<B256> = used
+            .filter(|hash| *hash != KECCAK256_EMPTY && !inner.state.codes.contains_key(hash))
+            .collect();
+        Ok(missing.into_iter().collect())
+    }
+    fn import_codes(&self, codes: &[bytes::Bytes]) -> Result<(), StateError> {
+        for code in codes {
+            self.lock().state.codes.insert(keccak256(code), code.clone().into());
+        }
+        Ok(())
+    }
+    fn import_end(&self, end: ImportEnd) -> Result<(), StateError> {
+        let mut inner = self.lock();
+        for header in &end.headers {
+            inner.state.hashes.insert(header.number, header.hash_slow());
+        }
+        inner.certificates = end.handovers.into_iter().collect();
+        inner.head = end.headers.last().cloned();
+        inner.import = None;
+        Ok(())
+    }
+    fn import_drop(&self) -> Result<(), StateError> {
+        let mut inner = self.lock();
+        (inner.state, inner.import) = (Memory::default(), None);
         Ok(())
     }
 }

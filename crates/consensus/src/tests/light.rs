@@ -19,10 +19,7 @@ use cairn_primitives::{
     leaf_hash,
 };
 use commonware_consensus::{
-    simplex::{
-        scheme::ed25519::Scheme,
-        types::{Context, Finalization, Finalize, Proposal},
-    },
+    simplex::types::{Context, Finalization, Finalize, Proposal},
     types::{Epoch as Term, Height, Round, View},
 };
 use commonware_cryptography::{Digest as _, Hasher as _, Sha256, Signer as _, ed25519, sha256};
@@ -39,6 +36,7 @@ use crate::{
     bench::grow,
     finality::{namespace, validator_set},
     proof::prove,
+    scheme::Scheme,
     tree::{self, SharedTree},
 };
 
@@ -147,7 +145,7 @@ impl Chain {
             keys.iter().map(|key| B256::from_slice(key.public_key().as_ref())).collect();
         let set = validator_set(&validators).unwrap();
         let domain = namespace(&genesis);
-        let signer = |key| Scheme::signer(&domain, set.clone(), key).unwrap();
+        let signer = |key| Scheme::liar(&domain, set.clone(), key).unwrap();
         let schemes = keys.into_iter().map(signer).collect();
         Self { genesis, schemes, trust: Trust::new(genesis, validators) }
     }

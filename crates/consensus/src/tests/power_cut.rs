@@ -24,6 +24,7 @@ use crate::{
     genesis::chain,
     network::{Channels, message_bytes_max, quotas},
     pace::Pace,
+    votes::VoteLog,
 };
 
 const PAYEE: Address = Address::repeat_byte(0xee);
@@ -41,7 +42,7 @@ enum Cut {
 }
 
 /// Runs the validator until the power fails.
-async fn run_until(context: deterministic::Context, disk: MemoryDisk, cut: Cut) {
+async fn run_until(context: deterministic::Context, disk: MemoryDisk, votes: VoteLog, cut: Cut) {
     let before = disk.height();
     let mut identity = identity(1, 20, 40);
     // Several terms between the cuts, and cuts at their ends.
@@ -81,7 +82,7 @@ async fn run_until(context: deterministic::Context, disk: MemoryDisk, cut: Cut) 
                 Arc::new(pool),
                 Arc::new(VirtualTime::right(context.child("time"))),
                 height,
-                key,
+                (key, votes),
             )
             .unwrap(),
         ),
@@ -103,6 +104,8 @@ async fn run_until(context: deterministic::Context, disk: MemoryDisk, cut: Cut) 
 #[test]
 fn a_power_cut_at_any_moment_loses_nothing_that_was_final() {
     let disk = MemoryDisk::default();
+    // What left the machine is on its log: it is synced before.
+    let votes = VoteLog::memory();
     let mut checkpoint = None;
     let mut heights = vec![0];
     for cut in 0..CUTS {
@@ -116,8 +119,9 @@ fn a_power_cut_at_any_moment_loses_nothing_that_was_final() {
             None => deterministic::Runner::new(deterministic::Config::default().with_seed(cut)),
             Some(checkpoint) => deterministic::Runner::from(checkpoint),
         };
-        let disk_now = disk.clone();
-        let ((), next) = runner.start_and_recover(|context| run_until(context, disk_now, when));
+        let (disk_now, votes) = (disk.clone(), votes.clone());
+        let ((), next) =
+            runner.start_and_recover(|context| run_until(context, disk_now, votes, when));
         checkpoint = Some(next);
         heights.push(disk.height());
     }

@@ -15,10 +15,7 @@ use cairn_ledger::{Memory, Seat, time_of};
 use cairn_primitives::{Epoch, TimeMs};
 use commonware_codec::{DecodeExt as _, Encode as _, varint::UInt};
 use commonware_consensus::{
-    simplex::{
-        scheme::ed25519::Scheme,
-        types::{Finalize, Notarize, Proposal, Vote},
-    },
+    simplex::types::{Finalize, Notarize, Proposal, Vote},
     types::Round,
 };
 use commonware_cryptography::{Signer as _, ed25519, sha256::Digest};
@@ -33,7 +30,9 @@ use commonware_glue::simulate::{
     tracker::ProgressTracker,
 };
 use commonware_p2p::{Receiver, Recipients, Sender, simulated::Link, utils::mux};
-use commonware_runtime::{Clock as _, Handle, Quota, Spawner as _, Supervisor as _, deterministic};
+use commonware_runtime::{
+    Clock as _, Handle, Quota, Spawner as _, Storage as _, Supervisor as _, deterministic,
+};
 use commonware_utils::{ordered::Set, probability};
 use rand_core::CryptoRng;
 use tokio::sync::{oneshot, watch};
@@ -48,6 +47,8 @@ use crate::{
     network::{Channels, message_bytes_max, quotas},
     pace::Pace,
     ports::NetworkTime,
+    scheme::Scheme,
+    votes::VoteLog,
 };
 
 /// Who gets the transfers.
@@ -82,6 +83,8 @@ pub struct Network {
     identity: NetworkIdentity,
     keys: Vec<ed25519::PrivateKey>,
     disks: Vec<MemoryDisk>,
+    /// What each key has signed.
+    votes: Vec<VoteLog>,
     /// This validator breaks a rule in every block that it proposes.
     pub byzantine: Option<usize>,
     /// Which one: unless a test says otherwise, it is richer than it should be.
@@ -92,6 +95,8 @@ pub struct Network {
     pub skew: Option<(usize, i64)>,
     /// On its second start this validator finds its disk restored from a backup of this height.
     pub restore: Option<(usize, u64)>,
+    /// On its second start this validator's journal of votes is from before its first, and only the log beside its key is not.
+    pub forgetful: Option<usize>,
     /// The equivocations that each validator has seen.
     pub evidence: Arc<Mutex<BTreeMap<usize, watch::Receiver<Vec<Bytes>>>>>,
     /// How often each validator has started.
@@ -102,15 +107,18 @@ impl Network {
     /// Honest validators with right clocks.
     pub fn new(n: u64) -> Self {
         let disks = (0..n).map(|_| MemoryDisk::default()).collect();
+        let votes = (0..n).map(|_| VoteLog::memory()).collect();
         Self {
             identity: identity(n, 250, 1_000),
             keys: keys(n),
             disks,
+            votes,
             byzantine: None,
             misconduct: Conduct::MintsForItself,
             two_faced: None,
             skew: None,
             restore: None,
+            forgetful: None,
             evidence: Arc::default(),
             starts: Arc::default(),
         }
@@ -127,6 +135,7 @@ impl Network {
         network.identity.terms = rota(&network.identity, blocks, seats);
         network.keys = keys(nodes);
         network.disks = (0..nodes).map(|_| MemoryDisk::default()).collect();
+        network.votes = (0..nodes).map(|_| VoteLog::memory()).collect();
         network
     }
 
@@ -218,12 +227,24 @@ impl EngineDefinition for Network {
             assert!(disk.height() > height, "the backup is older than the disk");
             disk.restore(height);
         }
+        if (self.forgetful, starts) == (Some(init.index), 2) {
+            let journal = format!("{}{}-simplex-0", engine::PREFIX, init.index);
+            init.context.remove(&journal, None).await.expect("it has voted in term 0");
+        }
         let skew_ms = self.skew.filter(|(i, _)| *i == init.index).map_or(0, |(_, ms)| ms);
         let time = Arc::new(VirtualTime { clock: init.context.child("time"), skew_ms });
         let (height, _) = watch::channel(0);
+        let votes = self.votes[init.index].clone();
         let chain = Arc::new(
-            chain(&self.identity, Arc::new(disk.clone()), Arc::new(pool), time, height, key)
-                .unwrap(),
+            chain(
+                &self.identity,
+                Arc::new(disk.clone()),
+                Arc::new(pool),
+                time,
+                height,
+                (key, votes),
+            )
+            .unwrap(),
         );
         let parts = Parts {
             me: me.clone(),
@@ -294,7 +315,7 @@ impl TwoFaced {
         rng: &mut impl CryptoRng,
     ) -> Vec<Vote<Scheme, Digest>> {
         let set = validator_set(&self.network.validators(term)).unwrap();
-        let Some(scheme) = Scheme::signer(&self.network.domain(), set, self.key.clone()) else {
+        let Some(scheme) = Scheme::liar(&self.network.domain(), set, self.key.clone()) else {
             return Vec::new();
         };
         let mut random = || {
@@ -639,4 +660,24 @@ fn a_disk_restored_from_a_backup_is_brought_up_from_the_archive() {
         2,
         "the validator started again, with its backup"
     );
+}
+
+#[test]
+fn a_validator_restored_from_a_backup_does_not_equivocate() {
+    for seed in 0..4 {
+        let network = Network { forgetful: Some(0), ..Network::new(4) };
+        let victim = network.participants()[0].clone();
+        // Away for less than a view: it comes back into the rounds in which it has voted.
+        let schedule = Schedule::new()
+            .at(Duration::from_millis(8_000 + 70 * seed), Action::Crash(victim.clone()))
+            .at(Duration::from_millis(8_100 + 70 * seed), Action::Restart(victim));
+        run(&network, seed, link(), Some(Crash::Schedule(schedule)), 40);
+        assert_eq!(network.starts.lock().unwrap()[&0], 2);
+        for (at, seen) in &*network.evidence.lock().unwrap() {
+            assert!(
+                seen.borrow().is_empty(),
+                "seed {seed}: validator {at} saw two votes in one round"
+            );
+        }
+    }
 }

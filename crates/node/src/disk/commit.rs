@@ -6,12 +6,11 @@ use cairn_primitives::Digest;
 use redb::{Database, ReadableTable, WriteTransaction};
 
 use super::{
-    DiskError,
+    DiskConfig, DiskError, prune,
     snapshot::Snapshot,
     tables::{self, damaged},
 };
 
-const FORMAT_KEY: &str = "format";
 const GENESIS_KEY: &str = "genesis";
 
 /// Makes the tables of a new store; of an existing one it changes nothing.
@@ -19,11 +18,11 @@ pub(super) fn prepare(database: &Database, genesis: Digest) -> Result<(), DiskEr
     let write = database.begin_write()?;
     {
         let mut meta = write.open_table(tables::META)?;
-        if meta.get(FORMAT_KEY)?.is_some() {
+        if meta.get(tables::FORMAT_KEY)?.is_some() {
             drop(meta);
             return Ok(write.abort()?);
         }
-        meta.insert(FORMAT_KEY, &tables::FORMAT.to_be_bytes()[..])?;
+        meta.insert(tables::FORMAT_KEY, &tables::FORMAT.to_be_bytes()[..])?;
         meta.insert(GENESIS_KEY, &genesis.as_bytes()[..])?;
     }
     write.open_table(tables::ACCOUNTS)?;
@@ -46,7 +45,7 @@ pub(super) fn prepare(database: &Database, genesis: Digest) -> Result<(), DiskEr
 pub(super) fn read_meta(
     meta: &impl ReadableTable<&'static str, &'static [u8]>,
 ) -> Result<(u32, Digest), DiskError> {
-    let format = meta.get(FORMAT_KEY)?.ok_or(damaged("meta"))?;
+    let format = meta.get(tables::FORMAT_KEY)?.ok_or(damaged("meta"))?;
     let genesis = meta.get(GENESIS_KEY)?.ok_or(damaged("meta"))?;
     let format = format.value().try_into().map_err(|_| damaged("meta"))?;
     let genesis = genesis.value().try_into().map_err(|_| damaged("meta"))?;
@@ -59,13 +58,16 @@ pub(super) fn commit(
     head: &Snapshot,
     hash: B256,
     block: &FinalBlock,
-    window: u64,
+    config: &DiskConfig,
 ) -> Result<(), DiskError> {
     let write = database.begin_write()?;
     write_block(&write, hash, block)?;
     write_state(&write, head, block)?;
-    if let Some(expired) = block.header.number.checked_sub(window) {
-        prune(&write, expired)?;
+    if let Some(expired) = block.header.number.checked_sub(config.state_window) {
+        forget(&write, expired)?;
+    }
+    if let Some(kept) = config.blocks_kept {
+        prune::blocks(&write, head, block.header.number.saturating_sub(kept), config.term_blocks)?;
     }
     Ok(write.commit()?)
 }
@@ -134,7 +136,7 @@ fn write_state(
 }
 
 /// Drops the diff of block `height`: afterwards its own state is the oldest that can be read.
-fn prune(write: &WriteTransaction, height: u64) -> Result<(), DiskError> {
+fn forget(write: &WriteTransaction, height: u64) -> Result<(), DiskError> {
     let mut kept = write.open_table(tables::WRITES)?;
     let Some(bytes) = kept.remove(height)?.map(|bytes| bytes.value().to_vec()) else {
         return Ok(());

@@ -27,7 +27,7 @@ impl<'a> StateAt<'a> {
         self.height
     }
 
-    fn past_account(&self, address: Address) -> Result<Option<Account>, DiskError> {
+    pub(super) fn past_account(&self, address: Address) -> Result<Option<Account>, DiskError> {
         if self.height < self.snapshot.height() {
             let first = tables::account_history_key(address, self.height + 1);
             let last = tables::account_history_key(address, u64::MAX);
@@ -44,7 +44,7 @@ impl<'a> StateAt<'a> {
         self.snapshot.read_account(address)
     }
 
-    fn past_slot(&self, address: Address, slot: U256) -> Result<U256, DiskError> {
+    pub(super) fn past_slot(&self, address: Address, slot: U256) -> Result<U256, DiskError> {
         if self.height < self.snapshot.height() {
             let first = tables::slot_history_key(address, slot, self.height + 1);
             let last = tables::slot_history_key(address, slot, u64::MAX);

@@ -11,7 +11,10 @@
 
 mod cache;
 mod commit;
+mod entries;
 mod history;
+mod import;
+mod prune;
 mod rewind;
 mod snapshot;
 mod tables;
@@ -34,11 +37,17 @@ use tokio::sync::watch;
 
 use cache::Cache;
 pub use history::StateAt;
+pub use prune::BLOCKS_MIN;
 pub use snapshot::{Snapshot, StoredBlock};
 pub use tables::StoredReceipt;
 
 /// Name of the file in a node's data folder.
 pub const FILE: &str = "ledger.redb";
+/// What helps when the file is not what was written.
+const MEND: &str = "move the data folder away, not the keys, and start: the state comes again from other nodes (docs/runbooks/backup.md)";
+/// Files up to this size are read and checked whole at every start: at half a gigabyte a second, some seconds. Larger ones are checked when
+/// they were not closed well, by the store itself.
+const CHECKED_BYTES_MAX: u64 = 4 << 30;
 /// Memory of the store's page cache.
 const PAGE_CACHE_BYTES: usize = 64 << 20;
 /// Past blocks whose state can be read, unless the node is configured otherwise.
@@ -92,10 +101,19 @@ pub enum DiskError {
         found: u32,
     },
     /// A record does not have its table's form.
-    #[error("the ledger is damaged: a record of table `{table}` does not decode")]
+    #[error("{FILE} is damaged: a record of table `{table}` does not decode: {MEND}")]
     Damaged {
         /// The table.
         table: &'static str,
+    },
+    /// What the file holds is not what was written.
+    #[error("{path} is damaged: {MEND}")]
+    Corrupted {
+        /// The file.
+        path: PathBuf,
+        /// What the store found.
+        #[source]
+        source: Box<redb::Error>,
     },
     /// A block that does not follow the head.
     #[error("block {number} is not the child of the head {head}")]
@@ -119,11 +137,27 @@ pub enum DiskError {
         /// Oldest block whose state can be read.
         oldest: u64,
     },
+    /// The block's transactions and receipts are not kept here.
+    #[error("block {height} is pruned: {oldest} is the oldest kept")]
+    BlockPruned {
+        /// Asked for.
+        height: u64,
+        /// Oldest block that is kept whole.
+        oldest: u64,
+    },
+    /// A state was to be taken from other nodes, and there are blocks.
+    #[error("the ledger is at block {height}: a state is taken into an empty one only")]
+    NotEmpty {
+        /// Its head.
+        height: u64,
+    },
     /// The file was opened for reading only.
     #[error("the ledger is open for reading only")]
     ReadOnly,
     /// The store itself failed.
-    #[error("the ledger's store failed")]
+    #[error(
+        "{FILE} cannot be read or written: where the disk is full make room and start again; where it is damaged {MEND}"
+    )]
     Store(#[source] Box<redb::Error>),
 }
 
@@ -155,11 +189,23 @@ impl From<DiskError> for StateError {
 pub struct DiskConfig {
     /// Past blocks whose state can be read; at least `WRITES_KEPT`.
     pub state_window: u64,
+    /// Past blocks that are kept with transactions and receipts, at least `BLOCKS_MIN`; `None` keeps all.
+    pub blocks_kept: Option<u64>,
+    /// Blocks of a term: the certificate that ends one is kept for ever.
+    pub term_blocks: u64,
 }
 
 impl Default for DiskConfig {
     fn default() -> Self {
-        Self { state_window: STATE_WINDOW }
+        Self { state_window: STATE_WINDOW, blocks_kept: None, term_blocks: u64::MAX }
+    }
+}
+
+impl DiskConfig {
+    /// Keeps all blocks, and the states of the last `state_window`.
+    #[must_use]
+    pub fn archive(state_window: u64) -> Self {
+        Self { state_window, ..Self::default() }
     }
 }
 
@@ -171,7 +217,7 @@ enum Store {
 struct Inner {
     path: PathBuf,
     store: Store,
-    window: u64,
+    config: DiskConfig,
     genesis: Digest,
     cache: Mutex<Cache>,
     snapshot: RwLock<Arc<Snapshot>>,
@@ -197,10 +243,18 @@ impl RedbDisk {
         std::fs::create_dir_all(folder)
             .map_err(|source| DiskError::Folder { path: folder.into(), source })?;
         let path = folder.join(FILE);
-        let database = Builder::new()
+        let mut database = Builder::new()
             .set_cache_size(PAGE_CACHE_BYTES)
             .create(&path)
             .map_err(|error| opening(&path, error))?;
+        let bytes = std::fs::metadata(&path).map_or(0, |file| file.len());
+        if bytes <= CHECKED_BYTES_MAX {
+            // Every page has a checksum, which reads do not look at.
+            let sound = database.check_integrity().map_err(|error| opening(&path, error))?;
+            if !sound {
+                tracing::warn!(path = %path.display(), "the ledger's list of free pages was rebuilt");
+            }
+        }
         commit::prepare(&database, genesis)?;
         Self::new(path, Store::Writable(database), Some(genesis), config)
     }
@@ -245,7 +299,11 @@ impl RedbDisk {
         Ok(Self(Arc::new(Inner {
             path,
             store,
-            window: config.state_window.max(WRITES_KEPT),
+            config: DiskConfig {
+                state_window: config.state_window.max(WRITES_KEPT),
+                blocks_kept: config.blocks_kept.map(|kept| kept.max(prune::BLOCKS_MIN)),
+                ..config
+            },
             genesis: found,
             cache: Mutex::default(),
             snapshot: RwLock::new(Arc::new(snapshot)),
@@ -294,7 +352,7 @@ impl RedbDisk {
                 return Err(DiskError::NotChild { number: block.header.number, head });
             }
         }
-        commit::commit(database, &head, hash, block, self.0.window)?;
+        commit::commit(database, &head, hash, block, &self.0.config)?;
         let snapshot = Arc::new(Snapshot::open(&database.begin_read()?)?);
         {
             let mut cache = self.cache();
@@ -320,6 +378,9 @@ impl RedbDisk {
 fn opening(path: &Path, error: DatabaseError) -> DiskError {
     match error {
         DatabaseError::DatabaseAlreadyOpen => DiskError::InUse { path: path.into() },
+        DatabaseError::Storage(error @ redb::StorageError::Corrupted(_)) => {
+            DiskError::Corrupted { path: path.into(), source: Box::new(error.into()) }
+        }
         other => other.into(),
     }
 }

@@ -33,8 +33,9 @@ pub struct StoredBlock {
 pub struct Snapshot {
     head: Option<(B256, Header)>,
     window_start: u64,
-    accounts: Bytewise,
-    slots: Bytewise,
+    blocks_start: u64,
+    pub(super) accounts: Bytewise,
+    pub(super) slots: Bytewise,
     codes: Bytewise,
     headers: ByHeight,
     heights: ReadOnlyTable<&'static [u8], u64>,
@@ -56,12 +57,21 @@ impl Snapshot {
             None => None,
         };
         let writes = read.open_table(tables::WRITES)?;
+        let meta = read.open_table(tables::META)?;
+        let number = |key| match meta.get(key)? {
+            Some(bytes) => {
+                bytes.value().try_into().map_err(|_| damaged("meta")).map(u64::from_be_bytes)
+            }
+            None => Ok(0),
+        };
+        let base = number(tables::BASE_KEY)?;
         // Writes of block h take the state from h back to h − 1.
         let window_start =
-            writes.first()?.map_or(0, |(height, _)| height.value().saturating_sub(1));
+            writes.first()?.map_or(base, |(height, _)| height.value().saturating_sub(1).max(base));
         Ok(Self {
             head,
             window_start,
+            blocks_start: number(tables::BLOCKS_KEY)?,
             headers,
             writes,
             accounts: read.open_table(tables::ACCOUNTS)?,
@@ -104,7 +114,21 @@ impl Snapshot {
         Ok(StateAt::new(self, height))
     }
 
-    /// Hash and header of a block.
+    /// The oldest block that is kept with transactions and receipts.
+    #[must_use]
+    pub const fn blocks_start(&self) -> u64 {
+        self.blocks_start
+    }
+
+    /// Fails for a block whose transactions are not kept, so that it is never taken for one without any.
+    pub(crate) fn kept(&self, height: u64) -> Result<(), DiskError> {
+        if height < self.blocks_start {
+            return Err(DiskError::BlockPruned { height, oldest: self.blocks_start });
+        }
+        Ok(())
+    }
+
+    /// Hash and header of a block. Those of pruned blocks are mostly not kept.
     ///
     /// # Errors
     /// When the store cannot be read; so for all methods below.
@@ -123,8 +147,9 @@ impl Snapshot {
     /// A block with its transactions.
     ///
     /// # Errors
-    /// When the store cannot be read.
+    /// `DiskError::BlockPruned` when it is not kept any more; when the store cannot be read.
     pub fn block(&self, height: u64) -> Result<Option<StoredBlock>, DiskError> {
+        self.kept(height)?;
         let Some((hash, header)) = self.header(height)? else {
             return Ok(None);
         };
@@ -138,8 +163,9 @@ impl Snapshot {
     /// Number of transactions of a block.
     ///
     /// # Errors
-    /// When the store cannot be read.
+    /// As `block`.
     pub fn transaction_count(&self, height: u64) -> Result<u32, DiskError> {
+        self.kept(height)?;
         let mut range = self.transactions.range((height, 0)..=(height, u32::MAX))?;
         match range.next_back() {
             Some(entry) => Ok(entry?.0.value().1 + 1),
@@ -150,8 +176,9 @@ impl Snapshot {
     /// The receipts of a block, one a transaction.
     ///
     /// # Errors
-    /// When the store cannot be read.
+    /// As `block`.
     pub fn receipts(&self, height: u64) -> Result<Vec<StoredReceipt>, DiskError> {
+        self.kept(height)?;
         let mut receipts = Vec::new();
         for entry in self.receipts.range((height, 0)..=(height, u32::MAX))? {
             receipts.push(tables::receipt_from_bytes(entry?.1.value())?);
@@ -248,6 +275,14 @@ impl Snapshot {
         }
         let code = self.codes.get(hash.as_slice())?.ok_or(damaged("codes"))?;
         Ok(Bytes::copy_from_slice(code.value()))
+    }
+
+    /// The code with this hash, if some account has or had it.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn find_code(&self, hash: B256) -> Result<Option<Bytes>, DiskError> {
+        Ok(self.codes.get(hash.as_slice())?.map(|code| Bytes::copy_from_slice(code.value())))
     }
 
     /// Hash of block `number` for a child of the block at `height`.

@@ -13,13 +13,20 @@ use redb::TableDefinition;
 use super::DiskError;
 
 /// Version of everything in this file; a folder with a higher one is refused.
-pub(super) const FORMAT: u32 = 1;
+pub(super) const FORMAT: u32 = 2;
+
+/// In `meta`: format of the store.
+pub(super) const FORMAT_KEY: &str = "format";
+/// In `meta`: the block whose state was taken from other nodes; older states cannot be read. Missing where every block was executed.
+pub(super) const BASE_KEY: &str = "base";
+/// In `meta`: the oldest block whose transactions and receipts are here. Missing where all are.
+pub(super) const BLOCKS_KEY: &str = "blocks";
 
 type Bytewise = TableDefinition<'static, &'static [u8], &'static [u8]>;
 type ByHeight = TableDefinition<'static, u64, &'static [u8]>;
 type ByPosition = TableDefinition<'static, (u64, u32), &'static [u8]>;
 
-/// `format` → u32, `genesis` → 32 bytes.
+/// `format` → u32, `genesis` → 32 bytes, and what is said above.
 pub(super) const META: TableDefinition<'static, &str, &[u8]> = TableDefinition::new("meta");
 /// Address → account at the head.
 pub(super) const ACCOUNTS: Bytewise = TableDefinition::new("accounts");

@@ -4,7 +4,7 @@ use alloy_consensus::{
     Header, Receipt, ReceiptEnvelope, ReceiptWithBloom, SignableTransaction, TxLegacy,
 };
 use alloy_primitives::{Address, B256, Bloom, Bytes, Log, Signature, TxKind, U256, keccak256};
-use cairn_consensus::{Disk as _, FinalBlock};
+use cairn_consensus::{Disk as _, Entry, FinalBlock, ImportEnd, StateDisk as _, read_entries};
 use cairn_ledger::{Account, FullState as _, State as _, Writes};
 use cairn_primitives::Digest;
 use tempfile::TempDir;
@@ -72,7 +72,7 @@ fn grow(disk: &RedbDisk, blocks: u64) -> Vec<FinalBlock> {
 }
 
 fn open(folder: &TempDir) -> RedbDisk {
-    RedbDisk::open(folder.path(), GENESIS, DiskConfig { state_window: 64 }).unwrap()
+    RedbDisk::open(folder.path(), GENESIS, DiskConfig::archive(64)).unwrap()
 }
 
 #[test]
@@ -207,4 +207,156 @@ fn a_copy_taken_while_open_is_a_whole_block() {
         assert_eq!(reopened.snapshot().height(), height);
         assert_eq!(reopened.account(address(1)).unwrap().unwrap().nonce, height);
     }
+}
+
+/// All entries of the state after `height`, in pages of `bytes`.
+fn all_entries(snapshot: &Snapshot, height: u64, bytes: usize) -> Vec<Entry> {
+    let (mut after, mut all) = (Vec::new(), Vec::new());
+    loop {
+        let page = read_entries(&snapshot.entries(height, &after, bytes).unwrap(), &after).unwrap();
+        let Some(last) = page.last() else { return all };
+        after = last.place();
+        all.extend(page);
+    }
+}
+
+#[test]
+fn the_state_of_a_past_block_is_given_page_by_page() {
+    let folder = TempDir::new().unwrap();
+    let disk = open(&folder);
+    for height in 0..12 {
+        grow(&disk, 1);
+        let now = all_entries(&disk.snapshot(), height, usize::MAX);
+        let value = if height % 5 == 0 { None } else { Some(U256::from(height)) };
+        let slots: Vec<U256> = now
+            .iter()
+            .filter_map(|entry| match entry {
+                Entry::Slot(_, _, value) => Some(*value),
+                Entry::Account(..) => None,
+            })
+            .collect();
+        assert_eq!(slots, Vec::from_iter(value), "at {height}");
+        assert_eq!(now.len() - slots.len(), 1 + usize::from(height % 2 == 1), "at {height}");
+        // Later the same, whatever the size of a page.
+        grow(&disk, 3);
+        for bytes in [1, 93, 100, 1_000] {
+            assert_eq!(all_entries(&disk.snapshot(), height, bytes), now, "at {height}");
+        }
+        disk.rewind(height).unwrap();
+    }
+    assert!(matches!(
+        disk.snapshot().entries(99, &[], 1),
+        Err(DiskError::UnknownBlock { height: 99 })
+    ));
+}
+
+#[test]
+fn an_imported_state_is_the_head_and_nothing_before_it_is_made_up() {
+    let (from, to) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let old = open(&from);
+    let blocks = grow(&old, 8);
+    let snapshot = old.snapshot();
+    let (header, entries) = (blocks[7].header.clone(), all_entries(&snapshot, 7, usize::MAX));
+
+    let disk = open(&to);
+    disk.import_begin(b"proofs").unwrap();
+    disk.import_entries(&entries[..1], &entries[0].place(), 1).unwrap();
+    drop(disk);
+    // Killed here, it is found as it was.
+    let disk = open(&to);
+    let import = disk.import().unwrap().unwrap();
+    assert_eq!((import.anchor.as_slice(), import.entries), (&b"proofs"[..], 1));
+    assert_eq!(import.after, entries[0].place());
+    assert!(disk.head().unwrap().is_none() && disk.is_importing().unwrap());
+    disk.import_entries(&entries[1..], &entries.last().unwrap().place(), 3).unwrap();
+    assert_eq!(disk.import_codes_missing().unwrap(), [keccak256([1])]);
+    disk.import_codes(&[alloy_primitives::bytes::Bytes::from_static(&[1])]).unwrap();
+    assert_eq!(disk.import_codes_missing().unwrap(), Vec::<B256>::new());
+    let end = ImportEnd {
+        headers: blocks[4..].iter().map(|block| block.header.clone()).collect(),
+        digest: [1; 32],
+        certificate: vec![9],
+        handovers: vec![(3, vec![8])],
+    };
+    disk.import_end(end).unwrap();
+    let holds = |disk: &RedbDisk| {
+        let snapshot = disk.snapshot();
+        assert_eq!(disk.head().unwrap(), Some(header.clone()));
+        assert_eq!(all_entries(&snapshot, 7, usize::MAX), entries);
+        assert_eq!(disk.block_hash(5).unwrap(), blocks[5].header.hash_slow());
+        assert_eq!(snapshot.certificate(3).unwrap().unwrap()[..], [8]);
+        assert!(!disk.is_importing().unwrap());
+        assert!(matches!(snapshot.at(6), Err(DiskError::StatePruned { height: 6, oldest: 7 })));
+        let pruned = snapshot.block(7);
+        assert!(matches!(pruned, Err(DiskError::BlockPruned { height: 7, oldest: 8 })));
+        assert!(disk.import_begin(b"").is_err(), "it is not empty");
+    };
+    holds(&disk);
+    drop(disk);
+    let disk = open(&to);
+    holds(&disk);
+    grow(&disk, 3);
+    let snapshot = disk.snapshot();
+    assert_eq!(snapshot.block(8).unwrap().unwrap().transactions.len(), 2);
+    assert!(snapshot.at(7).is_ok() && snapshot.at(6).is_err());
+}
+
+#[test]
+fn a_pruned_node_keeps_its_window_and_what_ends_terms() {
+    let folder = TempDir::new().unwrap();
+    let whole = open(&folder);
+    grow(&whole, BLOCKS_MIN + 200);
+    drop(whole);
+    let config = DiskConfig { blocks_kept: Some(1), term_blocks: 50, ..DiskConfig::archive(64) };
+    let disk = RedbDisk::open(folder.path(), GENESIS, config).unwrap();
+    // The backlog goes with the next blocks.
+    let blocks = grow(&disk, 6);
+    let snapshot = disk.snapshot();
+    let oldest = snapshot.height() - BLOCKS_MIN;
+    assert_eq!(snapshot.blocks_start(), oldest);
+    for height in 0..oldest {
+        assert!(matches!(snapshot.block(height), Err(DiskError::BlockPruned { .. })));
+        assert!(matches!(snapshot.receipts(height), Err(DiskError::BlockPruned { .. })));
+        assert!(snapshot.header(height).unwrap().is_none());
+        assert_eq!(snapshot.certificate(height).unwrap().is_some(), height % 50 == 49);
+    }
+    assert_eq!(snapshot.block(oldest).unwrap().unwrap().transactions.len(), 2);
+    assert_eq!(snapshot.position(*transaction(100).inner().tx_hash()).unwrap(), None);
+    assert_eq!(snapshot.head().unwrap().1, blocks[5].header);
+}
+
+#[test]
+fn a_flipped_bit_is_found_and_named() {
+    let folder = TempDir::new().unwrap();
+    let disk = open(&folder);
+    grow(&disk, 200);
+    drop(disk);
+    let path = folder.path().join(FILE);
+    let sound = std::fs::read(&path).unwrap();
+    let (mut found, mut tried) = (0, 0);
+    // Many places, some of which hold nothing.
+    for at in (4_096..sound.len()).step_by(sound.len() / 60) {
+        let mut bytes = sound.clone();
+        bytes[at] ^= 0x10;
+        std::fs::write(&path, &bytes).unwrap();
+        tried += 1;
+        match RedbDisk::open(folder.path(), GENESIS, DiskConfig::default()) {
+            Err(error) => {
+                assert!(error.to_string().contains(FILE), "{error}");
+                assert!(error.to_string().contains("backup.md"), "{error}");
+                found += 1;
+            }
+            // Then it hit a free page, and everything is as it was.
+            Ok(disk) => {
+                let snapshot = disk.snapshot();
+                assert_eq!(snapshot.height(), 199);
+                for height in 0..200 {
+                    assert_eq!(snapshot.block(height).unwrap().unwrap().transactions.len(), 2);
+                    assert_eq!(snapshot.receipts(height).unwrap().len(), 2);
+                }
+                assert_eq!(all_entries(&snapshot, 199, usize::MAX).len(), 3);
+            }
+        }
+    }
+    assert!(found > 3, "{found} of {tried} were found");
 }

@@ -16,6 +16,8 @@ pub const SERVER: i32 = -32000;
 pub const NOT_FOUND: i32 = -32001;
 /// A method this node does not have, and says what to use instead.
 pub const NOT_SUPPORTED: i32 = -32004;
+/// History that this node has dropped (EIP-4444), as geth says it.
+pub const PRUNED: i32 = 4444;
 /// More was asked than one request may take.
 pub const LIMIT: i32 = -32005;
 /// A method that does not exist.
@@ -57,6 +59,9 @@ impl From<DiskError> for Failure {
     fn from(failure: DiskError) -> Self {
         Self(match failure {
             DiskError::UnknownBlock { .. } => error(SERVER, "header not found"),
+            DiskError::BlockPruned { .. } => {
+                error(PRUNED, format!("pruned history unavailable: {failure}"))
+            }
             DiskError::StatePruned { .. } => error(SERVER, failure.to_string()),
             other => internal(&other),
         })

@@ -170,6 +170,8 @@ pub(crate) fn logs_of(
     filter: &Filter,
     height: u64,
 ) -> Result<Vec<Log>, DiskError> {
+    // No logs is not the same as no block.
+    snapshot.kept(height)?;
     let mut found = Vec::new();
     let Some((hash, header)) = snapshot.header(height)? else { return Ok(found) };
     if !filter.matches_bloom(header.logs_bloom) {

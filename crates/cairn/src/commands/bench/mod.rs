@@ -4,6 +4,7 @@ mod finality;
 mod lab;
 mod proofs;
 mod rpc;
+mod sync;
 
 use std::time::Duration;
 
@@ -47,6 +48,7 @@ pub fn bench(args: &BenchArgs) -> Result<()> {
         BenchName::Proofs => ("proofs", proofs::proofs()?),
         BenchName::Rpc => ("rpc", rpc::rpc()?),
         BenchName::Score => ("score", score()?),
+        BenchName::Sync => ("sync", sync::sync(args.accounts)?),
     };
     let value = json!({ "bench": name, "figures": figures.iter().map(Figure::to_json).collect::<Vec<_>>() });
     let line = |f: &Figure| {

@@ -37,6 +37,8 @@ pub async fn run(args: &RunArgs) -> Result<()> {
         upstream: follow.upstream,
         archives,
         state_window: settings.data.state_window_blocks,
+        blocks_kept: settings.data.blocks_kept(),
+        sync: settings.sync.config(),
     };
 
     let life = Life { output: Output { json: args.json } };

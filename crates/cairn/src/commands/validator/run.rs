@@ -1,26 +1,34 @@
 //! `cairn validator run`: consensus, verifier, archive and JSON-RPC of one validator, until a signal.
 
+use cairn_consensus::VoteStart;
 use cairn_kit::Shutdown;
-use cairn_node::validator::{Network, NodeConfig, NodeKeys, ValidatorNode};
+use cairn_node::validator::{Network, NodeConfig, NodeKeys, VOTES, ValidatorNode};
+use cairn_primitives::TimeMs;
 use eyre::{Result, WrapErr as _, bail, eyre};
 use serde_json::json;
 
 use crate::{
-    cli::RunArgs,
+    cli::ValidatorRunArgs,
     host::{Life, Role, Settings, event, read_network, start_clock},
     output::Output,
     session::SECTOR,
 };
 
+/// How far the clocks of validators that can talk to each other may be apart, doubled: wall ms.
+const RESTORED_MARGIN_MS: u64 = 10_000;
+
 /// Runs the validator in `--dir`.
-pub async fn run(args: &RunArgs) -> Result<()> {
+pub async fn run(args: &ValidatorRunArgs) -> Result<()> {
+    let ValidatorRunArgs { run: args, restored } = args;
     let settings = Settings::open(&args.dir, Role::Validator)?;
     let network = read_network(&args.dir, args.genesis.as_ref(), settings.genesis_hash)?;
     let keys = NodeKeys::load(&args.dir)
         .wrap_err("the keys of this validator: `cairn validator init` makes them")?;
     let name = name(&network, &keys)?;
     let p2p = settings.p2p.as_ref().ok_or_else(|| eyre!("[p2p] is missing"))?;
-    let config = NodeConfig {
+    let mut config = NodeConfig {
+        votes: args.dir.join("keys").join(VOTES),
+        votes_start: VoteStart::Known,
         folder: settings.data(&args.dir),
         rpc: settings.rpc(),
         http: settings.http.listen,
@@ -30,11 +38,16 @@ pub async fn run(args: &RunArgs) -> Result<()> {
         bootstrap: p2p.bootstrap.iter().map(|peer| (peer.0.key, peer.0.at.clone())).collect(),
         reach: p2p.reach.into(),
         state_window: settings.data.state_window_blocks,
+        blocks_kept: settings.data.blocks_kept(),
     };
 
     let life = Life { output: Output { json: args.json } };
     let shutdown = Shutdown::new();
     let Some(clock) = start_clock(&network.genesis, &life, &shutdown).await else { return Ok(()) };
+    if *restored {
+        let margin = RESTORED_MARGIN_MS.saturating_mul(network.genesis.time_scale);
+        config.votes_start = VoteStart::Restored(TimeMs(clock.now_ms().saturating_add(margin)));
+    }
     let mut node = ValidatorNode::start(config, &network, &keys, clock, shutdown.clone()).await?;
     let mut peers = settings.archive.peers.clone();
     let ingests = network.genesis.ingests.iter().map(|ingest| ingest.url.clone());

@@ -1,0 +1,106 @@
+//! State sync over HTTP: what a node gives to others, and how it asks them (docs/spec/sync.md).
+//!
+//! ```text
+//!   GET /v1/state/proofs  headers  log  entries  codes ◄── HttpSource ◄── cairn_consensus::sync_state ─► RedbDisk, state tree
+//! ```
+//! Nothing here is believed: every answer is checked by `cairn_consensus` before it counts.
+
+mod client;
+mod serve;
+
+use std::{path::PathBuf, sync::Arc};
+
+use cairn_client::{ClientError, LedgerClient};
+use cairn_consensus::{SyncError, Trusted, sync_state};
+use serde::{Deserialize, Serialize};
+
+pub use client::HttpSource;
+pub(crate) use serve::router;
+
+use crate::{
+    config::Network,
+    disk::{DiskError, RedbDisk},
+};
+
+/// How an empty node gets the ledger.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SyncMode {
+    /// The state of a recent final block, proven by certificates; earlier blocks are not fetched.
+    #[default]
+    State,
+    /// Every block from the first, executed.
+    Replay,
+}
+
+/// How an empty node gets the ledger, and from whom.
+#[derive(Clone, Debug, Default)]
+pub struct SyncConfig {
+    /// How.
+    pub mode: SyncMode,
+    /// JSON-RPC of the nodes that are asked for a state; none asks nobody, and replays.
+    pub peers: Vec<String>,
+    /// A block that the operator trusts.
+    pub trusted: Option<Trusted>,
+}
+
+impl SyncConfig {
+    /// Clients of its peers.
+    pub(crate) fn clients(&self) -> Result<Vec<LedgerClient>, ClientError> {
+        self.peers.iter().map(LedgerClient::new).collect()
+    }
+}
+
+/// A state could not be taken from other nodes.
+#[derive(Debug, thiserror::Error)]
+pub enum TakeError {
+    /// The store cannot be used.
+    #[error("cannot use the ledger")]
+    Disk(#[from] DiskError),
+    /// The settings say replay, and a state sync has begun.
+    #[error(
+        "a state sync began in this folder and has not ended: set sync.mode to \"state\", or empty the folder"
+    )]
+    Unfinished,
+    /// Nobody to ask.
+    #[error("a state sync began in this folder and sync.peers names nobody to ask")]
+    NoPeers,
+    /// It failed.
+    #[error("cannot take the state from other nodes")]
+    Sync(#[from] SyncError),
+    /// An HTTP client cannot be made.
+    #[error("cannot make an HTTP client")]
+    Client(#[source] reqwest::Error),
+}
+
+/// Fills an empty folder by state sync where the settings say so; otherwise it changes nothing. A node that is killed meanwhile goes on at
+/// its next start.
+pub(crate) async fn take(
+    config: &SyncConfig,
+    network: &Network,
+    storage: PathBuf,
+    disk: &RedbDisk,
+    peers: Vec<LedgerClient>,
+) -> Result<(), TakeError> {
+    let importing = disk.is_importing()?;
+    if disk.snapshot().head().is_some() {
+        return Ok(());
+    }
+    match (config.mode, importing) {
+        (SyncMode::Replay, false) => return Ok(()),
+        (SyncMode::Replay, true) => return Err(TakeError::Unfinished),
+        (SyncMode::State, false) if peers.is_empty() => return Ok(()),
+        (SyncMode::State, true) if peers.is_empty() => return Err(TakeError::NoPeers),
+        (SyncMode::State, _) => {}
+    }
+    let source = Arc::new(HttpSource::new(peers).map_err(TakeError::Client)?);
+    let identity = network.identity();
+    let to = Arc::new(disk.clone());
+    let synced = sync_state(&identity, config.trusted, storage, to, source).await?;
+    tracing::info!(
+        height = synced.height,
+        entries = synced.entries,
+        "state sync: the state is here, blocks follow"
+    );
+    Ok(())
+}

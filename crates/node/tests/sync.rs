@@ -1,0 +1,155 @@
+//! State sync and replay over real sockets and disks: the same state, whoever gives it; pruned blocks; a node that is stopped.
+
+mod support;
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use alloy_primitives::Address;
+use cairn_client::{BlockTag, Call, ClientError, LedgerClient, LedgerRead as _, Sender};
+use cairn_kit::{NetworkClock, Shutdown, tasks::TasksError};
+use cairn_node::{
+    follower::{FollowConfig, FollowerNode},
+    rpc::RpcConfig,
+    sync::{SyncConfig, SyncMode},
+    validator::{Network, ValidatorNode},
+};
+use cairn_primitives::{STONE, Sector, Stones};
+use support::{Devnet, START_MS};
+use tempfile::TempDir;
+use tokio::task::JoinHandle;
+
+const DEADLINE: Duration = Duration::from_secs(90);
+/// Blocks of a term: a few terms in some seconds.
+const TERM_BLOCKS: u64 = 10;
+
+struct Running {
+    client: LedgerClient,
+    disk: cairn_node::disk::RedbDisk,
+    shutdown: Shutdown,
+    ended: JoinHandle<Result<(), TasksError>>,
+}
+
+impl Running {
+    async fn validator(devnet: &Devnet, root: &Path, clock: &NetworkClock) -> Self {
+        let shutdown = Shutdown::new();
+        let (config, keys) = (devnet.config(root, 0), &devnet.validators[0].2);
+        let node =
+            ValidatorNode::start(config, &devnet.network, keys, clock.clone(), shutdown.clone())
+                .await
+                .unwrap();
+        let client = LedgerClient::new(node.endpoints().rpc_url()).unwrap();
+        let disk = node.disk().clone();
+        Self { client, disk, shutdown, ended: tokio::spawn(node.run()) }
+    }
+
+    async fn follower(
+        devnet: &Devnet,
+        folder: &Path,
+        clock: &NetworkClock,
+        upstream: &[&Self],
+        mode: SyncMode,
+    ) -> Self {
+        let shutdown = Shutdown::new();
+        let free = ([127, 0, 0, 1], 0).into();
+        let config = FollowConfig {
+            folder: folder.to_path_buf(),
+            rpc: RpcConfig::at(free),
+            http: free,
+            http_url: None,
+            upstream: upstream.iter().map(|node| node.client.url().to_owned()).collect(),
+            archives: Vec::new(),
+            state_window: 1_024,
+            blocks_kept: None,
+            sync: SyncConfig { mode, ..SyncConfig::default() },
+        };
+        let node = FollowerNode::start(
+            config,
+            &devnet.network,
+            Sector::Sensing,
+            clock.clone(),
+            shutdown.clone(),
+        );
+        let node = node.await.unwrap();
+        let client = LedgerClient::new(node.endpoints().rpc_url()).unwrap();
+        let disk = node.disk().clone();
+        Self { client, disk, shutdown, ended: tokio::spawn(node.run()) }
+    }
+
+    async fn reaches(&self, height: u64) {
+        let mut heights = self.disk.heights();
+        let reached = heights.wait_for(|now| *now >= height);
+        tokio::time::timeout(DEADLINE, reached).await.expect("blocks come").unwrap();
+    }
+
+    async fn stop(self) {
+        self.shutdown.request();
+        drop(self.disk);
+        self.ended.await.unwrap().unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn state_sync_and_replay_give_the_same_ledger() {
+    let (mut devnet, root) = (Devnet::new(1), TempDir::new().unwrap());
+    let mut genesis = (*devnet.network.genesis).clone();
+    genesis.stake.term_blocks = TERM_BLOCKS;
+    genesis.check().unwrap();
+    devnet.network = Network::new(genesis, "devnet of short terms");
+    let clock = NetworkClock::running(START_MS, 180);
+    let validator = Running::validator(&devnet, root.path(), &clock).await;
+    let friend = Address::repeat_byte(0x77);
+    let pay = Call::transfer(friend, Stones(STONE));
+    let alice = Sender::new(validator.client.clone(), devnet.accounts[0].clone());
+    alice.send_and_wait(&pay).await.unwrap();
+    // Over two ends of terms, so that the way to the state has handovers.
+    validator.reaches(2 * TERM_BLOCKS + 3).await;
+
+    let folder = |name: &str| root.path().join(name);
+    let from = [&validator];
+    let replayed =
+        Running::follower(&devnet, &folder("replay"), &clock, &from, SyncMode::Replay).await;
+    let synced = Running::follower(&devnet, &folder("state"), &clock, &from, SyncMode::State).await;
+    let base = synced.disk.snapshot().blocks_start() - 1;
+    assert!(base >= 2 * TERM_BLOCKS, "the state is a recent one: {base}");
+
+    // Both go on by blocks, and have the same of everything.
+    let sent = alice.send_and_wait(&pay).await.unwrap();
+    for node in [&replayed, &synced] {
+        node.reaches(sent.block.max(base + 2)).await;
+        assert_eq!(
+            node.client.balance(friend, BlockTag::Number(sent.block)).await.unwrap(),
+            Stones(2 * STONE)
+        );
+    }
+    let common = sent.block.max(base + 2);
+    let head = validator.client.head(BlockTag::Number(common)).await.unwrap();
+    for node in [&replayed, &synced] {
+        assert_eq!(node.client.head(BlockTag::Number(common)).await.unwrap(), head);
+    }
+    let entries = |node: &Running| node.disk.snapshot().entries(common, &[], usize::MAX).unwrap();
+    assert_eq!(entries(&replayed), entries(&synced));
+    assert_eq!(entries(&replayed), entries(&validator));
+
+    // What it never had it does not make up.
+    let refused = synced.client.logs(cairn_client::LogFilter {
+        from: 1,
+        to: Some(1),
+        ..cairn_client::LogFilter::default()
+    });
+    let refused = refused.await.unwrap_err();
+    assert!(matches!(&refused, ClientError::Rpc { code: 4444, .. }), "{refused:?}");
+
+    // A node that took the state gives it to the next, with all that proves it; stopped, it goes on.
+    let second =
+        Running::follower(&devnet, &folder("second"), &clock, &[&synced], SyncMode::State).await;
+    second.reaches(common).await;
+    assert_eq!(entries(&second), entries(&replayed));
+    second.stop().await;
+    let again = Arc::new(folder("second"));
+    let second = Running::follower(&devnet, &again, &clock, &[&synced], SyncMode::Replay).await;
+    let next = validator.disk.snapshot().height() + 1;
+    second.reaches(next).await;
+    for node in [second, synced, replayed, validator] {
+        node.stop().await;
+    }
+}
