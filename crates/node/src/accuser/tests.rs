@@ -115,7 +115,8 @@ async fn an_equivocation_becomes_a_slash_once_and_is_executed_after_its_window()
     assert!(bob.open.is_empty(), "another's slash is not bob's to end");
 
     // The window ends; who was restarted in between executes it and is paid.
-    chain.ask("evm_increaseTime", json!([2 * 86_400])).await;
+    // An hour more: blocks of one second each have run ahead of the clock.
+    chain.ask("evm_increaseTime", json!([2 * 86_400 + 3_600])).await;
     chain.ask("evm_mine", json!([])).await;
     let before = held(&chain, &again).await;
     again.turn().await.unwrap();

@@ -187,11 +187,11 @@ fn folders_of_others_are_refused_by_name() {
     {
         let database = redb::Database::open(folder.path().join(FILE)).unwrap();
         let write = database.begin_write().unwrap();
-        write.open_table(tables::META).unwrap().insert("format", &2_u32.to_be_bytes()[..]).unwrap();
+        write.open_table(tables::META).unwrap().insert("format", &3_u32.to_be_bytes()[..]).unwrap();
         write.commit().unwrap();
     }
     let newer = RedbDisk::open(folder.path(), GENESIS, DiskConfig::default());
-    assert!(matches!(newer, Err(DiskError::NewerFormat { found: 2, .. })));
+    assert!(matches!(newer, Err(DiskError::NewerFormat { found: 3, .. })));
 }
 
 #[test]

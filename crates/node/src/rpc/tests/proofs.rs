@@ -80,6 +80,7 @@ impl Signed {
         bytes.push(view);
         bytes.extend_from_slice(&[6; 32]);
         bytes.extend_from_slice(&[0, 1, 0]);
+        bytes.extend_from_slice(&[0; 80]);
         bytes.extend([u8::try_from(rlp.len() % 128).unwrap() | 0x80, (rlp.len() / 128) as u8]);
         bytes.extend_from_slice(&rlp);
         let body = [8; 32];
