@@ -124,9 +124,4 @@ impl Lab {
     pub fn delay(&self, host: u8, milliseconds: u32) -> Result<(), String> {
         run("tc", &format!("-n h{host} qdisc add dev eth0 root netem delay {milliseconds}ms"))
     }
-
-    /// Undoes `delay`.
-    pub fn hasten(&self, host: u8) {
-        run("tc", &format!("-n h{host} qdisc del dev eth0 root")).unwrap();
-    }
 }

@@ -130,11 +130,15 @@ impl Node {
         self.plan
     }
 
+    /// Sends the process a signal.
+    pub fn signal(&self, signal: &str) {
+        let sent = Command::new("kill").args([signal, &self.child.id().to_string()]).status();
+        assert!(sent.expect("`kill` is there").success());
+    }
+
     /// SIGTERM; it must end well.
     pub fn stop(mut self) -> Plan {
-        let pid = self.child.id().to_string();
-        let sent = Command::new("kill").args(["-TERM", &pid]).status();
-        assert!(sent.expect("`kill` is there").success());
+        self.signal("-TERM");
         let rest: Vec<String> = self.lines.by_ref().map_while(Result::ok).collect();
         let status = self.child.wait().expect("it ends");
         assert!(status.success(), "host {}: {status}, {rest:?}", self.plan.host);
