@@ -44,7 +44,11 @@ fn blocks(number: u64) -> Writes {
     let account = |n: u64| Account {
         nonce: n,
         balance: U256::from(n),
-        code_hash: if n % 50 == 0 { keccak256(&code) } else { alloy_primitives::KECCAK256_EMPTY },
+        code_hash: if n.is_multiple_of(50) {
+            keccak256(&code)
+        } else {
+            alloy_primitives::KECCAK256_EMPTY
+        },
     };
     for n in 0..300 {
         if number == 1 || n % 20 == number {
@@ -76,6 +80,8 @@ async fn lab(context: &Context, name: &'static str, height: u64) -> Lab<Context>
 
 /// What a peer does with an honest answer.
 type Twist = Box<dyn Fn(&Question, Bytes) -> Result<Bytes, SourceError> + Send + Sync>;
+/// Makes a twist.
+type Lie = fn() -> Twist;
 
 /// One honest peer's answers, given by several peers, each in its way.
 struct Several {
@@ -171,7 +177,7 @@ fn a_state_is_taken_and_is_the_whole_state() {
 /// A peer that changes the answers to some questions is left, and nothing of it is used; if it is the only one, nothing is taken.
 #[test]
 fn lying_peers_are_left() {
-    let lies: Vec<(&str, fn() -> Twist)> = vec![
+    let lies: Vec<(&str, Lie)> = vec![
         ("a proof", || {
             Box::new(move |q, a| match q {
                 Question::Proofs { .. } => flip_at(&a, 200),
