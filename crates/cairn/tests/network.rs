@@ -295,7 +295,7 @@ fn stake_works(network: &str, root: &Path, rpc: &str) {
     assert_eq!(own(&["commission", "5%"])["from_term"], 2);
     let told = denied(&["commission", "50%"]);
     assert!(told.contains("at most 20 %"), "{told}");
-    assert_eq!(own(&["income"])["stones"], "0");
+    assert_eq!(own(&["income"])["stones"], "0.0");
     assert!(denied(&["unjail"]).contains("is not jailed"));
     let rotated = own(&["rotate-key"]);
     assert_eq!(own(&["rotate-key"])["new_key"], rotated["new_key"], "one key until it is in place");
@@ -314,19 +314,19 @@ fn stake_works(network: &str, root: &Path, rpc: &str) {
     let first = &list["candidates"][0];
     assert_eq!(list["candidates"].as_array().map(Vec::len), Some(5));
     assert_eq!((&first["operator"], &first["seat"]), (&json!(operator), &json!(false)), "{list}");
-    assert_eq!(first["delegated_stones"], "100");
+    assert_eq!(first["delegated_stones"], "100.0");
     assert_eq!(list["candidates"][1]["next_seat"], true);
     assert!(list["candidates"][1]["presence"]["proposed"].as_u64() > Some(0), "{list}");
     let told = refused(&[&["stake", "undelegate", operator, "200"], &by[..]].concat());
     assert!(told.contains("is worth 100.000000 STONE"), "{told}");
     stake(&["undelegate", operator, "40"]);
     let mine = stake(&["mine"]);
-    assert_eq!(mine["delegations"][0]["stones"], "60", "{mine}");
+    assert_eq!(mine["delegations"][0]["stones"], "60.0", "{mine}");
     assert_eq!(mine["unbondings"][0]["ready"], false, "{mine}");
     let told = refused(&[&["stake", "withdraw"], &by[..]].concat());
     assert!(told.contains("nothing has unbonded yet"), "{told}");
     stake(&["undelegate", operator, "all"]);
-    assert_eq!(stake(&["mine"])["total_stones"], "100");
+    assert_eq!(stake(&["mine"])["total_stones"], "100.0");
 
     assert!(denied(&["exit"]).contains("`cairn validator leave` comes first"));
     assert_eq!(own(&["leave"])["exit_term"], 2);

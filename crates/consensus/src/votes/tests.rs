@@ -1,3 +1,5 @@
+//! The log of votes: which pairs it refuses, and that it survives crashes, restores and full disks.
+
 use super::*;
 
 fn vote(term: u64, view: u64, kind: VoteKind, message: u8) -> Vote {
