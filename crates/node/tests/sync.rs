@@ -60,7 +60,7 @@ impl Running {
             archives: Vec::new(),
             state_window: 1_024,
             blocks_kept: None,
-            sync: SyncConfig { mode, ..SyncConfig::default() },
+            sync: SyncConfig { mode, short_blocks: 0, ..SyncConfig::default() },
         };
         let node = FollowerNode::start(
             config,

@@ -261,7 +261,7 @@ impl SyncFrom {
     /// As the node takes it.
     pub fn config(&self) -> SyncConfig {
         let trusted = self.trusted.as_ref().map(|trusted| trusted.0.0);
-        SyncConfig { mode: self.mode, peers: self.peers.clone(), trusted }
+        SyncConfig { mode: self.mode, peers: self.peers.clone(), trusted, ..SyncConfig::default() }
     }
 }
 
@@ -496,7 +496,7 @@ blocks = 65536
 const EXAMPLE_SYNC: &str = r#"
 [sync]
 # How an empty folder is filled: "state" takes the state of a recent final block, proven by the validators' certificates, in seconds;
-# "replay" fetches and executes every block from the first. Both give the same state.
+# "replay" fetches and executes every block from the first. Both give the same state. Fewer than 1,024 blocks are always replayed.
 mode = "state"
 # JSON-RPC of nodes that are asked for the state, none of them trusted. Empty: those of follow.upstream; without either it replays.
 peers = []

@@ -8,11 +8,13 @@
 mod client;
 mod serve;
 
-use std::{path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use cairn_client::{ClientError, LedgerClient};
+use cairn_client::{Backoff, ClientError, LedgerClient};
 use cairn_consensus::{SyncError, Trusted, sync_state};
+use futures::future::join_all;
 use serde::{Deserialize, Serialize};
+use tokio::time::{sleep, timeout};
 
 pub use client::HttpSource;
 pub(crate) use serve::router;
@@ -33,8 +35,15 @@ pub enum SyncMode {
     Replay,
 }
 
+/// A chain that ends below this height is replayed: that is done sooner, and a network that was just founded has no certificate yet.
+const SHORT_BLOCKS: u64 = 1_024;
+/// How long a node may take to say how high its chain is.
+const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+/// Pauses while nobody answers: first and longest.
+const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
+
 /// How an empty node gets the ledger, and from whom.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct SyncConfig {
     /// How.
     pub mode: SyncMode,
@@ -42,6 +51,15 @@ pub struct SyncConfig {
     pub peers: Vec<String>,
     /// A block that the operator trusts.
     pub trusted: Option<Trusted>,
+    /// Chains that end below this height are replayed whatever `mode` says.
+    pub short_blocks: u64,
+}
+
+impl Default for SyncConfig {
+    fn default() -> Self {
+        let mode = SyncMode::default();
+        Self { mode, peers: Vec::new(), trusted: None, short_blocks: SHORT_BLOCKS }
+    }
 }
 
 impl SyncConfig {
@@ -73,6 +91,20 @@ pub enum TakeError {
     Client(#[source] reqwest::Error),
 }
 
+/// The greatest height that a peer tells, as soon as one answers.
+async fn highest(peers: &[LedgerClient]) -> u64 {
+    let mut pauses = Backoff::endless(PAUSES.0, PAUSES.1);
+    loop {
+        let asked = peers.iter().map(|peer| timeout(ANSWER_WITHIN, peer.block_number()));
+        let heights = join_all(asked).await;
+        if let Some(height) = heights.into_iter().filter_map(|told| told.ok()?.ok()).max() {
+            return height;
+        }
+        tracing::warn!("no node that could give the state answers: they are asked again");
+        sleep(pauses.next().unwrap_or(PAUSES.1)).await;
+    }
+}
+
 /// Fills an empty folder by state sync where the settings say so; otherwise it changes nothing. A node that is killed meanwhile goes on at
 /// its next start.
 pub(crate) async fn take(
@@ -91,7 +123,14 @@ pub(crate) async fn take(
         (SyncMode::Replay, true) => return Err(TakeError::Unfinished),
         (SyncMode::State, false) if peers.is_empty() => return Ok(()),
         (SyncMode::State, true) if peers.is_empty() => return Err(TakeError::NoPeers),
-        (SyncMode::State, _) => {}
+        (SyncMode::State, true) => {}
+        (SyncMode::State, false) => {
+            let height = highest(&peers).await;
+            if height < config.short_blocks {
+                tracing::info!(height, "the chain is short: every block is fetched and executed");
+                return Ok(());
+            }
+        }
     }
     let source = Arc::new(HttpSource::new(peers).map_err(TakeError::Client)?);
     let identity = network.identity();
