@@ -217,7 +217,9 @@ impl Scenario {
             .crash(Crash::Schedule(self.schedule.clone()))
             .property(OneChain::of(&network));
         let run = AssertUnwindSafe(|| plan.run());
-        let mut results = catch_unwind(run).map_err(|panic| told(&*panic))??;
+        let results = catch_unwind(run).map_err(|panic| told(&*panic)).flatten();
+        let mut results =
+            results.map_err(|told| format!("{told}; heights {:?}", network.heights()))?;
         Ok(results.remove(0).state)
     }
 }

@@ -139,6 +139,11 @@ impl Network {
         network
     }
 
+    /// Height of each process' disk.
+    pub fn heights(&self) -> Vec<u64> {
+        self.disks.iter().map(MemoryDisk::height).collect()
+    }
+
     /// Blocks of a term.
     pub fn blocks(&self) -> u64 {
         self.identity.terms.blocks().get()
