@@ -99,7 +99,7 @@ impl Turn {
     async fn does(&self, member: &Member, words: &[&str]) -> bool {
         while !*self.stopped.borrow() {
             for client in &self.clients {
-                if self.ask(member, words, client.url()) {
+                if self.ask(member, words, client.url()).await {
                     return true;
                 }
             }
@@ -108,11 +108,13 @@ impl Turn {
         false
     }
 
-    fn ask(&self, member: &Member, words: &[&str], rpc: &str) -> bool {
+    /// Beside the runtime: a command waits for its block, and nothing else may wait for the command.
+    async fn ask(&self, member: &Member, words: &[&str], rpc: &str) -> bool {
         let mut command = Command::new(CAIRN);
         command.arg("validator").args(words).arg("--dir").arg(&member.folder);
-        let output = command.args(["--rpc", rpc, "--json"]).output().expect("the program runs");
-        output.status.success()
+        command.args(["--rpc", rpc, "--json"]);
+        let output = tokio::task::spawn_blocking(move || command.output()).await;
+        output.expect("it ends").expect("the program runs").status.success()
     }
 
     /// Whether it has a seat in the running term, by the first node that answers.
