@@ -24,7 +24,7 @@ use cairn_client::{BlockTag, Call, LedgerRead as _, NewDevice, Reads as _, Sende
 use cairn_kit::{NetworkClock, Shutdown, Tasks};
 use cairn_primitives::{Genesis, STONE, SecretKey, Sector, Stones, Stream};
 use found::{Shape, TIME_SCALE, found, founder};
-use lab::{Lab, Place, enter};
+use lab::{Lab, on_hosts};
 use node::{CAIRN, Node, read};
 use serde_json::Value;
 
@@ -128,17 +128,7 @@ async fn evidence_is_everywhere(nodes: &[&Node]) {
 
 #[test]
 fn a_network_on_separate_hosts() {
-    match enter("a_network_on_separate_hosts") {
-        Place::Inside => {}
-        Place::Passed => return,
-        Place::Impossible(reason) => {
-            println!("skipped: no network namespaces here ({reason})");
-            return;
-        }
-    }
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    runtime.expect("a runtime").block_on(scenario());
+    on_hosts("a_network_on_separate_hosts", scenario());
 }
 
 async fn scenario() {

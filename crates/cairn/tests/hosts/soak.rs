@@ -20,7 +20,7 @@ use members::Members;
 
 use crate::{
     found::{Shape, found},
-    lab::{Lab, Place, enter},
+    lab::{Lab, on_hosts},
     node::{Node, Plan},
 };
 
@@ -78,17 +78,7 @@ struct Days {
 
 #[test]
 fn seven_hosts_through_bad_days() {
-    match enter("soak::seven_hosts_through_bad_days") {
-        Place::Inside => {}
-        Place::Passed => return,
-        Place::Impossible(reason) => {
-            println!("skipped: no network namespaces here ({reason})");
-            return;
-        }
-    }
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    runtime.expect("a runtime").block_on(days());
+    on_hosts("soak::seven_hosts_through_bad_days", days());
 }
 
 async fn days() {

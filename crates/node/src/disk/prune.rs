@@ -37,11 +37,16 @@ pub(super) fn blocks(
     Ok(())
 }
 
-fn block(write: &WriteTransaction, height: u64, ends_term: bool) -> Result<(), DiskError> {
+/// Drops a block with all that leads to it, and its certificate unless that is kept.
+pub(super) fn block(
+    write: &WriteTransaction,
+    height: u64,
+    keeps_certificate: bool,
+) -> Result<(), DiskError> {
     let header = write.open_table(tables::HEADERS)?.remove(height)?.map(|b| b.value().to_vec());
     let (hash, _) = tables::header_from_bytes(&header.ok_or(damaged("headers"))?)?;
     write.open_table(tables::HEIGHTS)?.remove(hash.as_slice())?;
-    if !ends_term {
+    if !keeps_certificate {
         write.open_table(tables::CERTIFICATES)?.remove(height)?;
     }
     let mut transactions = write.open_table(tables::TRANSACTIONS)?;

@@ -7,7 +7,7 @@
 use redb::{ReadableDatabase as _, WriteTransaction};
 
 use super::{
-    DiskError, RedbDisk, Store,
+    DiskError, RedbDisk, Store, prune,
     snapshot::Snapshot,
     tables::{self, damaged},
 };
@@ -25,31 +25,13 @@ impl RedbDisk {
         head.at(height)?;
         let write = database.begin_write()?;
         for undone in (height + 1..=head.height()).rev() {
-            undo_block(&write, undone)?;
+            prune::block(&write, undone, false)?;
             undo_state(&write, undone)?;
         }
         write.commit()?;
         self.replace(Snapshot::open(&database.begin_read()?)?);
         Ok(())
     }
-}
-
-fn undo_block(write: &WriteTransaction, height: u64) -> Result<(), DiskError> {
-    let header = write.open_table(tables::HEADERS)?.remove(height)?.map(|b| b.value().to_vec());
-    let (hash, _) = tables::header_from_bytes(&header.ok_or(damaged("headers"))?)?;
-    write.open_table(tables::HEIGHTS)?.remove(hash.as_slice())?;
-    write.open_table(tables::CERTIFICATES)?.remove(height)?;
-    let mut transactions = write.open_table(tables::TRANSACTIONS)?;
-    let mut receipts = write.open_table(tables::RECEIPTS)?;
-    let mut positions = write.open_table(tables::POSITIONS)?;
-    for index in 0.. {
-        let removed = transactions.remove((height, index))?.map(|bytes| bytes.value().to_vec());
-        let Some(bytes) = removed else { break };
-        receipts.remove((height, index))?;
-        let transaction = tables::transaction_from_bytes(&bytes)?;
-        positions.remove(transaction.inner().tx_hash().as_slice())?;
-    }
-    Ok(())
 }
 
 fn undo_state(write: &WriteTransaction, height: u64) -> Result<(), DiskError> {
