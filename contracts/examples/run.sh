@@ -5,10 +5,14 @@ set -euo pipefail
 cd "$(dirname "$0")"
 export HARDHAT_DISABLE_TELEMETRY=true
 
-# Installs what the folder's lock names, unless it did already.
+# Installs what the folder's lock names, unless it did already. A download that breaks is begun again.
 install() {
   if ! cmp --quiet "$1/package-lock.json" "$1/node_modules/installed.json"; then
-    npm ci --prefix "$1" --no-audit --no-fund
+    for attempt in 1 2 3; do
+      npm ci --prefix "$1" --no-audit --no-fund --fetch-retries 5 && break
+      if [[ "$attempt" == 3 ]]; then exit 1; fi
+      sleep 10
+    done
     cp "$1/package-lock.json" "$1/node_modules/installed.json"
   fi
 }

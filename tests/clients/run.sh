@@ -3,11 +3,19 @@
 # CAIRN names the program; without it cargo builds and runs it.
 set -euo pipefail
 cd "$(dirname "$0")"
-npm ci --no-audit --no-fund
+# A download that breaks is begun again.
+patiently() {
+  for attempt in 1 2 3; do
+    "$@" && return
+    if [[ "$attempt" != 3 ]]; then sleep 10; fi
+  done
+  return 1
+}
+patiently npm ci --no-audit --no-fund --fetch-retries 5
 # Python's packages in an environment of their own, made once and renewed when the list changes.
 if ! cmp --quiet python/requirements.txt .venv/requirements.txt; then
   "${PYTHON:-python3}" -m venv --clear .venv
-  .venv/bin/pip install --quiet --disable-pip-version-check -r python/requirements.txt
+  patiently .venv/bin/pip install --quiet --disable-pip-version-check -r python/requirements.txt
   cp python/requirements.txt .venv/
 fi
 

@@ -6,5 +6,6 @@ pub(crate) mod fixture;
 mod light;
 mod power_cut;
 mod scenario;
+mod sensing;
 mod simulated;
 mod terms;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use alloy_consensus::Header;
-use alloy_primitives::{Address, B256, Bytes, Log, TxKind};
+use alloy_primitives::{Address, B256, Bytes, Log, TxKind, U256};
 use alloy_rpc_types_eth::TransactionRequest;
 use alloy_sol_types::SolEvent;
 use cairn_client::{
@@ -11,7 +11,7 @@ use cairn_client::{
     Wallet, WalletError,
 };
 use cairn_ledger::{
-    BlockError, CallOutcome, Ledger, Memory, State as _, StateError, TxError, Violation,
+    BlockError, CallOutcome, Ledger, Memory, State, StateError, TxError, Violation,
     decode_transaction, time_of,
 };
 use cairn_primitives::{Digest, Genesis, Stones, TimeMs};
@@ -213,35 +213,57 @@ impl Chain {
     }
 }
 
+/// What a node answers to `eth_call` on the state after `head`; `from` is who asks, if it matters.
+///
+/// # Errors
+/// `Reverted` when the call reverts, `Store` when it cannot be run.
+pub fn answer(
+    ledger: &Ledger,
+    state: &impl State,
+    head: &Header,
+    from: Option<Address>,
+    call: &Call,
+) -> Result<Bytes, ClientError> {
+    let request = TransactionRequest {
+        from,
+        to: call.to.map(TxKind::Call),
+        value: Some(call.value),
+        input: call.data.clone().into(),
+        ..TransactionRequest::default()
+    };
+    match ledger.call(state, &ledger.env_of(head), &request, None) {
+        Ok(CallOutcome::Success { output, .. }) => Ok(output),
+        Ok(CallOutcome::Revert { output, .. }) => {
+            Err(ClientError::Reverted(Box::new(Revert::decode(call.to, output))))
+        }
+        Ok(CallOutcome::Halt { reason, .. }) => {
+            Err(ClientError::Store { reason: format!("{reason:?}") })
+        }
+        Err(error) => Err(ClientError::Store { reason: error.to_string() }),
+    }
+}
+
+/// What a node answers about its last block.
+#[must_use]
+pub fn head_of(header: &Header) -> Head {
+    Head {
+        number: header.number,
+        hash: header.hash_slow(),
+        time: time_of(header),
+        base_fee: header.base_fee_per_gas.unwrap_or_default(),
+        state_root: header.state_root,
+        gas_used: header.gas_used,
+    }
+}
+
 impl LedgerRead for Chain {
     async fn eth_call(&self, to: Address, data: Bytes, _: BlockTag) -> Result<Bytes, ClientError> {
-        let request = TransactionRequest {
-            to: Some(TxKind::Call(to)),
-            input: data.into(),
-            ..TransactionRequest::default()
-        };
-        let env = self.ledger.env_of(&self.head);
-        match self.ledger.call(&self.state, &env, &request, None) {
-            Ok(CallOutcome::Success { output, .. }) => Ok(output),
-            Ok(CallOutcome::Revert { output, .. }) => {
-                Err(ClientError::Reverted(Box::new(Revert::decode(Some(to), output))))
-            }
-            Ok(CallOutcome::Halt { reason, .. }) => {
-                Err(ClientError::Store { reason: format!("{reason:?}") })
-            }
-            Err(error) => Err(ClientError::Store { reason: error.to_string() }),
-        }
+        let call = Call { to: Some(to), value: U256::ZERO, data };
+        answer(&self.ledger, &self.state, &self.head, None, &call)
     }
 
     async fn head(&self, _: BlockTag) -> Result<Option<Head>, ClientError> {
-        Ok(Some(Head {
-            number: self.head.number,
-            hash: self.head.hash_slow(),
-            time: self.now(),
-            base_fee: self.head.base_fee_per_gas.unwrap_or_default(),
-            state_root: self.head.state_root,
-            gas_used: self.head.gas_used,
-        }))
+        Ok(Some(head_of(&self.head)))
     }
 
     async fn balance(&self, account: Address, _: BlockTag) -> Result<Stones, ClientError> {

@@ -44,13 +44,16 @@ enum Task {
         /// Print one JSON object last.
         #[arg(long)]
         json: bool,
+        /// Show on stderr what the validators' engines say, for instance `debug` or `commonware_consensus=trace`.
+        #[arg(long)]
+        log: Option<String>,
     },
 }
 
 fn main() -> Result<()> {
     match Cli::parse().task {
         Task::Tidy => tidy::run(),
-        Task::Sim { from, seeds, json } => sim::run(from, seeds, json),
+        Task::Sim { from, seeds, json, log } => sim::run(from, seeds, json, log),
         Task::Test { from, only } => steps::run(from.as_deref(), only.as_deref()),
     }
 }

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 const LINE: &str = "sim ";
 
 /// Runs `seeds` scenarios from `from` on, tells each, and fails when one failed.
-pub fn run(from: u64, seeds: u64, json: bool) -> Result<()> {
+pub fn run(from: u64, seeds: u64, json: bool, log: Option<String>) -> Result<()> {
     let test = ["test", "--release", "--quiet", "--package", "cairn-consensus", "--lib"];
     let filter = ["tests::scenario::seeds", "--", "--exact", "--nocapture"];
     let mut child = Command::new("cargo")
@@ -24,6 +24,7 @@ pub fn run(from: u64, seeds: u64, json: bool) -> Result<()> {
         .args(filter)
         .env("CAIRN_SIM_FROM", from.to_string())
         .env("CAIRN_SIM_SEEDS", seeds.to_string())
+        .envs(log.map(|filter| ("CAIRN_SIM_LOG", filter)))
         .stdout(Stdio::piped())
         .spawn()
         .wrap_err("starting `cargo test`")?;

@@ -4,7 +4,7 @@
 
 use std::{
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Output},
     thread,
     time::Instant,
 };
@@ -81,35 +81,58 @@ pub fn run(from: Option<&str>, only: Option<&str>) -> Result<()> {
     Ok(())
 }
 
-/// Runs steps at the same time, each in a process of its own; all of them, even when one fails.
+/// Runs steps at the same time, each in a process of its own; all of them, even when one fails. What a failed one printed comes
+/// last, where people and the ends of logs look.
 fn together(root: &Path, steps: &[&Step]) -> Result<()> {
     if steps.is_empty() {
         return Ok(());
     }
     let this = std::env::current_exe().wrap_err("finding this program")?;
-    let run = |step: &Step| {
+    let run = |step: &Step| -> Result<Output> {
         let output = Command::new(&this)
             .args(["test", "--only", step.name])
             .current_dir(root)
             .output()
             .wrap_err_with(|| format!("starting step `{}`", step.name))?;
-        print!("{}", String::from_utf8_lossy(&output.stdout));
-        eprint!("{}", String::from_utf8_lossy(&output.stderr));
-        if !output.status.success() {
-            bail!("step `{}` failed", step.name);
+        if output.status.success() {
+            show(&output);
+        } else {
+            println!(
+                "── {}: failed; what it printed follows when the others have ended",
+                step.name
+            );
         }
-        Ok(())
+        Ok(output)
     };
     let names: Vec<_> = steps.iter().map(|step| step.name).collect();
     println!("── at the same time: {}", names.join(", "));
-    thread::scope(|scope| {
+    let ended: Vec<Result<Output>> = thread::scope(|scope| {
         let running: Vec<_> = steps.iter().map(|step| scope.spawn(|| run(step))).collect();
-        let ended: Vec<Result<()>> = running
-            .into_iter()
-            .map(|step| step.join().unwrap_or_else(|_| Err(eyre!("a step panicked"))))
-            .collect();
-        ended.into_iter().collect()
-    })
+        let end = |step: thread::ScopedJoinHandle<'_, Result<Output>>| {
+            step.join().unwrap_or_else(|_| Err(eyre!("a step panicked")))
+        };
+        running.into_iter().map(end).collect()
+    });
+    let mut failed = Vec::new();
+    for (name, output) in names.into_iter().zip(ended) {
+        let output = output?;
+        if !output.status.success() {
+            println!("── {name}: failed ({})", output.status);
+            show(&output);
+            failed.push(name);
+        }
+    }
+    match failed.as_slice() {
+        [] => Ok(()),
+        [name] => bail!("step `{name}` failed"),
+        names => bail!("steps `{}` failed", names.join("`, `")),
+    }
+}
+
+/// What a step printed.
+fn show(output: &Output) {
+    print!("{}", String::from_utf8_lossy(&output.stdout));
+    eprint!("{}", String::from_utf8_lossy(&output.stderr));
 }
 
 fn workspace_root() -> Result<PathBuf> {

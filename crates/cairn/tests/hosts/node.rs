@@ -15,7 +15,7 @@ use crate::lab::Lab;
 /// The program of this build.
 pub const CAIRN: &str = env!("CARGO_BIN_EXE_cairn");
 /// No wait of the test is longer.
-const PATIENCE: Duration = Duration::from_secs(45);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Runs a command here that must succeed; the last line of its output as JSON.
 pub fn json(arguments: &[&str]) -> Value {

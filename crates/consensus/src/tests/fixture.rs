@@ -1,7 +1,7 @@
 //! A network to test: genesis of some validators, a ledger disk in memory, a pool, transfers.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     num::NonZeroU64,
     sync::{
         Arc, Mutex, MutexGuard,
@@ -10,7 +10,8 @@ use std::{
 };
 
 use alloy_consensus::{
-    Header, SignableTransaction as _, TxEip1559, TxEnvelope, transaction::Recovered,
+    Header, SignableTransaction as _, Transaction as _, TxEip1559, TxEnvelope,
+    transaction::Recovered,
 };
 use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, Signature, TxKind, U256, keccak256};
 use cairn_consensus::{
@@ -335,9 +336,20 @@ impl Pool for MemoryPool {
         self.0.lock().unwrap().is_empty()
     }
     fn gossiped(&self, raw: &[u8]) {
-        self.push(decode_transaction(raw).unwrap());
+        let tx = decode_transaction(raw).unwrap();
+        let known = self.0.lock().unwrap().iter().any(|other| other.tx_hash() == tx.tx_hash());
+        if !known {
+            self.push(tx);
+        }
     }
+    /// What the same sender signed with the same nonce is gone as well.
     fn finalized(&self, transactions: &[B256]) {
-        self.0.lock().unwrap().retain(|tx| !transactions.contains(tx.tx_hash()));
+        let mut waiting = self.0.lock().unwrap();
+        let used: BTreeSet<(Address, u64)> = waiting
+            .iter()
+            .filter(|tx| transactions.contains(tx.tx_hash()))
+            .map(|tx| (tx.signer(), tx.nonce()))
+            .collect();
+        waiting.retain(|tx| !used.contains(&(tx.signer(), tx.nonce())));
     }
 }

@@ -37,7 +37,10 @@ use commonware_utils::{ordered::Set, probability};
 use rand_core::CryptoRng;
 use tokio::sync::{oneshot, watch};
 
-use super::fixture::{MemoryDisk, MemoryPool, START_MS, identity, keys, rota, seat, transfer};
+use super::{
+    fixture::{MemoryDisk, MemoryPool, START_MS, identity, keys, rota, seat, transfer},
+    sensing::{Ingest, Sensing, TIME_SCALE},
+};
 use crate::{
     application::{Conduct, Marshal},
     beacon::{Beacon, mix_after},
@@ -56,24 +59,27 @@ const PAYEE: Address = Address::repeat_byte(0xee);
 /// Transfers in each validator's pool at the start; all pools hold the same.
 const TRANSFERS: u64 = 40;
 
-/// Virtual time as network time, and how many ms its owner's clock is wrong.
+/// Virtual time as network time, and how many virtual ms its owner's clock is wrong.
 pub struct VirtualTime {
     clock: deterministic::Context,
     skew_ms: i64,
+    /// Network milliseconds in a virtual one.
+    scale: u64,
 }
 
 impl VirtualTime {
     /// A right clock.
     pub const fn right(clock: deterministic::Context) -> Self {
-        Self { clock, skew_ms: 0 }
+        Self { clock, skew_ms: 0, scale: 1 }
     }
 }
 
 impl NetworkTime for VirtualTime {
     fn now(&self) -> TimeMs {
         let passed = self.clock.current().duration_since(UNIX_EPOCH).unwrap();
-        let right = START_MS + u64::try_from(passed.as_millis()).unwrap();
-        TimeMs(right.saturating_add_signed(self.skew_ms))
+        let passed = u64::try_from(passed.as_millis()).unwrap();
+        let skewed = (START_MS / self.scale + passed).saturating_add_signed(self.skew_ms);
+        TimeMs(skewed * self.scale)
     }
 }
 
@@ -97,6 +103,8 @@ pub struct Network {
     pub restore: Option<(usize, u64)>,
     /// On its second start this validator's journal of votes is from before its first, and only the log beside its key is not.
     pub forgetful: Option<usize>,
+    /// What is sensed, in a network whose last process is an ingest.
+    pub sensing: Option<Sensing>,
     /// The equivocations that each validator has seen.
     pub evidence: Arc<Mutex<BTreeMap<usize, watch::Receiver<Vec<Bytes>>>>>,
     /// How often each validator has started.
@@ -119,9 +127,22 @@ impl Network {
             skew: None,
             restore: None,
             forgetful: None,
+            sensing: None,
             evidence: Arc::default(),
             starts: Arc::default(),
         }
+    }
+
+    /// `n` validators that judge evidence, and one more process: the ingest.
+    pub fn sensing(n: u64, seed: u64) -> Self {
+        let mut network = Self::new(n);
+        let sensing = Sensing::new(seed, network.disks.clone());
+        network.identity = sensing.identity();
+        network.keys = sensing.keys();
+        network.disks.push(MemoryDisk::default());
+        network.votes.push(VoteLog::memory());
+        network.sensing = Some(sensing);
+        network
     }
 
     /// `nodes` processes of which genesis seats the first `founders`; from term 2 on `seats` says who validates.
@@ -179,6 +200,12 @@ impl Node {
     pub fn elapsed(&self) -> Duration {
         self.clock.current().duration_since(UNIX_EPOCH).unwrap()
     }
+
+    /// The first epoch that is not final here; `None` where no chain is kept.
+    pub async fn next_epoch(&self, sensing: &Sensing) -> Option<Epoch> {
+        self.marshal.as_ref()?;
+        Some(sensing.next_epoch(&self.disk).await)
+    }
 }
 
 impl ProcessedHeight for Node {
@@ -215,9 +242,19 @@ impl EngineDefinition for Network {
                 .start(init.context.child("two_faced"), votes);
             return (handle, Node { marshal: None, disk: self.disks[init.index].clone(), clock });
         }
+        if let Some(sensing) = &self.sensing
+            && sensing.ingest_index() == init.index
+        {
+            let ingest = Ingest::new(sensing.clone());
+            let handle = init.context.child("ingest").spawn(|context| ingest.run(context));
+            return (handle, Node { marshal: None, disk: self.disks[init.index].clone(), clock });
+        }
         let pool = MemoryPool::default();
         for nonce in 0..TRANSFERS {
             pool.push(transfer(nonce, PAYEE));
+        }
+        if let Some(sensing) = &self.sensing {
+            sensing.fill(init.index, &pool);
         }
         let disk = self.disks[init.index].clone();
         let starts = {
@@ -237,7 +274,8 @@ impl EngineDefinition for Network {
             init.context.remove(&journal, None).await.expect("it has voted in term 0");
         }
         let skew_ms = self.skew.filter(|(i, _)| *i == init.index).map_or(0, |(_, ms)| ms);
-        let time = Arc::new(VirtualTime { clock: init.context.child("time"), skew_ms });
+        let scale = self.sensing.as_ref().map_or(1, |_| TIME_SCALE);
+        let time = Arc::new(VirtualTime { clock: init.context.child("time"), skew_ms, scale });
         let (height, _) = watch::channel(0);
         let votes = self.votes[init.index].clone();
         let chain = Arc::new(
@@ -273,10 +311,15 @@ impl EngineDefinition for Network {
         // One task owns all of the validator's, so that a crash ends them as the end of a process does: what one of them
         // still holds open (the state tree, while it waits for a block's time) would keep the next start from opening it.
         let (opened, parts_opened) = oneshot::channel();
+        let (sensing, index) = (self.sensing.clone(), init.index);
         let process = init.context.child("validator").spawn(move |context| async move {
             let watch = move |state| MonitorReporter::new(me, monitor, state);
             let running = engine::start(context.child("parts"), parts, channels, watch).await;
             let _ = opened.send((running.marshal, running.evidence));
+            if let Some(sensing) = sensing {
+                let verify = move |context| sensing.verify(index, running.gossip, context);
+                context.child("verifier").spawn(verify);
+            }
             let _ = running.engine.await;
         });
         let (marshal, evidence) = parts_opened.await.expect("the validator opens its storage");
@@ -474,6 +517,9 @@ impl Property<ed25519::PublicKey, Node> for OneChain {
                 if !violations.is_empty() {
                     return Err(format!("invariants: {violations:?}"));
                 }
+            }
+            if let (Some(sensing), Some(node)) = (&self.network.sensing, nodes.first()) {
+                sensing.check(&node.disk).await?;
             }
             Ok(())
         })

@@ -235,8 +235,11 @@ pub(crate) fn leaves<T, E: ToString>(
     leaves.iter().map(|bytes| decode(bytes).map_err(|error| fail(error.to_string()))).collect()
 }
 
-/// Runs CPU-bound work beside the async tasks.
+/// Runs CPU-bound work beside the async tasks; at once where nothing else runs tasks, in a simulation.
 pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    if tokio::runtime::Handle::try_current().is_err() {
+        return work();
+    }
     match tokio::task::spawn_blocking(work).await {
         Ok(done) => done,
         Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),

@@ -17,6 +17,7 @@ mod settle;
 mod sources;
 #[cfg(test)]
 mod tests;
+mod transport;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -39,6 +40,7 @@ pub(crate) use record::content as record_content;
 pub use record::write_epoch;
 use settle::{Around, Settler};
 pub use sources::{SourceError, Sources};
+pub use transport::{Http, Transport};
 
 use crate::{
     archive::ArchiveError,

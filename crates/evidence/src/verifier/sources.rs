@@ -1,18 +1,13 @@
-//! Where public files come from: this node's archive first, then peers over HTTP. What arrives is checked by its name.
+//! Where public files come from: this node's archive first, then peers. What arrives is checked by its name.
 
-use std::time::Duration;
+use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use cairn_primitives::{Digest, Epoch};
-use reqwest::{Client, StatusCode, header};
 
-use super::GatherError;
+use super::{GatherError, Http, Transport};
 use crate::archive::{Archive, ArchiveError, EpochFile};
 
-/// Attempts per peer; each goes on where the last one broke off.
-const ATTEMPTS: u32 = 3;
-/// Longest silence of a peer.
-const READ_TIMEOUT: Duration = Duration::from_secs(10);
 /// Largest file of an epoch's folder that is fetched.
 const EPOCH_FILE_BYTES_MAX: u64 = 1 << 30;
 
@@ -22,7 +17,7 @@ pub struct Sources {
     local: Vec<Archive>,
     keep: bool,
     peers: Vec<String>,
-    http: Client,
+    transport: Arc<dyn Transport>,
 }
 
 /// Why a file could not be had.
@@ -50,7 +45,13 @@ impl Sources {
     /// # Errors
     /// When the HTTP client cannot be made.
     pub fn node(archive: Archive, peers: Vec<String>) -> Result<Self, SourceError> {
-        Ok(Self { local: vec![archive], keep: true, peers, http: client()? })
+        Ok(Self::over(Arc::new(Http::new()?), archive, peers))
+    }
+
+    /// The same over another transport than HTTP: a simulation's.
+    #[must_use]
+    pub fn over(transport: Arc<dyn Transport>, archive: Archive, peers: Vec<String>) -> Self {
+        Self { local: vec![archive], keep: true, peers, transport }
     }
 
     /// A folder that is only read: a stopped network's archive.
@@ -66,7 +67,8 @@ impl Sources {
     /// # Errors
     /// When the HTTP client cannot be made.
     pub fn folders(archives: Vec<Archive>) -> Result<Self, SourceError> {
-        Ok(Self { local: archives, keep: false, peers: Vec::new(), http: client()? })
+        let transport = Arc::new(Http::new()?);
+        Ok(Self { local: archives, keep: false, peers: Vec::new(), transport })
     }
 
     /// Peers only.
@@ -74,7 +76,7 @@ impl Sources {
     /// # Errors
     /// When the HTTP client cannot be made.
     pub fn http(peers: Vec<String>) -> Result<Self, SourceError> {
-        Ok(Self { local: Vec::new(), keep: false, peers, http: client()? })
+        Ok(Self { local: Vec::new(), keep: false, peers, transport: Arc::new(Http::new()?) })
     }
 
     /// The archive that is filled, if there is one.
@@ -109,7 +111,7 @@ impl Sources {
         let mut last = "there are no peers".to_owned();
         for peer in first.into_iter().chain(self.peers.iter().map(String::as_str)) {
             let url = format!("{}/v1/files/{}", peer.trim_end_matches('/'), hex::encode(digest.0));
-            match self.download(&url, limit).await {
+            match self.transport.get(&url, limit).await {
                 Ok(content) if Digest::of(&[&content]) == *digest => {
                     if let Some(archive) = self.archive() {
                         archive.put(&content)?;
@@ -136,13 +138,8 @@ impl Sources {
         let name = format!("epochs/{epoch}/{}", file.name());
         let mut last = "there are no peers".to_owned();
         for peer in &self.peers {
-            match self
-                .download(
-                    &format!("{}/v1/{name}", peer.trim_end_matches('/')),
-                    EPOCH_FILE_BYTES_MAX,
-                )
-                .await
-            {
+            let url = format!("{}/v1/{name}", peer.trim_end_matches('/'));
+            match self.transport.get(&url, EPOCH_FILE_BYTES_MAX).await {
                 Ok(content) => return Ok(content),
                 Err(reason) => last = reason,
             }
@@ -165,7 +162,7 @@ impl Sources {
         let mut trouble = missing("there are no peers".to_owned());
         for peer in &self.peers {
             let url = format!("{}/v1/{name}", peer.trim_end_matches('/'));
-            match self.download(&url, EPOCH_FILE_BYTES_MAX).await.map_err(missing) {
+            match self.transport.get(&url, EPOCH_FILE_BYTES_MAX).await.map_err(missing) {
                 Ok(content) => match check(&content) {
                     Ok(checked) => return Ok(checked),
                     Err(error) => trouble = error,
@@ -175,54 +172,4 @@ impl Sources {
         }
         Err(trouble)
     }
-
-    /// Downloads a file of at most `limit` bytes; a broken transfer goes on where it broke off.
-    async fn download(&self, url: &str, limit: u64) -> Result<Bytes, String> {
-        let mut content = BytesMut::new();
-        let mut last = String::new();
-        for _ in 0..ATTEMPTS {
-            match self.transfer(url, limit, &mut content).await {
-                Ok(()) => return Ok(content.freeze()),
-                Err(Failure::Final(reason)) => return Err(reason),
-                Err(Failure::Broken(reason)) => last = reason,
-            }
-        }
-        Err(last)
-    }
-
-    async fn transfer(&self, url: &str, limit: u64, content: &mut BytesMut) -> Result<(), Failure> {
-        let broken = |error: reqwest::Error| Failure::Broken(format!("{url}: {error}"));
-        let mut request = self.http.get(url);
-        if !content.is_empty() {
-            request = request.header(header::RANGE, format!("bytes={}-", content.len()));
-        }
-        let mut response = request.send().await.map_err(broken)?;
-        match response.status() {
-            // The whole file, also where only its end was asked for.
-            StatusCode::OK => content.clear(),
-            StatusCode::PARTIAL_CONTENT => {}
-            status if status.is_server_error() => {
-                return Err(Failure::Broken(format!("{url}: {status}")));
-            }
-            status => return Err(Failure::Final(format!("{url}: {status}"))),
-        }
-        while let Some(chunk) = response.chunk().await.map_err(broken)? {
-            if (content.len() + chunk.len()) as u64 > limit {
-                return Err(Failure::Final(format!("{url}: more than {limit} bytes")));
-            }
-            content.extend_from_slice(&chunk);
-        }
-        Ok(())
-    }
-}
-
-enum Failure {
-    Final(String),
-    Broken(String),
-}
-
-fn client() -> Result<Client, SourceError> {
-    let client =
-        Client::builder().connect_timeout(Duration::from_secs(5)).read_timeout(READ_TIMEOUT);
-    Ok(client.build()?)
 }

@@ -3,13 +3,18 @@
 use std::sync::Arc;
 
 use cairn_agent::sensing::{Reading, StationLog};
-use cairn_client::{DevKeys, Role, Wallet};
+use cairn_client::{Call, DevKeys, Role, Wallet};
 use cairn_primitives::{
     Anchor, BATCH_ROWS_MAX, Batch, DeviceId, Envelope, Epoch, EpochSchedule, KeyError, Position,
-    Rows, SecretKey, Seq, Stream, TimeMs, WEATHER,
+    Rows, SecretKey, Seq, Stones, Stream, TimeMs, WEATHER,
+    abi::{IRegistry, REGISTRY},
+    registration_message,
 };
 
-use super::cheat::{BACK_DATED_MS, Cheat};
+use super::{
+    SECTOR,
+    cheat::{BACK_DATED_MS, Cheat},
+};
 
 /// A station that cheats.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,11 +28,11 @@ pub struct Cheater {
 }
 
 /// A device with its key and its owner's account.
-pub(super) struct Device {
-    pub owner: Wallet,
-    pub key: SecretKey,
-    pub id: DeviceId,
-    pub position: Position,
+pub struct Device {
+    pub(super) owner: Wallet,
+    key: SecretKey,
+    pub(super) id: DeviceId,
+    position: Position,
     readings: Arc<[Reading]>,
     forgery: Option<(Cheat, Epoch)>,
     /// The key of somebody else.
@@ -37,7 +42,8 @@ pub(super) struct Device {
 }
 
 /// The devices of the log's stations, in the order of their registration.
-pub(super) fn fleet(
+#[must_use]
+pub fn fleet(
     log: &StationLog,
     cheaters: &[Cheater],
     keys: &DevKeys,
@@ -65,6 +71,31 @@ pub(super) fn fleet(
 }
 
 impl Device {
+    /// Its owner's account.
+    #[must_use]
+    pub const fn owner(&self) -> &Wallet {
+        &self.owner
+    }
+
+    /// What its owner sends to register it with this bond.
+    ///
+    /// # Errors
+    /// When its key does not sign.
+    pub fn registration(&self, chain_id: u64, bond: Stones) -> Result<Call, KeyError> {
+        let (key, sector, at) = (self.key.public(), SECTOR.number(), self.position);
+        let message = registration_message(chain_id, self.owner.address(), sector, &key, at);
+        let r = IRegistry::Registration {
+            sector,
+            keyType: key.key_type() as u8,
+            publicKey: key.as_bytes().to_vec().into(),
+            latE7: at.lat_e7,
+            lonE7: at.lon_e7,
+            elevationDm: at.elevation_dm,
+        };
+        let proof = self.key.sign(&message)?.0.to_vec().into();
+        Ok(Call::new(REGISTRY, &IRegistry::registerCall { r, proof }).with_value(bond))
+    }
+
     /// What the device delivers in `epoch`.
     ///
     /// # Errors

@@ -24,12 +24,16 @@ const CONSUMER_STONES: u64 = 10_000_000;
 const OWNER_STONES: u64 = 100_000;
 
 /// Name of validator `index` in the derivation of its keys.
-pub(super) fn validator(index: usize) -> String {
+#[must_use]
+pub fn validator(index: usize) -> String {
     format!("validator-{index}")
 }
 
-/// The genesis of a fleet.
-pub(super) fn genesis(log: &StationLog, keys: &DevKeys) -> Result<Genesis, SimError> {
+/// The genesis of a fleet, judged by `seats` validators.
+///
+/// # Errors
+/// `NoReadings`, `Place`, or what no network can begin with.
+pub fn genesis(log: &StationLog, keys: &DevKeys, seats: usize) -> Result<Genesis, SimError> {
     let first = log.first_time().ok_or(SimError::NoReadings)?;
     let mut cells = BTreeMap::<Cell, u32>::new();
     for station in &log.stations {
@@ -40,7 +44,7 @@ pub(super) fn genesis(log: &StationLog, keys: &DevKeys) -> Result<Genesis, SimEr
         cells.values().copied().max().unwrap_or_default(),
     );
     let public = |role, name: &str| B256::from_slice(keys.ed25519(role, name).public().as_bytes());
-    let validators: Vec<GenesisValidator> = (0..VALIDATORS)
+    let validators: Vec<GenesisValidator> = (0..seats)
         .map(|index| {
             let name = validator(index);
             GenesisValidator {

@@ -33,7 +33,6 @@ use cairn_primitives::{
     Anchor, CellError, Digest, Envelope, Epoch, EpochSchedule, GenesisError, KeyError, MerkleTree,
     MicroUsd, STONE, Sector, Stones, TimeMs,
     abi::{BATCHES, IBatches, IRegistry, IRewards, REGISTRY, REWARDS},
-    registration_message,
 };
 use cairn_sectors::Rejection;
 use futures::executor::block_on;
@@ -41,12 +40,11 @@ use futures::executor::block_on;
 use crate::network::{Chain, ChainError, Sent};
 
 pub use cheat::Cheat;
-pub use fleet::Cheater;
-pub use founding::{EPOCH_MS, VALIDATORS};
+pub use fleet::{Cheater, Device, fleet};
+pub use founding::{EPOCH_MS, VALIDATORS, genesis, validator};
 pub use report::{DeviceEpoch, DeviceTotal, EpochReport, Report};
 pub use weather::made_up;
 
-use fleet::Device;
 use market::Market;
 
 /// The sector that is simulated.
@@ -172,12 +170,12 @@ impl Simulation {
     pub fn new(config: Config) -> Result<Self, SimError> {
         check_stations(&config)?;
         let keys = DevKeys::new(config.seed.to_be_bytes());
-        let genesis = founding::genesis(&config.log, &keys)?;
+        let genesis = genesis(&config.log, &keys, VALIDATORS)?;
         let schedule = genesis.schedule();
         // Genesis has no text here: its name stands for it.
         let hash = Digest::of(&[b"cairn/sim/genesis", &config.seed.to_be_bytes()]);
         let mut chain = Chain::new(Arc::new(genesis.clone()), hash)?;
-        let devices = fleet::fleet(&config.log, &config.cheaters, &keys, &schedule);
+        let devices = fleet(&config.log, &config.cheaters, &keys, &schedule);
         let bond = Stones(u128::from(genesis.economy.device_bond_stones) * STONE);
         for device in &devices {
             register(&mut chain, genesis.chain_id, device, bond)?;
@@ -462,19 +460,8 @@ fn register(
     device: &Device,
     bond: Stones,
 ) -> Result<(), SimError> {
-    let (key, sector, at) = (device.key.public(), SECTOR.number(), device.position);
-    let message = registration_message(chain_id, device.owner.address(), sector, &key, at);
-    let r = IRegistry::Registration {
-        sector,
-        keyType: key.key_type() as u8,
-        publicKey: key.as_bytes().to_vec().into(),
-        latE7: at.lat_e7,
-        lonE7: at.lon_e7,
-        elevationDm: at.elevation_dm,
-    };
-    let proof = device.key.sign(&message)?.0.to_vec().into();
-    let call = Call::new(REGISTRY, &IRegistry::registerCall { r, proof }).with_value(bond);
-    chain.send(&device.owner, &call)?.event::<IRegistry::DeviceRegistered>()?;
+    let call = device.registration(chain_id, bond)?;
+    chain.send(device.owner(), &call)?.event::<IRegistry::DeviceRegistered>()?;
     Ok(())
 }
 
