@@ -1,5 +1,6 @@
 //! Every command with its flags, help and an example. What a command does lives in `commands/` and `up/`.
 
+mod signer;
 mod stake;
 
 use std::path::PathBuf;
@@ -7,6 +8,7 @@ use std::path::PathBuf;
 use alloy_primitives::{Address, B256, U256};
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 
+pub use signer::{SignerCommand, SignerInitArgs, SignerRunArgs};
 pub use stake::{
     CommissionArgs, DelegateArgs, IncomeArgs, OperatorArgs, PayerArgs, RaiseArgs, RotateKeyArgs,
     SeatArgs, SlashCommand, StakeCommand,
@@ -75,6 +77,9 @@ pub enum Command {
     /// A validator on a host of its own.
     #[command(subcommand)]
     Validator(ValidatorCommand),
+    /// A validator's consensus key in a process of its own.
+    #[command(subcommand)]
+    Signer(SignerCommand),
     /// Candidates for validators' seats, and what people delegate to them.
     #[command(subcommand)]
     Stake(StakeCommand),
@@ -457,6 +462,12 @@ pub struct ValidatorInitArgs {
     /// Name for people in genesis.
     #[arg(long, default_value = "validator")]
     pub name: String,
+    /// The consensus key is in another process: the socket of its `cairn signer run`.
+    #[arg(long, value_name = "PATH", requires = "consensus_key")]
+    pub signer: Option<PathBuf>,
+    /// The key that `cairn signer init` told.
+    #[arg(long, value_name = "0xKEY", requires = "signer")]
+    pub consensus_key: Option<B256>,
     /// Bond that the founder's lines ask for, in whole stones.
     #[arg(long, default_value_t = 100_000)]
     pub bond_stones: u64,

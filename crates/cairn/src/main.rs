@@ -64,6 +64,7 @@ async fn run(command: &Command) -> Result<ExitCode> {
         Command::CheckState(args) => return commands::check_state(args),
         Command::Genesis(command) => commands::genesis(command)?,
         Command::Validator(command) => return commands::validator(command).await,
+        Command::Signer(command) => commands::signer(command).await?,
         Command::Stake(command) => commands::stake(command).await?,
         Command::Slash(command) => commands::slash(command).await?,
         Command::Node(command) => commands::node(command).await?,

@@ -2,8 +2,10 @@
 
 use std::{
     fs,
+    io::{BufRead as _, BufReader},
+    net::TcpListener,
     path::Path,
-    process::{Command, Output},
+    process::{Child, Command, Output, Stdio},
 };
 
 use serde_json::Value;
@@ -111,6 +113,102 @@ fn what_does_not_belong_together_is_refused() {
     assert!(told.contains("does the node run?"), "{told}");
 }
 
+/// A process that says in one line that it is ready, and is killed with its handle.
+struct Running(Child);
+
+impl Running {
+    fn start(arguments: &[&str], env: &[(&str, &str)]) -> (Self, Value) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_cairn"));
+        command.args(arguments).envs(env.iter().copied()).stdout(Stdio::piped());
+        let mut child = command.spawn().expect("it runs");
+        let lines = BufReader::new(child.stdout.take().expect("piped")).lines();
+        let running = Self(child);
+        for line in lines {
+            let told: Value = serde_json::from_str(&line.expect("text")).unwrap_or_default();
+            if told["event"] == "ready" {
+                return (running, told);
+            }
+        }
+        panic!("cairn {arguments:?} ended before it was ready");
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// What a test asks a node.
+struct Asked {
+    runtime: tokio::runtime::Runtime,
+    client: cairn_client::LedgerClient,
+    http: String,
+}
+
+impl Asked {
+    fn new(ready: &Value) -> Self {
+        let url = |field: &str| ready[field].as_str().expect("a URL").to_owned();
+        Self {
+            runtime: tokio::runtime::Runtime::new().expect("a runtime"),
+            client: cairn_client::LedgerClient::new(url("rpc")).expect("a client"),
+            http: url("http"),
+        }
+    }
+
+    fn height(&self) -> u64 {
+        self.runtime.block_on(self.client.block_number()).expect("the node answers")
+    }
+
+    /// Whether a block comes within the five seconds that a node's feed waits.
+    fn next_block(&self) -> bool {
+        let url = format!("{}/v1/blocks?from={}&count=1", self.http, self.height() + 1);
+        let body = async { reqwest::get(url).await?.bytes().await };
+        !self.runtime.block_on(body).expect("the node answers").is_empty()
+    }
+}
+
+#[test]
+fn a_validator_votes_with_a_key_in_another_process() {
+    let root = tempfile::tempdir().expect("a folder");
+    let dir = |name: &str| root.path().join(name).to_str().expect("text").to_owned();
+    let (signer, validator, socket) = (dir("signer"), dir("validator"), dir("signer.sock"));
+    let made = json(&["signer", "init", "--dir", &signer, "--json"]);
+    let key = made["consensus_key"].as_str().expect("a key");
+    let init = ["validator", "init", "--dir", &validator, "--signer", &socket];
+    let told = json(&[&init[..], &["--consensus-key", key, "--json"]].concat());
+    assert!(!root.path().join("validator/keys/consensus.json").exists());
+    let genesis = found(root.path(), "signed", told["stanza"].as_str().expect("a stanza"));
+
+    let run = ["validator", "run", "--dir", &validator, "--genesis", &genesis, "--json"];
+    let told = refused(&run);
+    assert!(told.contains("does `cairn signer run` run"), "{told}");
+    let sign = ["signer", "run", "--dir", &signer, "--genesis", &genesis, "--socket", &socket];
+    let sign = [&sign[..], &["--json"]].concat();
+    let (holder, _) = Running::start(&sign, &[]);
+    let told = refused(&sign);
+    assert!(told.contains("in use"), "a second process with the same key: {told}");
+
+    let free = [("CAIRN__RPC__LISTEN", "127.0.0.1:0"), ("CAIRN__HTTP__LISTEN", "127.0.0.1:0")];
+    let port = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("bound");
+    let p2p = port.to_string();
+    let peers = [("CAIRN__P2P__LISTEN", p2p.as_str()), ("CAIRN__P2P__DIALABLE", p2p.as_str())];
+    let private = [("CAIRN__P2P__REACH", "private"), ("CAIRN__P2P__BOOTSTRAP", "[]")];
+    let (_node, ready) = Running::start(&run, &[free, peers, private].concat());
+    let node = Asked::new(&ready);
+    assert!(node.next_block(), "it votes");
+
+    // Without its key it orders nothing; with it, it goes on.
+    drop(holder);
+    while node.next_block() {}
+    let stood = node.height();
+    let (_holder, _) = Running::start(&sign, &[]);
+    while node.height() < stood + 3 {
+        node.next_block();
+    }
+}
+
 #[test]
 fn every_command_has_an_example_and_json() {
     for command in [
@@ -121,6 +219,8 @@ fn every_command_has_an_example_and_json() {
         &["validator", "init"],
         &["validator", "run"],
         &["validator", "status"],
+        &["signer", "init"],
+        &["signer", "run"],
         &["node", "init"],
         &["node", "run"],
     ] {

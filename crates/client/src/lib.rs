@@ -31,7 +31,7 @@ pub use read::{
 pub use retry::Backoff;
 pub use reverted::{NativeError, Revert};
 pub use sender::{SYSTEM_GAS, Sender, Sent};
-pub use stake::{StakeReads, Standing};
+pub use stake::{Possession, StakeReads, Standing};
 pub use wallet::{
     Call, Fees, SignedTransaction, Wallet, WalletError, market_domain, receipt_digest,
     recover_receipt,

@@ -8,3 +8,4 @@ mod read;
 mod write;
 
 pub use read::{StakeReads, Standing};
+pub use write::Possession;

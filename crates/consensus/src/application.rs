@@ -30,7 +30,9 @@ use commonware_consensus::{
     marshal::{self, ancestry::Ancestry, standard::Standard},
     types::Height,
 };
-use commonware_cryptography::{Digestible as _, ed25519, sha256::Digest};
+#[cfg(test)]
+use commonware_cryptography::ed25519;
+use commonware_cryptography::{Digestible as _, sha256::Digest};
 use commonware_glue::stateful::{Application, Finality, Input, Proposed, db::DatabaseSet};
 use commonware_runtime::{Clock, Spawner};
 use commonware_storage::{Context as StorageContext, qmdb::sync::Target};
@@ -44,6 +46,7 @@ use crate::{
     params::{BLOCK_STEP_MS, CLOCK_DRIFT_MS, POLL},
     ports::{Disk, FinalBlock, NetworkTime, Pool},
     scheme::Scheme,
+    signer::Key,
     speculation::{Layer, Speculation},
     terms::Terms,
     tree::{self, Sealed, SharedTree},
@@ -64,7 +67,7 @@ pub(crate) struct Chain {
     pub(crate) terms: Terms,
     pub(crate) beacon: Beacon,
     /// This validator's own, which reveals its part in the randomness.
-    pub(crate) key: ed25519::PrivateKey,
+    pub(crate) key: Key,
     pub(crate) genesis: Block,
     /// The state of block 0.
     pub(crate) genesis_writes: Writes,
@@ -124,7 +127,7 @@ impl Conduct {
             Self::HidesItsReveal => crate::Reveal::NONE,
             Self::RevealsAnotherTurn => {
                 let next = Round::new(round.epoch(), round.view().next());
-                chain.beacon.reveal(&chain.key, next)
+                chain.key.reveal(next).expect("a key in this process")
             }
             Self::RevealsAnothersPart => {
                 let other = <ed25519::PrivateKey as commonware_cryptography::Signer>::from_seed(99);
@@ -383,7 +386,7 @@ where
         let env = beacon::env_after(preamble, &context, env)?;
         #[cfg(test)]
         let env = self.conduct.env(env);
-        let reveal = chain.beacon.reveal(&chain.key, context.round);
+        let reveal = chain.key.reveal(context.round)?;
         #[cfg(test)]
         let reveal = self.conduct.reveal(chain, context.round, reveal);
         let candidates = input.provider.candidates(env.base_fee, BLOCK_TXS_MAX);

@@ -16,9 +16,10 @@ use cairn_ledger::{Env, turn_of};
 use cairn_primitives::Digest;
 use commonware_codec::{Buf, Error as CodecError, FixedSize, Read, ReadExt as _, Write};
 use commonware_consensus::types::Round;
-use commonware_cryptography::{Hasher as _, Sha256, ed25519};
+#[cfg(test)]
+use commonware_cryptography::ed25519;
+use commonware_cryptography::{Hasher as _, Sha256};
 use commonware_runtime::BufMut;
-use zeroize::Zeroizing;
 
 use crate::block::{BlockContext, Preamble};
 
@@ -51,6 +52,31 @@ impl Read for Reveal {
     }
 }
 
+impl Reveal {
+    /// Its bytes.
+    #[must_use]
+    pub const fn to_bytes(self) -> [u8; vrf::PROOF_BYTES] {
+        self.0
+    }
+
+    /// A reveal of these bytes, which nobody has checked.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; vrf::PROOF_BYTES]) -> Self {
+        Self(bytes)
+    }
+}
+
+/// What the leader of a round reveals: nothing in it follows from anything that a leader chooses.
+fn alpha(genesis: &Digest, round: Round) -> Vec<u8> {
+    let (term, view) = (round.epoch().get(), round.view().get());
+    [ALPHA_DOMAIN, genesis.as_bytes(), &term.to_be_bytes(), &view.to_be_bytes()].concat()
+}
+
+/// What the holder of the key of this seed reveals as the leader of a round.
+pub(crate) fn prove(seed: &[u8; 32], genesis: &Digest, round: Round) -> Reveal {
+    Reveal(vrf::prove(seed, &alpha(genesis, round)))
+}
+
 /// The beacon of one network.
 #[derive(Clone, Debug)]
 pub(crate) struct Beacon {
@@ -62,24 +88,18 @@ impl Beacon {
         Self { genesis }
     }
 
-    /// What the leader of a round reveals: nothing in it follows from anything that a leader chooses.
-    fn alpha(&self, round: Round) -> Vec<u8> {
-        let (term, view) = (round.epoch().get(), round.view().get());
-        [ALPHA_DOMAIN, self.genesis.as_bytes(), &term.to_be_bytes(), &view.to_be_bytes()].concat()
-    }
-
     /// What the holder of `key` reveals as the leader of a round.
+    #[cfg(test)]
     pub(crate) fn reveal(&self, key: &ed25519::PrivateKey, round: Round) -> Reveal {
-        let mut seed = Zeroizing::new([0; 32]);
-        key.write(&mut seed.as_mut_slice());
-        Reveal(vrf::prove(&seed, &self.alpha(round)))
+        let key = crate::signer::Key::local(key.clone(), self.genesis);
+        key.reveal(round).expect("a key in this process")
     }
 
     /// Whether a block's reveal is its leader's for its round.
     pub(crate) fn check(&self, preamble: &Preamble) -> bool {
         let BlockContext { leader, round, .. } = &preamble.context;
         let Ok(key) = leader.as_ref().try_into() else { return false };
-        vrf::verify(key, &self.alpha(*round), &preamble.reveal.0).is_some()
+        vrf::verify(key, &alpha(&self.genesis, *round), &preamble.reveal.0).is_some()
     }
 }
 

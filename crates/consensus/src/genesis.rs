@@ -5,7 +5,7 @@ use std::sync::Arc;
 use alloy_primitives::B256;
 use cairn_ledger::{Ledger, StateError, Writes};
 use cairn_primitives::{Digest, Genesis};
-use commonware_cryptography::{Digestible as _, ed25519};
+use commonware_cryptography::Digestible as _;
 use commonware_glue::stateful::db::DatabaseSet;
 use commonware_runtime::tokio::Context;
 use tokio::sync::watch;
@@ -17,6 +17,7 @@ use crate::{
     finality::validator_set,
     ports::{Disk, FinalBlock, NetworkTime, Pool},
     seats::TermRules,
+    signer::Key,
     speculation::Speculation,
     terms::Terms,
     tree::SharedTree,
@@ -106,7 +107,7 @@ pub(crate) fn chain(
     pool: Arc<dyn Pool>,
     time: Arc<dyn NetworkTime>,
     height: watch::Sender<u64>,
-    key: (ed25519::PrivateKey, VoteLog),
+    key: (Key, VoteLog),
 ) -> Result<Chain, GenesisBlockError> {
     let Beginning { genesis, writes: genesis_writes, head } = begin(identity, &*disk)?;
     height.send_replace(head);

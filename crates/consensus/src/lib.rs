@@ -35,6 +35,7 @@ mod proof;
 mod rotation;
 mod scheme;
 mod seats;
+mod signer;
 mod speculation;
 mod sync;
 mod terms;
@@ -55,6 +56,7 @@ pub use network::{PeerAddress, PeerAddressError, Reach};
 pub use ports::{Disk, FinalBlock, Import, ImportEnd, NetworkTime, Pool, StateDisk, WRITES_KEPT};
 pub use proof::{StateKey, StateProof, StateProofs, StateValue};
 pub use seats::{Seating, TermRules};
+pub use signer::{BadSecret, ConsensusSigner, Guard, LocalSigner, Proposed, Refusal, VoteAsk};
 pub use sync::{
     Anchor, AnchorError, Entry, EntryError, PLACE_BYTES_MAX, Question, SourceError, StateSource,
     SyncError, Synced, Trusted, list, read_entries, sync_state,

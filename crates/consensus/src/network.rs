@@ -33,6 +33,7 @@ use crate::{
     block::Block,
     params::{GOSSIP_BYTES_MAX, SYNC_BATCH},
     scheme::Scheme,
+    signer::Key,
 };
 
 /// The channels, in the order in which `Channels` holds them; the position is the channel's number on the wire.
@@ -161,11 +162,11 @@ pub(crate) struct Place {
 
 /// The configuration of the network of one validator.
 pub(crate) fn config(
-    key: ed25519::PrivateKey,
+    key: Key,
     namespace: &[u8],
     place: Place,
     seats: usize,
-) -> discovery::Config<Cups<Sake<ed25519::PrivateKey>, ChaCha20Poly1305>> {
+) -> discovery::Config<Cups<Sake<Key>, ChaCha20Poly1305>> {
     let handshake = Cups::<_, ChaCha20Poly1305>::new(
         Sake {
             signer: key,

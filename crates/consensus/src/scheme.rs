@@ -3,19 +3,31 @@
 //!
 //! Everything but signing is the library's own, so certificates and votes have its bytes.
 
-use commonware_consensus::simplex::{scheme::ed25519, types::Subject};
+use commonware_consensus::simplex::{
+    scheme::ed25519,
+    types::{Proposal, Subject},
+};
+#[cfg(test)]
+use commonware_cryptography::ed25519::PrivateKey;
 use commonware_cryptography::{
-    Digest, Hasher as _, Sha256,
+    Digest, Hasher as _, Sha256, Signer as _,
     certificate::{
         AssemblyError, Attestation, Membership, Verification, Verifier, verify_then_assemble,
     },
-    ed25519::{PrivateKey, PublicKey},
+    ed25519::PublicKey,
 };
 use commonware_parallel::Strategy;
-use commonware_utils::{N3f1, iter::NonEmpty, ordered::Set};
+use commonware_utils::{
+    N3f1, Participant,
+    iter::NonEmpty,
+    ordered::{Quorum as _, Set},
+};
 use rand_core::CryptoRng;
 
-use crate::votes::{Vote, VoteKind, VoteLog};
+use crate::{
+    signer::{Key, Proposed, VoteAsk},
+    votes::{Vote, VoteKind, VoteLog},
+};
 
 type Inner = ed25519::Scheme;
 
@@ -31,8 +43,8 @@ pub struct Scheme {
 enum Hand {
     /// Nothing.
     Still,
-    /// The key, what the log allows.
-    Careful(VoteLog),
+    /// The key of this seat, what the log allows.
+    Careful(Participant, Key, VoteLog),
     /// The key, anything: a simulation's liar.
     #[cfg(test)]
     Free,
@@ -43,10 +55,11 @@ impl Scheme {
     pub(crate) fn signer(
         domain: &[u8],
         set: Set<PublicKey>,
-        key: PrivateKey,
+        key: Key,
         votes: VoteLog,
     ) -> Option<Self> {
-        Some(Self { inner: Inner::signer(domain, set, key)?, hand: Hand::Careful(votes) })
+        let seat = set.index(&key.public_key())?;
+        Some(Self { inner: Inner::verifier(domain, set), hand: Hand::Careful(seat, key, votes) })
     }
 
     /// Signs nothing.
@@ -57,7 +70,7 @@ impl Scheme {
     /// The log that its votes go through; of a verifier one that is never open.
     pub(crate) fn votes(&self) -> VoteLog {
         match &self.hand {
-            Hand::Careful(votes) => votes.clone(),
+            Hand::Careful(_, _, votes) => votes.clone(),
             _ => VoteLog::closed(),
         }
     }
@@ -85,10 +98,33 @@ pub(crate) fn vote<D: Digest>(subject: &Subject<'_, D>) -> Vote {
         Subject::Nullify { round } => (VoteKind::Nullify, *round, None),
         Subject::Finalize { proposal } => (VoteKind::Finalize, proposal.round, Some(proposal)),
     };
-    let message = proposal.map_or([0; 32], |proposal| {
-        Sha256::hash(&[&proposal.parent.get().to_be_bytes(), proposal.payload.as_ref()]).0
-    });
+    let message = proposal
+        .map_or([0; 32], |proposal| message_of(proposal.parent.get(), proposal.payload.as_ref()));
     Vote { term: round.epoch().get(), view: round.view().get(), kind, message }
+}
+
+/// What stands in the log for a proposal.
+pub(crate) fn message_of(parent: u64, payload: &[u8]) -> [u8; 32] {
+    Sha256::hash(&[&parent.to_be_bytes(), payload]).0
+}
+
+/// What the holder of the key is asked for; `None` of a digest that is no block's.
+fn ask<D: Digest>(subject: &Subject<'_, D>) -> Option<VoteAsk> {
+    let proposed = |proposal: &Proposal<D>| {
+        Some(Proposed {
+            term: proposal.round.epoch().get(),
+            view: proposal.round.view().get(),
+            parent: proposal.parent.get(),
+            block: proposal.payload.as_ref().try_into().ok()?,
+        })
+    };
+    Some(match subject {
+        Subject::Notarize { proposal } => VoteAsk::Notarize(proposed(proposal)?),
+        Subject::Nullify { round } => {
+            VoteAsk::Nullify { term: round.epoch().get(), view: round.view().get() }
+        }
+        Subject::Finalize { proposal } => VoteAsk::Finalize(proposed(proposal)?),
+    })
 }
 
 impl Verifier for Scheme {
@@ -146,7 +182,10 @@ impl commonware_cryptography::certificate::Scheme for Scheme {
     type Signature = <Inner as commonware_cryptography::certificate::Scheme>::Signature;
 
     fn me(&self) -> Option<Membership> {
-        self.inner.me()
+        match &self.hand {
+            Hand::Careful(seat, ..) => Some(Membership::Signer(*seat)),
+            _ => self.inner.me(),
+        }
     }
 
     fn participants(&self) -> &Set<PublicKey> {
@@ -154,13 +193,18 @@ impl commonware_cryptography::certificate::Scheme for Scheme {
     }
 
     fn sign<D: Digest>(&self, subject: Self::Subject<'_, D>) -> Option<Attestation<Self>> {
-        let allowed = match &self.hand {
-            Hand::Still => false,
-            Hand::Careful(votes) => votes.allow(&vote(&subject)),
+        match &self.hand {
+            Hand::Still => None,
+            Hand::Careful(seat, key, votes) => {
+                if !votes.allow(&vote(&subject)) {
+                    return None;
+                }
+                let signature = key.vote(&ask(&subject)?)?;
+                Some(Attestation { signer: *seat, signature: signature.into() })
+            }
             #[cfg(test)]
-            Hand::Free => true,
-        };
-        if allowed { self.inner.sign(subject).map(outer) } else { None }
+            Hand::Free => self.inner.sign(subject).map(outer),
+        }
     }
 
     fn verify_attestation<R, D>(

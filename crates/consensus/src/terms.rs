@@ -20,7 +20,8 @@ use commonware_cryptography::{
 use commonware_utils::ordered::Set;
 
 use crate::{
-    block::public_key, finality::namespace, scheme::Scheme, seats::TermRules, votes::VoteLog,
+    block::public_key, finality::namespace, scheme::Scheme, seats::TermRules, signer::Key,
+    votes::VoteLog,
 };
 
 /// Sets kept: the coming term's, the running one's, and two before, whose blocks peers may still send.
@@ -43,7 +44,7 @@ struct Inner {
     rules: TermRules,
     domain: Vec<u8>,
     /// This node's own key and the log of what it signed; none of a node without a vote.
-    key: Option<(ed25519::PrivateKey, VoteLog)>,
+    key: Option<(Key, VoteLog)>,
     known: RwLock<BTreeMap<u64, Arc<TermSet>>>,
 }
 
@@ -60,11 +61,7 @@ fn by_key(seats: &[Seat]) -> BTreeMap<ed25519::PublicKey, Address> {
 }
 
 impl Terms {
-    pub(crate) fn new(
-        rules: TermRules,
-        genesis: &Digest,
-        key: Option<(ed25519::PrivateKey, VoteLog)>,
-    ) -> Self {
+    pub(crate) fn new(rules: TermRules, genesis: &Digest, key: Option<(Key, VoteLog)>) -> Self {
         let domain = namespace(genesis);
         Self(Arc::new(Inner { rules, domain, key, known: RwLock::default() }))
     }

@@ -9,7 +9,6 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc, thread, time::Duration};
 use alloy_primitives::B256;
 use bytes::Bytes;
 use cairn_primitives::Genesis;
-use commonware_codec::{Copying, DecodeExt as _};
 use commonware_consensus::types::Height;
 use commonware_cryptography::{Signer as _, ed25519};
 use commonware_p2p::{Manager as _, authenticated::discovery};
@@ -30,6 +29,7 @@ use crate::{
     params::{STACK_BYTES, STOP_WITHIN, WORKERS},
     ports::{Disk, NetworkTime, Pool},
     proof::{StateKey, StateProof, StateProofs, prove},
+    signer::{ConsensusSigner, Key},
     sync::serve_log,
     tree::SharedTree,
     votes::VoteLog,
@@ -41,8 +41,8 @@ const REQUESTS: usize = 64;
 /// A validator's settings: its own, not the network's.
 #[derive(Clone)]
 pub struct ValidatorConfig {
-    /// Seed of its Ed25519 consensus key. It votes in the terms in which the key has a seat.
-    pub secret: [u8; 32],
+    /// Who holds its Ed25519 consensus key. It votes in the terms in which the key has a seat.
+    pub signer: Arc<dyn ConsensusSigner>,
     /// What the key has signed.
     pub votes: VoteLog,
     /// Folder for blocks, certificates, votes and the state tree.
@@ -74,7 +74,7 @@ impl std::fmt::Debug for ValidatorConfig {
 #[derive(Debug, thiserror::Error)]
 pub enum ValidatorError {
     /// Its own key is no key.
-    #[error("the consensus secret is no ed25519 key")]
+    #[error("the consensus key is no ed25519 key")]
     BadKey,
     /// A peer to begin with has a bad key.
     #[error("the key of the bootstrap peer {0} is no ed25519 key")]
@@ -199,8 +199,7 @@ pub async fn run_validator(
     time: Arc<dyn NetworkTime>,
 ) -> Result<ValidatorHandle, ValidatorError> {
     let genesis = &identity.genesis;
-    let key =
-        ed25519::PrivateKey::decode(Copying(&config.secret)).map_err(|_| ValidatorError::BadKey)?;
+    let key = Key::held(Arc::clone(&config.signer)).map_err(|_| ValidatorError::BadKey)?;
     let me = key.public_key();
     let mut bootstrap = Vec::with_capacity(config.bootstrap.len());
     for (peer, at) in &config.bootstrap {
@@ -249,7 +248,7 @@ pub async fn run_validator(
 struct Thread {
     storage: PathBuf,
     place: Place,
-    key: ed25519::PrivateKey,
+    key: Key,
     me: ed25519::PublicKey,
     genesis: Arc<Genesis>,
     chain: Arc<Chain>,

@@ -285,6 +285,13 @@ impl VoteLog {
         inner.open = (!silent).then_some(term);
     }
 
+    /// A term that the node of a key in another process is in: no earlier one is voted in any more.
+    pub(crate) fn follow(&self, term: u64) {
+        let mut inner = self.lock();
+        let last = inner.signed.keys().next_back().map_or(inner.floor.0, |(term, _)| *term);
+        inner.open = Some(inner.open.unwrap_or(last).max(term));
+    }
+
     /// Whether the key may sign this.
     pub(crate) fn allow(&self, vote: &Vote) -> bool {
         let inner = self.lock();

@@ -19,11 +19,13 @@ use alloy_eips::Encodable2718 as _;
 use alloy_primitives::{Address, B256, U256};
 use bytes::Bytes;
 use cairn_consensus::{
-    Disk, FinalityProof, FollowError, FollowedBlock, NetworkIdentity, Reach, StateKey, StateValue,
-    ValidatorConfig, ValidatorHandle, VoteLog, VoteStart, run_follower, run_validator,
+    ConsensusSigner, Disk, FinalityProof, FollowError, FollowedBlock, LocalSigner, NetworkIdentity,
+    Reach, StateKey, StateValue, ValidatorConfig, ValidatorHandle, VoteLog, VoteStart,
+    run_follower, run_validator,
 };
 use cairn_kit::clock::NetworkClock;
 use cairn_ledger::Account;
+use cairn_primitives::Digest;
 use commonware_codec::Encode as _;
 use commonware_cryptography::{Signer as _, ed25519};
 
@@ -41,9 +43,10 @@ struct Seat {
     config: ValidatorConfig,
 }
 
-/// Seed of a consensus key, as a validator's settings hold it.
-fn seed_of(key: &ed25519::PrivateKey) -> [u8; 32] {
-    key.encode().as_ref().try_into().unwrap()
+/// Who holds a consensus key.
+fn signer(key: &ed25519::PrivateKey, genesis: Digest) -> Arc<dyn ConsensusSigner> {
+    let seed = key.encode().as_ref().try_into().unwrap();
+    Arc::new(LocalSigner::new(&seed, genesis).unwrap())
 }
 
 /// Raw bytes of a transaction.
@@ -59,7 +62,7 @@ fn free_ports(n: usize) -> Vec<SocketAddr> {
     listeners.iter().map(|listener| listener.local_addr().unwrap()).collect()
 }
 
-fn seats(folder: &Path) -> Vec<Seat> {
+fn seats(folder: &Path, genesis: Digest) -> Vec<Seat> {
     let keys = keys(4);
     let ports = free_ports(keys.len());
     // One address is all that they know of each other; the rest is discovered.
@@ -71,7 +74,7 @@ fn seats(folder: &Path) -> Vec<Seat> {
             disk: MemoryDisk::default(),
             pool: MemoryPool::default(),
             config: ValidatorConfig {
-                secret: seed_of(key),
+                signer: signer(key, genesis),
                 votes: VoteLog::open(&folder.join(format!("{i}.votes")), VoteStart::New).unwrap(),
                 storage: folder.join(i.to_string()),
                 listen: *port,
@@ -114,7 +117,7 @@ async fn four_validators_on_loopback_lose_one_and_get_it_back() {
     let folder = tempfile::tempdir().unwrap();
     let identity = identity(4, 100, 400);
     let clock = NetworkClock::running(START_MS, 1);
-    let seats = seats(folder.path());
+    let seats = seats(folder.path(), identity.hash);
     let before = memory_mb();
     let begin = Instant::now();
     let mut handles = Vec::new();

@@ -6,6 +6,7 @@
 //!   follower   the same without a vote: blocks and their certificates from other nodes' feeds
 //!   feed   final blocks for followers      report   what an operator asks a node
 //!   accuser   takes evidence of double votes to the ledger
+//!   signer the consensus key in another process
 //!   sync   the state of a recent block: given to others, taken from them
 //!   offline   the ledger of a stopped node       dev         a chain without consensus, for contract authors
 //! ```
@@ -24,5 +25,6 @@ pub mod offline;
 pub mod pool;
 pub mod report;
 pub mod rpc;
+pub mod signer;
 pub mod sync;
 pub mod validator;

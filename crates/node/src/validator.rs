@@ -31,7 +31,7 @@ use cairn_kit::{
     metrics::Metrics,
     tasks::TasksError,
 };
-use cairn_primitives::Sector;
+use cairn_primitives::{Digest, Sector};
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 
 use crate::{
@@ -42,11 +42,12 @@ use crate::{
     pool::TxPool,
     report::{self, Report},
     rpc::{ProofParts, RpcError, RpcParts, RpcServer},
+    signer::SignerError,
     sync::{self, TakeError},
 };
 pub use crate::{
     config::{Network, NodeConfig},
-    keys::{NodeKeys, VOTES},
+    keys::{ConsensusKey, NodeKeys, VOTES},
 };
 
 /// How often waiting local transactions are offered to the peers again: one may have been away.
@@ -69,6 +70,20 @@ pub enum NodeError {
     /// A key cannot be read or made.
     #[error("cannot use the node's keys")]
     Keys(#[from] KeyFileError),
+    /// The consensus key is none.
+    #[error(transparent)]
+    BadSecret(#[from] cairn_consensus::BadSecret),
+    /// The consensus key is in another process, which is not there.
+    #[error(transparent)]
+    Signer(#[from] SignerError),
+    /// The signer is of another network.
+    #[error("the signer signs for the network {found}, and this node is of {expected}")]
+    OtherSigner {
+        /// The node's genesis.
+        expected: Digest,
+        /// The signer's.
+        found: Digest,
+    },
     /// The ledger cannot be opened.
     #[error("cannot open the ledger")]
     Disk(#[from] DiskError),
@@ -186,7 +201,7 @@ impl ValidatorNode {
         let consensus = run_validator(
             &network.identity(),
             ValidatorConfig {
-                secret: keys.consensus,
+                signer: keys.consensus.signer(network.hash)?,
                 votes: VoteLog::open(&config.votes, config.votes_start)?,
                 storage: config.folder.join("consensus"),
                 listen: config.p2p,

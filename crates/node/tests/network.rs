@@ -101,13 +101,14 @@ async fn keys_are_private_files_that_are_made_once() {
     let made = NodeKeys::load_or_create(folder.path()).unwrap();
     let again = NodeKeys::load_or_create(folder.path()).unwrap();
     assert_eq!(
-        (made.consensus, made.operator.address()),
-        (again.consensus, again.operator.address())
+        (made.consensus_key(), made.operator.address()),
+        (again.consensus_key(), again.operator.address())
     );
     let given = &Devnet::new(1).validators[0].2;
     let other = TempDir::new().unwrap();
     given.store(other.path()).unwrap();
-    assert_eq!(NodeKeys::load_or_create(other.path()).unwrap().consensus, given.consensus);
+    let stored = NodeKeys::load_or_create(other.path()).unwrap();
+    assert_eq!(stored.consensus_key(), given.consensus_key());
     #[cfg(unix)]
     for file in ["consensus.json", "operator.json"] {
         use std::os::unix::fs::PermissionsExt as _;
@@ -115,5 +116,5 @@ async fn keys_are_private_files_that_are_made_once() {
             std::fs::metadata(folder.path().join("keys").join(file)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
     }
-    assert_ne!(B256::from(made.consensus), B256::from(given.consensus));
+    assert_ne!(made.consensus_key(), given.consensus_key());
 }

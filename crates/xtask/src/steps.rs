@@ -1,11 +1,13 @@
 //! The steps of `cargo xtask test`, in the order in which they fail fastest. Each says what it runs and how long it took.
 //!
-//! The last ones mostly wait (for packages, for epochs): they run at the same time, and each shows what it printed when it ends.
+//! Lints and documentation are checked beside the others, with what those leave idle: two cores compile and test an hour, and a fifth
+//! of it they wait. The last steps mostly wait (for packages, for epochs): they run at the same time.
 
 use std::{
+    os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
-    process::{Command, Output},
-    thread,
+    process::{Command, Output, Stdio},
+    thread::{self, JoinHandle},
     time::Instant,
 };
 
@@ -15,44 +17,67 @@ struct Step {
     name: &'static str,
     what: &'static str,
     run: fn(&Path) -> Result<()>,
-    /// Mostly waits, and has everything of its own: runs beside the others of this kind.
-    waits: bool,
+    when: When,
 }
 
+/// When a step runs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum When {
+    /// One after the other.
+    InTurn,
+    /// From the start, at the lowest priority, in a target folder of its own.
+    Beside,
+    /// At the end and all at the same time: they mostly wait, and have everything of their own.
+    Together,
+}
+
+/// Where what runs beside the others puts its metadata: cargo lets one command into a target folder.
+const LINTS: &str = "target/lints";
+
 const STEPS: &[Step] = &[
-    Step { name: "fmt", what: "every file is formatted", run: fmt, waits: false },
+    Step { name: "fmt", what: "every file is formatted", run: fmt, when: When::InTurn },
     Step {
         name: "tidy",
         what: "the rules of the house",
         run: |_| crate::tidy::run(),
-        waits: false,
+        when: When::InTurn,
     },
-    Step { name: "clippy", what: "lints are errors", run: clippy, waits: false },
-    Step { name: "rust", what: "unit, property and simulation tests", run: rust, waits: false },
+    Step { name: "clippy", what: "lints are errors", run: clippy, when: When::Beside },
+    Step {
+        name: "rust",
+        what: "unit, property and simulation tests",
+        run: rust,
+        when: When::InTurn,
+    },
     Step {
         name: "network",
         what: "the command on real networks: killed, restarted, audited, tampered with",
         run: network,
-        waits: false,
+        when: When::InTurn,
     },
-    Step { name: "docs", what: "documentation builds without warnings", run: docs, waits: false },
+    Step {
+        name: "docs",
+        what: "documentation builds without warnings",
+        run: docs,
+        when: When::Beside,
+    },
     Step {
         name: "clients",
         what: "unmodified viem and cast against a running network",
         run: clients,
-        waits: true,
+        when: When::Together,
     },
     Step {
         name: "contracts",
         what: "the example contracts under Hardhat and mocha against a development chain",
         run: contracts,
-        waits: true,
+        when: When::Together,
     },
     Step {
         name: "recompute",
         what: "the second implementations agree on light proofs and on one epoch",
         run: recompute,
-        waits: true,
+        when: When::Together,
     },
 ];
 
@@ -67,66 +92,118 @@ pub fn run(from: Option<&str>, only: Option<&str>) -> Result<()> {
     }
     let first = from.and_then(|name| STEPS.iter().position(|step| step.name == name)).unwrap_or(0);
     let started = Instant::now();
-    let chosen = STEPS.iter().skip(first).filter(|step| only.is_none_or(|name| name == step.name));
-    let (waiting, working): (Vec<&Step>, Vec<&Step>) =
-        chosen.partition(|step| step.waits && only.is_none());
-    for step in working {
+    let chosen: Vec<&Step> =
+        STEPS.iter().skip(first).filter(|step| only.is_none_or(|name| name == step.name)).collect();
+    let of = |when: When| -> Vec<&Step> {
+        let mut steps = chosen.clone();
+        steps.retain(|step| if only.is_some() { when == When::InTurn } else { step.when == when });
+        steps
+    };
+    let beside = Beside::start(&root, &of(When::Beside))?;
+    for step in of(When::InTurn) {
         println!("── {}: {}", step.name, step.what);
         let begun = Instant::now();
         (step.run)(&root).wrap_err_with(|| format!("step `{}` failed", step.name))?;
         println!("── {}: passed in {:.0} s", step.name, begun.elapsed().as_secs_f64());
     }
-    together(&root, &waiting)?;
+    together(&root, &of(When::Together))?;
+    beside.end()?;
     println!("all steps passed in {:.1} min", started.elapsed().as_secs_f64() / 60.0);
     Ok(())
 }
 
-/// Runs steps at the same time, each in a process of its own; all of them, even when one fails. What a failed one printed comes
-/// last, where people and the ends of logs look.
+/// Steps that run beside the others; they end with it.
+struct Beside(Vec<Running>);
+
+struct Running {
+    name: &'static str,
+    /// Of it and everything that it started.
+    group: u32,
+    output: JoinHandle<Result<Output>>,
+}
+
+impl Beside {
+    fn start(root: &Path, steps: &[&'static Step]) -> Result<Self> {
+        let mut running = Self(Vec::new());
+        for Step { name, what, .. } in steps {
+            println!("── {name}: {what}; beside the others, told at the end");
+            let mut command = again(root, name, &["nice", "-n", "19"])?;
+            command.stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+            let child = command.spawn().wrap_err_with(|| format!("starting step `{name}`"))?;
+            let group = child.id();
+            let wait = || child.wait_with_output().wrap_err("waiting for a step");
+            running.0.push(Running { name, group, output: thread::spawn(wait) });
+        }
+        Ok(running)
+    }
+
+    /// Waits for all of them, and shows what they printed.
+    fn end(mut self) -> Result<()> {
+        let join = |step: Running| {
+            let output = step.output.join().unwrap_or_else(|_| Err(eyre!("a step panicked")));
+            (step.name, output)
+        };
+        report(std::mem::take(&mut self.0).into_iter().map(join).collect())
+    }
+}
+
+impl Drop for Beside {
+    /// Where another step failed.
+    fn drop(&mut self) {
+        for step in &self.0 {
+            let group = format!("-{}", step.group);
+            let _ = Command::new("kill").args(["-s", "TERM", "--", &group]).status();
+        }
+    }
+}
+
+/// This program again, with one step; `with` comes before it.
+fn again(root: &Path, step: &str, with: &[&str]) -> Result<Command> {
+    let this = std::env::current_exe().wrap_err("finding this program")?;
+    let mut words = with.iter().map(Path::new).chain([this.as_path()]);
+    let mut command = Command::new(words.next().unwrap_or(&this));
+    command.args(words).args(["test", "--only", step]).current_dir(root);
+    Ok(command)
+}
+
+/// Runs steps at the same time, each in a process of its own; all of them, even when one fails.
 fn together(root: &Path, steps: &[&Step]) -> Result<()> {
     if steps.is_empty() {
         return Ok(());
     }
-    let this = std::env::current_exe().wrap_err("finding this program")?;
     let run = |step: &Step| -> Result<Output> {
-        let output = Command::new(&this)
-            .args(["test", "--only", step.name])
-            .current_dir(root)
-            .output()
-            .wrap_err_with(|| format!("starting step `{}`", step.name))?;
-        if output.status.success() {
-            show(&output);
-        } else {
-            println!(
-                "── {}: failed; what it printed follows when the others have ended",
-                step.name
-            );
-        }
-        Ok(output)
+        let output = again(root, step.name, &[])?.output();
+        output.wrap_err_with(|| format!("starting step `{}`", step.name))
     };
     let names: Vec<_> = steps.iter().map(|step| step.name).collect();
     println!("── at the same time: {}", names.join(", "));
-    let ended: Vec<Result<Output>> = thread::scope(|scope| {
+    let ended = thread::scope(|scope| {
         let running: Vec<_> = steps.iter().map(|step| scope.spawn(|| run(step))).collect();
         let end = |step: thread::ScopedJoinHandle<'_, Result<Output>>| {
             step.join().unwrap_or_else(|_| Err(eyre!("a step panicked")))
         };
-        running.into_iter().map(end).collect()
+        running.into_iter().map(end).collect::<Vec<_>>()
     });
+    report(names.into_iter().zip(ended).collect())
+}
+
+/// Shows what steps printed. What a failed one printed comes last, where people and the ends of logs look.
+fn report(ended: Vec<(&'static str, Result<Output>)>) -> Result<()> {
     let mut failed = Vec::new();
-    for (name, output) in names.into_iter().zip(ended) {
+    for (name, output) in ended {
         let output = output?;
-        if !output.status.success() {
-            println!("── {name}: failed ({})", output.status);
+        if output.status.success() {
             show(&output);
-            failed.push(name);
+        } else {
+            failed.push((name, output));
         }
     }
-    match failed.as_slice() {
-        [] => Ok(()),
-        [name] => bail!("step `{name}` failed"),
-        names => bail!("steps `{}` failed", names.join("`, `")),
+    for (name, output) in &failed {
+        println!("── {name}: failed ({})", output.status);
+        show(output);
     }
+    let names: Vec<_> = failed.iter().map(|(name, _)| *name).collect();
+    if names.is_empty() { Ok(()) } else { bail!("failed: {}", names.join(", ")) }
 }
 
 /// What a step printed.
@@ -166,7 +243,7 @@ fn clippy(root: &Path) -> Result<()> {
         root,
         "cargo",
         &["clippy", "--release", "--workspace", "--all-targets", "--", "-D", "warnings"],
-        &[],
+        &[("CARGO_TARGET_DIR", LINTS)],
     )
 }
 
@@ -185,7 +262,7 @@ fn docs(root: &Path) -> Result<()> {
         root,
         "cargo",
         &["doc", "--release", "--workspace", "--no-deps"],
-        &[("RUSTDOCFLAGS", "-D warnings")],
+        &[("RUSTDOCFLAGS", "-D warnings"), ("CARGO_TARGET_DIR", LINTS)],
     )
 }
 

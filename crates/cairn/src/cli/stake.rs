@@ -52,6 +52,9 @@ pub struct RotateKeyArgs {
     /// Put the new key in place of the old one, once the ledger gives it the seat; then restart the node.
     #[arg(long)]
     pub finish: bool,
+    /// The new key is in another process: the socket of a running `cairn signer run`.
+    #[arg(long, value_name = "PATH", conflicts_with = "finish")]
+    pub signer: Option<PathBuf>,
     #[command(flatten)]
     pub operator: OperatorArgs,
 }

@@ -16,6 +16,7 @@ use cairn_node::{
     disk::{BLOCKS_MIN, STATE_WINDOW},
     rpc::RpcConfig,
     sync::{SyncConfig, SyncMode},
+    validator::NodeKeys,
 };
 use cairn_primitives::Digest;
 use eyre::{Result, WrapErr as _, bail, eyre};
@@ -47,6 +48,9 @@ pub struct Settings {
     /// The only genesis this node may run with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub genesis_hash: Option<Digest>,
+    /// Validators: who holds the consensus key, where it is not in the folder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signer: Option<Signer>,
     /// Validators: the other validators.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub p2p: Option<P2p>,
@@ -72,6 +76,14 @@ pub struct Settings {
     /// Log lines.
     #[serde(default)]
     pub log: Log,
+}
+
+/// `[signer]`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Signer {
+    /// The Unix socket of `cairn signer run`.
+    pub socket: PathBuf,
 }
 
 /// `[p2p]`
@@ -314,6 +326,15 @@ impl Default for Log {
 }
 
 impl Settings {
+    /// The validator's keys: the operator's from its folder, consensus' from there or behind the socket.
+    pub fn keys(&self, dir: &Path) -> Result<NodeKeys> {
+        let Some(signer) = &self.signer else {
+            return NodeKeys::load(dir)
+                .wrap_err("the keys of this validator: `cairn validator init` makes them");
+        };
+        Ok(NodeKeys::with_signer(dir, &signer.socket)?)
+    }
+
     /// Reads the settings in `dir` with the environment on top, and starts the log that they ask for.
     pub fn open(dir: &Path, role: Role) -> Result<Self> {
         let path = settings_path(dir);

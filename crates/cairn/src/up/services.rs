@@ -13,7 +13,7 @@ use cairn_gateway::{GatewayConfig, QueryLimits};
 use cairn_kit::{NetworkClock, Shutdown, Tasks, http::Listener};
 use cairn_node::{
     rpc::RpcConfig,
-    validator::{Network, NodeConfig, NodeKeys, ValidatorNode},
+    validator::{ConsensusKey, Network, NodeConfig, NodeKeys, ValidatorNode},
 };
 use cairn_primitives::{DeviceId, Genesis, MicroUsd, Stream};
 use eyre::{Result, WrapErr as _, eyre};
@@ -173,7 +173,7 @@ async fn start_validator(
     let label = validator_label(index);
     let folder = founded.folder.validator(index);
     let keys = NodeKeys {
-        consensus: founded.keys.ed25519_seed(Role::Validator, &label),
+        consensus: ConsensusKey::Here(founded.keys.ed25519_seed(Role::Validator, &label)),
         operator: founded.keys.wallet(Role::Validator, &label),
     };
     keys.store(&folder)?;

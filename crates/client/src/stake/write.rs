@@ -3,40 +3,49 @@
 use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_sol_types::{SolCall, SolEvent as _};
 use cairn_primitives::{
-    Digest, SecretKey, Sector, Stones, TimeMs,
+    Digest, KeyError, SecretKey, Sector, Stones, TimeMs,
     abi::{IStake, STAKE},
     candidacy_message,
 };
 
 use crate::{BlockTag, Call, ClientError, Sender, Sent};
 
-fn key_of(key: &SecretKey) -> B256 {
-    B256::from_slice(key.public().as_bytes())
+/// A consensus key (Ed25519) and its proof that it is an operator's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Possession {
+    /// The public key.
+    pub key: B256,
+    /// Its signature over "cairn/candidacy/v1" ‖ genesis ‖ operator ‖ key.
+    pub proof: [u8; 64],
+}
+
+impl Possession {
+    /// That of a key at hand, in the network whose genesis has this hash.
+    ///
+    /// # Errors
+    /// When the key does not sign.
+    pub fn of(key: &SecretKey, genesis: Digest, operator: Address) -> Result<Self, KeyError> {
+        let public = B256::from_slice(key.public().as_bytes());
+        let message = candidacy_message(genesis, operator, &public.0);
+        Ok(Self { key: public, proof: key.sign(&message)?.0 })
+    }
+
+    fn proof(&self) -> Bytes {
+        self.proof.to_vec().into()
+    }
 }
 
 impl Sender {
-    /// The key's proof that it is this account's: its signature over "cairn/candidacy/v1" ‖ genesis ‖ operator ‖ key.
-    fn possession(&self, genesis: Digest, key: &SecretKey) -> Result<Bytes, ClientError> {
-        let message = candidacy_message(genesis, self.address(), &key_of(key).0);
-        Ok(key.sign(&message)?.0.to_vec().into())
-    }
-
     async fn stake_call<C: SolCall>(&self, call: &C, value: Stones) -> Result<Sent, ClientError> {
         self.send_and_wait(&Call::new(STAKE, call).with_value(value)).await
     }
 
-    /// Stands for a seat with this consensus key (Ed25519) and bond, in the network whose genesis has this hash.
+    /// Stands for a seat with this consensus key and bond.
     ///
     /// # Errors
     /// Of sending; `CandidateExists`, `BondTooLow`, `KeyTaken` and the like as reverts.
-    pub async fn stand(
-        &self,
-        genesis: Digest,
-        key: &SecretKey,
-        bond: Stones,
-    ) -> Result<Sent, ClientError> {
-        let proof = self.possession(genesis, key)?;
-        let call = IStake::candidateCall { consensusKey: key_of(key), proofOfPossession: proof };
+    pub async fn stand(&self, key: &Possession, bond: Stones) -> Result<Sent, ClientError> {
+        let call = IStake::candidateCall { consensusKey: key.key, proofOfPossession: key.proof() };
         self.stake_call(&call, bond).await
     }
 
@@ -44,9 +53,8 @@ impl Sender {
     ///
     /// # Errors
     /// Of sending; `NotActive`, `KeyTaken` and the like as reverts.
-    pub async fn rotate_key(&self, genesis: Digest, key: &SecretKey) -> Result<Sent, ClientError> {
-        let proof = self.possession(genesis, key)?;
-        let call = IStake::rotateKeyCall { newKey: key_of(key), proofOfPossession: proof };
+    pub async fn rotate_key(&self, key: &Possession) -> Result<Sent, ClientError> {
+        let call = IStake::rotateKeyCall { newKey: key.key, proofOfPossession: key.proof() };
         self.stake_call(&call, Stones::ZERO).await
     }
 

@@ -96,7 +96,7 @@ fn turns_count_the_views_without_a_block() {
 fn golden() {
     let beacon = Beacon::new(Digest([0x11; 32]));
     assert_eq!(
-        alloy_primitives::hex::encode(beacon.alpha(round(2, 258))),
+        alloy_primitives::hex::encode(super::alpha(&beacon.genesis, round(2, 258))),
         "636169726e2f626561636f6e2f7631".to_owned()
             + &"11".repeat(32)
             + "0000000000000002"

@@ -29,6 +29,7 @@ use crate::{
     finality::{FinalityProof, namespace, validator_set},
     genesis::NetworkIdentity,
     scheme::Scheme,
+    signer::Key,
     tree::{self, Commitment, SharedTree},
     votes::VoteLog,
 };
@@ -58,7 +59,8 @@ impl Signer {
         let keys = [B256::from_slice(key.public_key().as_ref())];
         let set = validator_set(&keys).expect("one key is a set");
         let domain = namespace(&identity.hash);
-        let scheme = Scheme::signer(&domain, set, key.clone(), VoteLog::closed());
+        let scheme =
+            Scheme::signer(&domain, set, Key::local(key.clone(), identity.hash), VoteLog::closed());
         Self { scheme: scheme.expect("the key is in the set"), key }
     }
 

@@ -24,6 +24,7 @@ use crate::{
     genesis::chain,
     network::{Channels, message_bytes_max, quotas},
     pace::Pace,
+    signer::Key,
     votes::VoteLog,
 };
 
@@ -82,7 +83,7 @@ async fn run_until(context: deterministic::Context, disk: MemoryDisk, votes: Vot
                 Arc::new(pool),
                 Arc::new(VirtualTime::right(context.child("time"))),
                 height,
-                (key, votes),
+                (Key::local(key, identity.hash), votes),
             )
             .unwrap(),
         ),

@@ -51,6 +51,7 @@ use crate::{
     pace::Pace,
     ports::NetworkTime,
     scheme::Scheme,
+    signer::Key,
     votes::VoteLog,
 };
 
@@ -285,7 +286,7 @@ impl EngineDefinition for Network {
                 Arc::new(pool),
                 time,
                 height,
-                (key, votes),
+                (Key::local(key, self.identity.hash), votes),
             )
             .unwrap(),
         );

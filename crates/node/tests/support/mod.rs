@@ -9,7 +9,7 @@ use std::{
 
 use alloy_primitives::B256;
 use cairn_client::{DevKeys, Role, Wallet};
-use cairn_node::validator::{Network, NodeConfig, NodeKeys};
+use cairn_node::validator::{ConsensusKey, Network, NodeConfig, NodeKeys};
 use cairn_primitives::{
     EconomyParams, Genesis, GenesisAccount, GenesisIngest, GenesisValidator, StakeParams,
 };
@@ -47,7 +47,7 @@ impl Devnet {
                 let public =
                     B256::from_slice(keys.ed25519(Role::Validator, name).public().as_bytes());
                 let operator = keys.wallet(Role::Validator, name);
-                (public, free_port(), NodeKeys { consensus: seed, operator })
+                (public, free_port(), NodeKeys { consensus: ConsensusKey::Here(seed), operator })
             })
             .collect();
         let accounts: Vec<Wallet> =

@@ -15,9 +15,18 @@ use crate::{
 
 /// Makes what is missing in the folder; keys that are there stay.
 pub fn init(args: &ValidatorInitArgs) -> Result<()> {
-    let keys = NodeKeys::load_or_create(&args.dir)?;
     let settings = write_settings(&args.dir, Role::Validator)?;
-    let (operator, key) = (keys.operator.address(), keys.consensus_key());
+    let (operator, key) = match (&args.signer, args.consensus_key) {
+        (Some(socket), Some(key)) => {
+            let operator = NodeKeys::make_operator(&args.dir)?;
+            name_signer(&settings, socket)?;
+            (operator.address(), key)
+        }
+        _ => {
+            let keys = NodeKeys::load_or_create(&args.dir)?;
+            (keys.operator.address(), keys.consensus_key())
+        }
+    };
     let stanza = stanza(&args.name, operator, key, args.bond_stones)?;
     let value = json!({
         "dir": args.dir, "operator": operator.to_string(), "consensus_key": key.to_string(),
@@ -55,4 +64,16 @@ pub fn write_settings(dir: &Path, role: Role) -> Result<std::path::PathBuf> {
             .wrap_err_with(|| format!("writing {}", path.display()))?;
     }
     Ok(path)
+}
+
+/// Puts the signer's socket into settings that name none.
+fn name_signer(settings: &Path, socket: &Path) -> Result<()> {
+    let text =
+        fs::read_to_string(settings).wrap_err_with(|| format!("reading {}", settings.display()))?;
+    if text.contains("[signer]") {
+        return Ok(());
+    }
+    let socket = toml::Value::String(socket.display().to_string());
+    fs::write(settings, format!("{text}\n[signer]\nsocket = {socket}\n"))
+        .wrap_err_with(|| format!("writing {}", settings.display()))
 }

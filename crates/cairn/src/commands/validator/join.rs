@@ -51,7 +51,8 @@ pub async fn join(args: &SeatArgs) -> Result<()> {
     }
     let sent = if args.yes {
         operator.needs(bond.add(Stones(FEE_STONES))?).await?;
-        let stood = operator.sender.stand(operator.hash, &operator.consensus(), bond).await;
+        let possession = operator.possession(&operator.keys.consensus)?;
+        let stood = operator.sender.stand(&possession, bond).await;
         Some(stood.map_err(refused)?)
     } else {
         None

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use cairn_client::{BlockTag, Call, LedgerClient, LedgerRead as _, Sender, Wallet};
-use cairn_node::validator::NodeKeys;
+use cairn_client::{BlockTag, Call, LedgerClient, LedgerRead as _, Possession, Sender, Wallet};
+use cairn_node::validator::{ConsensusKey, NodeKeys};
 use cairn_primitives::{Digest, Genesis, SecretKey, Stones};
 use eyre::{Result, WrapErr as _, bail, eyre};
 
@@ -35,16 +35,20 @@ pub struct Operator {
 impl Operator {
     /// Opens the folder and its node, and checks that the node's network is the one that the folder pins.
     pub async fn open(args: &OperatorArgs) -> Result<Self> {
-        let keys = NodeKeys::load(&args.dir).wrap_err_with(|| {
+        let settings: Option<Settings> = match settings_path(&args.dir) {
+            path if path.exists() => Some(cairn_kit::config::load(&path, ENV_PREFIX)?),
+            _ => None,
+        };
+        let keys = match &settings {
+            Some(settings) => settings.keys(&args.dir),
+            None => NodeKeys::load(&args.dir).map_err(Into::into),
+        };
+        let keys = keys.wrap_err_with(|| {
             format!(
                 "--dir is {}: the keys of a validator, which `cairn validator init` makes",
                 args.dir.display()
             )
         })?;
-        let settings: Option<Settings> = match settings_path(&args.dir) {
-            path if path.exists() => Some(cairn_kit::config::load(&path, ENV_PREFIX)?),
-            _ => None,
-        };
         let local = args.network.as_deref().map(Folder::new);
         let url = match (&args.rpc, &local, &settings) {
             (Some(url), ..) => url.clone(),
@@ -82,9 +86,24 @@ impl Operator {
         self.sender.client()
     }
 
-    /// The consensus key in the folder.
-    pub fn consensus(&self) -> SecretKey {
-        SecretKey::ed25519(self.keys.consensus)
+    /// The proof that a consensus key is this operator's.
+    pub fn possession(&self, key: &ConsensusKey) -> Result<Possession> {
+        let operator = self.sender.address();
+        Ok(match key {
+            ConsensusKey::Here(seed) => {
+                Possession::of(&SecretKey::ed25519(*seed), self.hash, operator)?
+            }
+            ConsensusKey::Signer(signer) => {
+                if signer.genesis() != self.hash {
+                    bail!(
+                        "the signer signs for the network {}, and the node is of {}",
+                        signer.genesis(),
+                        self.hash
+                    );
+                }
+                Possession { key: key.public(), proof: signer.possession(operator)? }
+            }
+        })
     }
 
     /// Sees to it that the operator's account holds this much: the founder of a local network pays the difference; elsewhere

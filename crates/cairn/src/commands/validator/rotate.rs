@@ -8,10 +8,14 @@
 //! in place only when the ledger gives it a seat in the current term, or no seat to the old one: no key votes in a term in
 //! which another of this operator did.
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use alloy_primitives::B256;
 use cairn_client::{BlockTag, KeyFile, Reads as _, StakeReads as _, StoredKey};
+use cairn_node::{signer::SocketSigner, validator::ConsensusKey};
 use cairn_primitives::{STONE, SecretKey, Stones};
 use eyre::{Result, WrapErr as _, bail};
 use serde_json::json;
@@ -29,29 +33,41 @@ fn public(key: &SecretKey) -> B256 {
 /// Makes the next key and tells the ledger, or puts it in place.
 pub async fn rotate(args: &RotateKeyArgs) -> Result<()> {
     let operator = Operator::open(&args.operator).await?;
-    if args.finish { finish(&operator).await } else { begin(&operator).await }
+    if args.finish {
+        finish(&operator).await
+    } else {
+        begin(&operator, args.signer.as_deref()).await
+    }
 }
 
 fn next_path(operator: &Operator) -> PathBuf {
     operator.dir.join("keys").join("consensus-next.json")
 }
 
-async fn begin(operator: &Operator) -> Result<()> {
+async fn begin(operator: &Operator, signer: Option<&Path>) -> Result<()> {
     let (client, me) = (operator.client(), operator.sender.address());
     let Some(candidate) = client.candidate(me, BlockTag::Latest).await? else {
         bail!("{me} is no candidate: `cairn validator join` first");
     };
-    // The file before the transaction: a key that the ledger knows must not be lost.
-    let path = next_path(operator);
-    let StoredKey::Ed25519(key) = KeyFile::Ed25519.load_or_create(&path)? else {
-        bail!("{} is no consensus key", path.display());
+    let (next, place) = match signer {
+        Some(socket) => (ConsensusKey::Signer(SocketSigner::connect(socket)?), socket.to_owned()),
+        None => {
+            // The file before the transaction: a key that the ledger knows must not be lost.
+            let path = next_path(operator);
+            let StoredKey::Ed25519(SecretKey::Ed25519(key)) =
+                KeyFile::Ed25519.load_or_create(&path)?
+            else {
+                bail!("{} is no consensus key", path.display());
+            };
+            (ConsensusKey::Here(key.to_bytes()), path)
+        }
     };
-    let new = public(&key);
+    let new = next.public();
     let sent = if candidate.consensusKey == new {
         None
     } else {
         operator.needs(FEE).await?;
-        Some(operator.sender.rotate_key(operator.hash, &key).await.map_err(refused)?)
+        Some(operator.sender.rotate_key(&operator.possession(&next)?).await.map_err(refused)?)
     };
     let height = client.latest().await?.number;
     let block = sent.as_ref().map_or(height, |sent| sent.block);
@@ -63,13 +79,16 @@ async fn begin(operator: &Operator) -> Result<()> {
         "transaction": sent.as_ref().map(|sent| sent.hash.to_string()),
     });
     operator.output.answer(&value, || {
+        let then = match signer {
+            Some(_) => "name that socket in node.toml, [signer] socket".to_owned(),
+            None => format!("cairn validator rotate-key --dir {} --finish", operator.dir.display()),
+        };
         format!(
-            "the ledger knows the new key {new}, kept in {}\n\
+            "the ledger knows the new key {new}, kept at {}\n\
              it votes from term {term} on at the latest (block {first}, {} blocks from now); until then the old key does: leave the node running\n\
-             then: cairn validator rotate-key --dir {} --finish, and restart the node",
-            path.display(),
+             then: {then}, and restart the node",
+            place.display(),
             first.saturating_sub(height),
-            operator.dir.display(),
         )
     });
     Ok(())

@@ -4,7 +4,7 @@ use cairn_consensus::VoteStart;
 use cairn_kit::Shutdown;
 use cairn_node::validator::{Network, NodeConfig, NodeKeys, VOTES, ValidatorNode};
 use cairn_primitives::TimeMs;
-use eyre::{Result, WrapErr as _, bail, eyre};
+use eyre::{Result, bail, eyre};
 use serde_json::json;
 
 use crate::{
@@ -22,8 +22,7 @@ pub async fn run(args: &ValidatorRunArgs) -> Result<()> {
     let ValidatorRunArgs { run: args, restored } = args;
     let settings = Settings::open(&args.dir, Role::Validator)?;
     let network = read_network(&args.dir, args.genesis.as_ref(), settings.genesis_hash)?;
-    let keys = NodeKeys::load(&args.dir)
-        .wrap_err("the keys of this validator: `cairn validator init` makes them")?;
+    let keys = settings.keys(&args.dir)?;
     let name = name(&network, &keys)?;
     let p2p = settings.p2p.as_ref().ok_or_else(|| eyre!("[p2p] is missing"))?;
     let mut config = NodeConfig {
