@@ -4,7 +4,7 @@ mod support;
 
 use std::time::Duration;
 
-use alloy_primitives::{Address, B256};
+use alloy_primitives::Address;
 use cairn_client::{BlockTag, Call, LedgerClient, LedgerRead as _, Sender};
 use cairn_kit::{NetworkClock, Shutdown, tasks::TasksError};
 use cairn_node::{
