@@ -274,7 +274,10 @@ impl VoteAsk {
 
 /// A validator's consensus key, wherever it is.
 #[derive(Clone, Debug)]
-pub(crate) struct Key {
+pub(crate) struct Key(Arc<Held>);
+
+#[derive(Debug)]
+struct Held {
     public: ed25519::PublicKey,
     holder: Arc<dyn ConsensusSigner>,
 }
@@ -283,21 +286,22 @@ impl Key {
     /// The key that `holder` has.
     pub(crate) fn held(holder: Arc<dyn ConsensusSigner>) -> Result<Self, BadSecret> {
         let public = ed25519::PublicKey::decode(Copying(&holder.public_key()));
-        Ok(Self { public: public.map_err(|_| BadSecret)?, holder })
+        Ok(Self(Arc::new(Held { public: public.map_err(|_| BadSecret)?, holder })))
     }
 
     /// A key in this process.
     pub(crate) fn local(key: ed25519::PrivateKey, genesis: Hash) -> Self {
-        Self { public: key.public_key(), holder: Arc::new(LocalSigner::of(key, genesis)) }
+        let public = key.public_key();
+        Self(Arc::new(Held { public, holder: Arc::new(LocalSigner::of(key, genesis)) }))
     }
 
     pub(crate) fn vote(&self, ask: &VoteAsk) -> Option<ed25519::Signature> {
-        let signature = self.holder.vote(ask)?;
+        let signature = self.0.holder.vote(ask)?;
         ed25519::Signature::decode(Copying(&signature)).ok()
     }
 
     pub(crate) fn reveal(&self, round: Round) -> Option<Reveal> {
-        self.holder.reveal(round.epoch().get(), round.view().get())
+        self.0.holder.reveal(round.epoch().get(), round.view().get())
     }
 }
 
@@ -313,12 +317,12 @@ impl Signer for Key {
     type PublicKey = ed25519::PublicKey;
 
     fn public_key(&self) -> ed25519::PublicKey {
-        self.public.clone()
+        self.0.public.clone()
     }
 
     /// A signature by nobody when the holder is away: the handshake fails, and is tried again.
     fn sign(&self, namespace: &[u8], message: &[u8]) -> ed25519::Signature {
-        let signed = self.holder.hello(namespace, message).unwrap_or([0; 64]);
+        let signed = self.0.holder.hello(namespace, message).unwrap_or([0; 64]);
         ed25519::Signature::decode(Copying(&signed)).expect("64 bytes are a signature")
     }
 }

@@ -16,6 +16,7 @@ use super::*;
 use crate::chain::{CHAIN_ID, TestChain, stones};
 
 mod abuse;
+mod garbage;
 mod proofs;
 mod simulate;
 mod socket;
