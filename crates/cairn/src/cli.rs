@@ -44,6 +44,11 @@ pub enum Command {
         after_help = "Example:\n  cairn join --lat 40.6413 --lon -73.7781 --elevation-m 4 --hardware-usd 120 --power-w 3 --kwh-usd 0.20\n  cairn join --lat 40.64 --lon -73.78 --elevation-m 4 --hardware-usd 120 --yes"
     )]
     Join(JoinArgs),
+    /// How long a device at a place takes to pay for itself, by what devices there really earned.
+    #[command(
+        after_help = "Example:\n  cairn payback --service sensing --lat 40.6413 --lon -73.7781 --hardware-usd 120 --power-w 3 --kwh-usd 0.20\n  cairn payback --cell 872a100d8ffffff --json"
+    )]
+    Payback(PaybackArgs),
     /// Explain a device's income: this epoch against the last, each cause in dollars.
     #[command(after_help = "Example:\n  cairn why 0x3f2a…\n  cairn why JFK-2 --epoch 12 --json")]
     Why(WhyArgs),
@@ -191,18 +196,50 @@ pub struct JoinArgs {
     /// Name of the account that will own the device; a key is made when there is none.
     #[arg(long, default_value = "me")]
     pub account: String,
+    #[command(flatten)]
+    pub hardware: HardwareArgs,
+    /// Pay the bond and register; without it only the payback card is shown.
+    #[arg(long)]
+    pub yes: bool,
+    #[command(flatten)]
+    pub network: NetworkArgs,
+}
+
+/// What a device costs its owner.
+#[derive(Args)]
+pub struct HardwareArgs {
     /// What the hardware costs, in dollars.
     #[arg(long, default_value = "100")]
     pub hardware_usd: String,
+    /// What its installation costs, in dollars.
+    #[arg(long, default_value = "0")]
+    pub install_usd: String,
     /// Power it draws, in watts.
     #[arg(long, default_value = "3")]
     pub power_w: String,
     /// Price of a kilowatt-hour, in dollars.
     #[arg(long, default_value = "0.20")]
     pub kwh_usd: String,
-    /// Pay the bond and register; without it only the payback card is shown.
-    #[arg(long)]
-    pub yes: bool,
+}
+
+/// Flags of `payback`.
+#[derive(Args)]
+#[command(group(ArgGroup::new("place").required(true).args(["cell", "lat"])))]
+pub struct PaybackArgs {
+    /// The service the device offers.
+    #[arg(long, value_enum, default_value_t = Service::Sensing)]
+    pub service: Service,
+    /// The H3 cell, as `cairn devices list` shows it.
+    #[arg(long, value_name = "H3")]
+    pub cell: Option<String>,
+    /// Latitude in degrees, instead of a cell.
+    #[arg(long, allow_hyphen_values = true, requires = "lon")]
+    pub lat: Option<String>,
+    /// Longitude in degrees.
+    #[arg(long, allow_hyphen_values = true, requires = "lat")]
+    pub lon: Option<String>,
+    #[command(flatten)]
+    pub hardware: HardwareArgs,
     #[command(flatten)]
     pub network: NetworkArgs,
 }

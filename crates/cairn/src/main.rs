@@ -55,6 +55,7 @@ async fn run(command: &Command) -> Result<ExitCode> {
         Command::Status(args) => commands::status(args).await?,
         Command::Devices(command) => commands::devices(command).await?,
         Command::Join(args) => commands::join(args).await?,
+        Command::Payback(args) => commands::payback(args).await?,
         Command::Claim(args) => commands::claim(args).await?,
         Command::Credits(command) => commands::credits(command).await?,
         Command::Why(args) => commands::why(args).await?,

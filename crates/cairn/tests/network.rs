@@ -241,6 +241,17 @@ fn every_command_works_on_a_running_network() {
         ["--lat", "40.6413", "--lon", "-73.7781", "--elevation-m", "4", "--hardware-usd", "120"];
     let card = json(&[&["join", "--dir", path, "--json"], &place[..]].concat());
     assert!(card["device"].is_null(), "nothing may be paid without --yes");
+    let cell = card["cell"].as_str().expect("a cell");
+    let costs = ["--hardware-usd", "120", "--dir", path, "--json"];
+    let alone = json(&[&["payback", "--cell", cell], &costs[..]].concat());
+    for part in ["card", "income", "costs", "next_rank_share_permille"] {
+        assert_eq!(alone[part], card[part], "the card of `payback` is that of `join`");
+    }
+    let burning = ["payback", "--cell", cell, "--power-w", "100000", "--dir", path, "--json"];
+    assert_eq!(json(&burning)["card"]["today"], "never");
+    let wrong = cairn(&["payback", "--cell", "85283473fffffff", "--dir", path]);
+    let told = String::from_utf8_lossy(&wrong.stderr).into_owned();
+    assert!(wrong.status.code() == Some(1) && told.contains("resolution 7"), "{told}");
     let joined = json(&[&["join", "--dir", path, "--json", "--yes"], &place[..]].concat());
     assert!(joined["device"].is_string());
     assert_eq!(json(&["status", "--dir", path, "--json"])["devices"], 10);
@@ -447,6 +458,7 @@ fn wrong_usage_and_help() {
         &["devices", "list"],
         &["devices", "show"],
         &["join"],
+        &["payback"],
         &["why"],
         &["claim"],
         &["credits", "buy"],
