@@ -19,7 +19,7 @@ use std::{borrow::Cow, sync::Arc};
 
 use alloy_consensus::{Header, TxEnvelope, transaction::Recovered};
 use alloy_eips::Encodable2718 as _;
-use alloy_primitives::{Address, B256};
+use alloy_primitives::{Address, B256, keccak256};
 use bytes::Bytes;
 use cairn_ledger::{BlockError, Ledger, Writes, decode_transaction, params::BLOCK_TXS_MAX};
 use cairn_primitives::TimeMs;
@@ -188,7 +188,7 @@ impl Chain {
         let proposer = self.operator(&preamble.context)?;
         let env = self.ledger.next_env(&parent.header, preamble.time(), proposer);
         let env = beacon::env_after(parent, &preamble.context, env)?;
-        let transactions = recover(&block.transactions)?;
+        let transactions = self.recover(&block.transactions)?;
         let executed = match self.ledger.verify(&state, &env, transactions) {
             Ok(executed) => executed,
             Err(error @ BlockError::Transaction { .. }) => {
@@ -216,6 +216,16 @@ impl Chain {
         })
     }
 
+    /// The transactions of a block with their senders; `None` when one is malformed. One that waits in the pool has the same bytes,
+    /// signature and all, so its sender is the same.
+    fn recover(&self, raw: &[Bytes]) -> Option<Vec<Recovered<TxEnvelope>>> {
+        let waits = |raw: &Bytes| {
+            let tx = self.pool.waiting(&keccak256(raw))?;
+            (tx.encoded_2718() == raw.as_ref()).then_some(tx)
+        };
+        raw.iter().map(|raw| waits(raw).or_else(|| recover_one(raw))).collect()
+    }
+
     /// Commits a final block, once.
     fn commit(&self, digest: Digest, layer: &Layer, certificate: Vec<u8>) {
         self.disk
@@ -241,12 +251,13 @@ impl Chain {
 
 /// Decodes transactions and recovers their senders; `None` when one is malformed.
 pub(crate) fn recover(raw: &[Bytes]) -> Option<Vec<Recovered<TxEnvelope>>> {
-    let one = |raw: &Bytes| {
-        let tx = decode_transaction(raw).ok()?;
-        // Only one byte form of a transaction may be in a block.
-        (tx.encoded_2718() == raw.as_ref()).then_some(tx)
-    };
-    raw.iter().map(one).collect()
+    raw.iter().map(recover_one).collect()
+}
+
+fn recover_one(raw: &Bytes) -> Option<Recovered<TxEnvelope>> {
+    let tx = decode_transaction(raw).ok()?;
+    // Only one byte form of a transaction may be in a block.
+    (tx.encoded_2718() == raw.as_ref()).then_some(tx)
 }
 
 impl App {

@@ -122,6 +122,8 @@ pub trait Pool: Send + Sync + 'static {
     fn candidates(&self, base_fee: u64, limit: usize) -> Vec<Recovered<TxEnvelope>>;
     /// Whether there is nothing to propose.
     fn is_empty(&self) -> bool;
+    /// The waiting transaction of this hash, its sender recovered already: what gossip brought is not recovered again in a block.
+    fn waiting(&self, hash: &B256) -> Option<Recovered<TxEnvelope>>;
     /// Takes a raw transaction that a peer gossiped; bad ones are dropped and counted.
     fn gossiped(&self, raw: &[u8]);
     /// A block became final: its transactions leave the pool, and what became invalid with them.

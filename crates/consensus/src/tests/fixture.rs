@@ -342,6 +342,9 @@ impl Pool for MemoryPool {
             self.push(tx);
         }
     }
+    fn waiting(&self, hash: &B256) -> Option<Recovered<TxEnvelope>> {
+        self.0.lock().unwrap().iter().find(|tx| tx.tx_hash() == hash).cloned()
+    }
     /// What the same sender signed with the same nonce is gone as well.
     fn finalized(&self, transactions: &[B256]) {
         let mut waiting = self.0.lock().unwrap();

@@ -363,6 +363,10 @@ impl cairn_consensus::Pool for TxPool {
         !self.queue().has_candidates(base_fee)
     }
 
+    fn waiting(&self, hash: &B256) -> Option<Recovered<TxEnvelope>> {
+        self.get(*hash)
+    }
+
     fn gossiped(&self, raw: &[u8]) {
         match self.insert(raw, false) {
             // Nobody may be subscribed.
