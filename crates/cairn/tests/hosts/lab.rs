@@ -6,6 +6,7 @@
 
 use std::{
     env,
+    path::Path,
     process::Command,
     sync::{Mutex, PoisonError},
 };
@@ -103,6 +104,13 @@ impl Lab {
             ip(&format!("-n h{host} link set lo up"));
         }
         Self { hosts }
+    }
+
+    /// Gives a folder a disk of its own of so many MiB, gone with the test's mount namespace.
+    pub fn disk(&self, folder: &Path, mib: u32) {
+        std::fs::create_dir_all(folder).expect("a folder");
+        let folder = folder.to_str().expect("text");
+        run("mount", &format!("-t tmpfs -o size={mib}m,mode=0700 tmpfs {folder}")).unwrap();
     }
 
     /// The address of a host.

@@ -1,6 +1,6 @@
 //! A network on real separate hosts: four validators, an ingest and a follower, each a process with an address of its own.
 //!
-//! Transactions, discovery, a killed and restarted validator, a partition and its end, evidence over the network. The test
+//! Transactions, discovery, a killed and restarted validator, a full disk, a partition and its end, evidence over the network. The test
 //! waits for blocks and files, never for time, and is over in a minute and a half.
 
 mod found;
@@ -10,6 +10,7 @@ mod soak;
 
 use std::{
     fs,
+    io::Write as _,
     path::Path,
     time::{Instant, SystemTime, UNIX_EPOCH},
 };
@@ -41,6 +42,16 @@ async fn pay(at: &Node, all: &[&Node], paid: u128) {
         let balance = node.client.balance(PAYEE, BlockTag::Number(sent.block)).await;
         assert_eq!(balance.expect("a balance"), Stones(paid * STONE), "on host {}", node.host());
     }
+}
+
+/// Fills the disk that holds `folder` to the last byte, with a file that is returned.
+fn fill(folder: &Path) -> std::path::PathBuf {
+    let path = folder.join("filler");
+    let mut file = fs::File::create(&path).expect("a file");
+    for size in [1 << 20, 4_096, 1] {
+        while file.write_all(&vec![0; size]).is_ok() {}
+    }
+    path
 }
 
 /// What `cairn validator status` says of a node, which must be well.
@@ -142,6 +153,7 @@ async fn scenario() {
             break;
         }
     }
+    lab.disk(&root.path().join("v3"), 256);
     let net = found(
         root.path(),
         &Shape { founders: 4, newcomers: 0, followers: true, term_blocks: 3_600 },
@@ -177,6 +189,18 @@ async fn scenario() {
     all[3].reaches(head + 1).await;
     told("host 4 is back and level");
 
+    let full = fill(&root.path().join("v3"));
+    let plan = nodes.remove(2).fails();
+    told("host 3 stopped: its disk is full");
+    let rest: Vec<&Node> = nodes.iter().collect();
+    pay(rest[0], &rest, 4).await;
+    fs::remove_file(full).expect("a file");
+    nodes.insert(2, plan.start(&lab, &net.genesis));
+    let all: Vec<&Node> = nodes.iter().collect();
+    let head = all[0].client.block_number().await.expect("a height");
+    all[2].reaches(head + 1).await;
+    told("host 3 has room again, and is level");
+
     evidence_is_everywhere(&all[..4]).await;
     evidence_is_everywhere(&[all[0], all[FOLLOWER as usize - 1]]).await;
     told("evidence went from the ingest to everybody");
@@ -198,7 +222,7 @@ async fn scenario() {
         node.reaches(top).await;
     }
     told("healed: blocks come again on all six");
-    pay(all[2], &all, 4).await;
+    pay(all[2], &all, 5).await;
 
     let common = *heights(&all).await.iter().min().expect("six");
     for height in 0..=common {

@@ -130,6 +130,14 @@ impl Node {
         self.plan
     }
 
+    /// Waits until the process ends by itself, which must be an error that a supervisor sees.
+    pub fn fails(mut self) -> Plan {
+        let rest: Vec<String> = self.lines.by_ref().map_while(Result::ok).collect();
+        let status = self.child.wait().expect("it ends");
+        assert_eq!(status.code(), Some(1), "host {}: {rest:?}", self.plan.host);
+        self.plan
+    }
+
     /// Sends the process a signal.
     pub fn signal(&self, signal: &str) {
         let sent = Command::new("kill").args([signal, &self.child.id().to_string()]).status();
