@@ -18,10 +18,12 @@ pub mod population;
 pub mod row;
 pub mod run;
 
+pub mod attacks;
 pub mod checkpoint;
 pub mod files;
 pub mod metric;
 pub mod montecarlo;
+pub mod report;
 
 #[cfg(test)]
 mod tests;
