@@ -40,8 +40,8 @@ pub use mint::{
     coverage_ppm, is_healthy, mint_price, mint_window, outstanding_max,
 };
 pub use params::{
-    CELL_TARGET_MAX, EMA_DAYS, Fees, GRANT_DAYS, KAPPA, PPM, coverage_need, fees_of, novelty,
-    novelty_sum, price,
+    CELL_TARGET_MAX, EMA_DAYS, Fees, GRANT_DAYS, KAPPA, MATCH_PACE, PPM, coverage_need, fees_of,
+    novelty, novelty_sum, price,
 };
 pub use payback::{Card, Costs, Income, Payback, Percentiles, card, payback, percentiles};
 pub use pool::{PricePool, PriceQ32, SWAP_FEE_PPM_MAX};
