@@ -23,7 +23,11 @@ pub mod checkpoint;
 pub mod files;
 pub mod metric;
 pub mod montecarlo;
+pub mod peers;
 pub mod report;
+pub mod solve;
+pub mod study;
+pub mod sweep;
 
 #[cfg(test)]
 mod tests;

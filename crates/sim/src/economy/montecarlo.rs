@@ -16,7 +16,7 @@ use cairn_primitives::Digest;
 use super::{
     metric::{Metric, percentile},
     row::Row,
-    run::Setup,
+    run::{Run, Setup},
 };
 
 /// Most threads: more than any machine that this was tried on.
@@ -60,12 +60,7 @@ pub struct Fan {
 pub fn run(setup: &Setup, number: u32) -> Outcome {
     let mut run = setup.begin(number);
     run.advance(setup, u64::MAX);
-    let mut outcome = Outcome {
-        number,
-        hash: run.hash(),
-        metrics: Metric::ALL.map(|metric| metric.value(&run.rows)),
-        rows: run.rows,
-    };
+    let mut outcome = outcome(run);
     if let Some(honest) = honest(setup) {
         let mut without = honest.begin(number);
         without.advance(&honest, u64::MAX);
@@ -75,6 +70,24 @@ pub fn run(setup: &Setup, number: u32) -> Outcome {
         outcome.metrics = Metric::ALL.map(|metric| metric.value(&outcome.rows));
     }
     outcome
+}
+
+/// What a finished run comes to.
+fn outcome(run: Run) -> Outcome {
+    Outcome {
+        number: run.number,
+        hash: run.hash(),
+        metrics: Metric::ALL.map(|metric| metric.value(&run.rows)),
+        rows: run.rows,
+    }
+}
+
+/// Finished runs, in order of their numbers, as `run_all` gives them.
+#[must_use]
+pub fn together(setup: &Setup, runs: Vec<Run>) -> Results {
+    let runs: Vec<Outcome> = runs.into_iter().map(outcome).collect();
+    let hash = hash_of(setup, &runs);
+    Results { runs, hash }
 }
 
 /// The same world in which the attacker owns the same and pays itself nothing.

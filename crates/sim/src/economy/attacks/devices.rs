@@ -77,7 +77,12 @@ pub fn collusion(params: &EconomyParams) -> Attack {
     for percent in 1..=33_u128 {
         for detection in [10_000, 50_000] {
             let prevails = at_least(AGREE, WITNESSES, percent * ONE / 100);
-            let bond = bond_required(MicroUsd(params.device_cost_micro_usd_day), detection, 30, MicroUsd::ZERO);
+            let bond = bond_required(
+                MicroUsd(params.device_cost_micro_usd_day),
+                detection,
+                30,
+                MicroUsd::ZERO,
+            );
             let slash = bond.map_or(0, |bond| u128::from(bond.0));
             let gain = (reward * prevails).div_ceil(ONE);
             let loss = (ONE - prevails) * slash / ONE;

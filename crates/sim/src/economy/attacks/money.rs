@@ -16,7 +16,9 @@ pub fn push(params: &EconomyParams) -> Attack {
     let mut best = Best::new();
     for depth in [10_000, 1_000_000, 100_000_000] {
         for price in [1_000, 250_000, 10_000_000] {
-            for push_ppm in [0, 1_000, 10_000, 40_000, 80_000, 160_000, 500_000, 2_000_000, 19_000_000_u64] {
+            for push_ppm in
+                [0, 1_000, 10_000, 40_000, 80_000, 160_000, 500_000, 2_000_000, 19_000_000_u64]
+            {
                 best.see(pushed(fees, MicroUsd(depth * USD), MicroUsd(price), push_ppm));
             }
         }
@@ -53,7 +55,12 @@ pub fn put(params: &EconomyParams) -> Attack {
 }
 
 /// Profit, and stones drawn from the reserve, when all credits are spent over `days` after a fall to `fall_ppm`.
-fn run_on_the_vault(params: &EconomyParams, fall_ppm: u64, days: u64, recapture: bool) -> (i128, Stones) {
+fn run_on_the_vault(
+    params: &EconomyParams,
+    fall_ppm: u64,
+    days: u64,
+    recapture: bool,
+) -> (i128, Stones) {
     let before = MicroUsd(params.price_micro_usd);
     let supply = u128::from(params.cap_stones - params.reserve_stones) * STONE;
     let credits = outstanding_max(MicroUsd::ZERO, Stones(supply), before);

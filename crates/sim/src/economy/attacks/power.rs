@@ -25,7 +25,9 @@ pub fn capture(params: &EconomyParams) -> Attack {
                     let treasury = treasury_left(stones(treasury_percent), Stones::ZERO);
                     let most = treasury.to_micro_usd_floor(MicroUsd(price));
                     let voting = stones(voting_percent);
-                    let Some(quorum) = quorum_needed(most, voting, MicroUsd(price), loss) else { continue };
+                    let Some(quorum) = quorum_needed(most, voting, MicroUsd(price), loss) else {
+                        continue;
+                    };
                     let cost = capture_cost(voting, MicroUsd(price), quorum, loss);
                     best.see(i128::from(most.0) - i128::from(cost.0));
                 }

@@ -14,7 +14,7 @@ use cairn_economy::{KAPPA, fees_of};
 use cairn_primitives::{EconomyParams, MicroUsd, STONE, Stones, mul_div_floor};
 use serde::{Deserialize, Serialize};
 
-pub use filecoin::{BASELINE_ATTO, Filecoin, SIMPLE_ATTO};
+pub use filecoin::{BASELINE_ATTO, Filecoin, POWER_BYTES, SIMPLE_ATTO};
 
 /// Whose rules.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -166,6 +166,15 @@ impl Mechanism {
         match self {
             Self::Akash(state) => state.vault,
             _ => Stones::ZERO,
+        }
+    }
+
+    /// SHA-256 of our state as the peers of `cairn bench simulate` write it: decimal numbers with commas. Empty for others.
+    #[must_use]
+    pub fn state_hash(&self) -> String {
+        match self {
+            Self::Ours(state) => state.hash(),
+            _ => String::new(),
         }
     }
 

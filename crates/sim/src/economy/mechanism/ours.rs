@@ -1,7 +1,7 @@
 //! Cairn: `cairn_economy`'s state, one epoch a day, in the order in which the ledger calls it.
 
 use cairn_economy::{EconomyState, usage_share};
-use cairn_primitives::{EconomyParams, Epoch, MicroUsd, Sector, Stones};
+use cairn_primitives::{Digest, EconomyParams, Epoch, MicroUsd, Sector, Stones};
 use serde::{Deserialize, Serialize};
 
 use super::{Day, Outcome};
@@ -49,6 +49,25 @@ impl Ours {
 
     pub fn grant_left(&self) -> Stones {
         self.state.services.get(&SECTOR).map_or(Stones::ZERO, |service| service.grant_left)
+    }
+
+    /// See `Mechanism::state_hash`.
+    pub fn hash(&self) -> String {
+        let state = &self.state;
+        let service = state.services.get(&SECTOR).copied().unwrap_or_default();
+        let text = format!(
+            "{},{},{},{},{},{},{},{}",
+            state.day,
+            state.reserve.0,
+            service.income.0,
+            service.burn.0,
+            service.grant_left.0,
+            state.emission.0,
+            service.usage_budget.0,
+            service.need_budget.0
+        );
+        let hash = Digest::of(&[text.as_bytes()]).to_string();
+        hash.trim_start_matches("0x").to_owned()
     }
 
     pub fn owed(&self) -> Stones {

@@ -130,10 +130,14 @@ impl Plot {
             Mark::Band(points) => points.iter().flat_map(|p| [p.1, p.2]).collect(),
         });
         let (low, high, y_step) = axis(ys, self.most);
-        let xs: Vec<f64> = self.series.iter().flat_map(|series| match &series.mark {
-            Mark::Line(points) => points.iter().map(|p| p.0).collect::<Vec<_>>(),
-            Mark::Band(points) => points.iter().map(|p| p.0).collect(),
-        }).collect();
+        let xs: Vec<f64> = self
+            .series
+            .iter()
+            .flat_map(|series| match &series.mark {
+                Mark::Line(points) => points.iter().map(|p| p.0).collect::<Vec<_>>(),
+                Mark::Band(points) => points.iter().map(|p| p.0).collect(),
+            })
+            .collect();
         let x_high = xs.iter().copied().fold(1.0, f64::max);
         let x = |value: f64| LEFT + value / x_high * (WIDTH - LEFT - RIGHT);
         let y = |value: f64| {
@@ -151,7 +155,10 @@ impl Plot {
             let _ = write!(
                 out,
                 "<line class=\"{class}\" x1=\"{LEFT}\" x2=\"{:.0}\" y1=\"{at:.1}\" y2=\"{at:.1}\"/><text x=\"{:.0}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>",
-                WIDTH - RIGHT, LEFT - 5.0, at + 4.0, shown(tick, self.unit)
+                WIDTH - RIGHT,
+                LEFT - 5.0,
+                at + 4.0,
+                shown(tick, self.unit)
             );
             tick += y_step;
         }
@@ -179,7 +186,11 @@ impl Plot {
             };
             let at = x(tick * unit);
             let anchor = if at > WIDTH - 40.0 { "end" } else { "middle" };
-            let _ = write!(out, "<text x=\"{at:.1}\" y=\"{:.0}\" text-anchor=\"{anchor}\">{text}</text>", HEIGHT - 10.0);
+            let _ = write!(
+                out,
+                "<text x=\"{at:.1}\" y=\"{:.0}\" text-anchor=\"{anchor}\">{text}</text>",
+                HEIGHT - 10.0
+            );
             tick += step;
         }
         out
@@ -264,14 +275,18 @@ pub fn tornado(label: &str, middle: f64, bars: &[(String, f64, f64)], unit: Unit
         let _ = write!(
             out,
             "<text x=\"10\" y=\"{:.0}\">{}: {} … {}</text>",
-            top + 13.0, escaped(name), shown(*lowered, unit), shown(*raised, unit)
+            top + 13.0,
+            escaped(name),
+            shown(*lowered, unit),
+            shown(*raised, unit)
         );
         for (value, class) in [(lowered, "a"), (raised, "b")] {
             let (from, to) = (x(middle).min(x(*value)), x(middle).max(x(*value)));
             let _ = write!(
                 out,
                 "<rect class=\"bar {class}\" x=\"{from:.1}\" y=\"{:.0}\" width=\"{:.1}\" height=\"10\"/>",
-                top + 18.0, (to - from).max(1.0)
+                top + 18.0,
+                (to - from).max(1.0)
             );
         }
     }
@@ -279,7 +294,10 @@ pub fn tornado(label: &str, middle: f64, bars: &[(String, f64, f64)], unit: Unit
     let _ = write!(
         out,
         "<line class=\"zero\" x1=\"{at:.1}\" x2=\"{at:.1}\" y1=\"16\" y2=\"{:.0}\"/><text x=\"{:.1}\" y=\"{:.0}\" text-anchor=\"middle\">now {}</text></svg>",
-        height - 20.0, at.clamp(40.0, WIDTH - 40.0), height - 6.0, shown(middle, unit)
+        height - 20.0,
+        at.clamp(40.0, WIDTH - 40.0),
+        height - 6.0,
+        shown(middle, unit)
     );
     out
 }

@@ -28,7 +28,10 @@ fn figure(title: &str, reading: &str, plot: &Plot, stacked: bool) -> String {
     let class = if stacked { " class=\"stack\"" } else { "" };
     format!(
         "<figure{class}><h3>{}</h3>{}{}<figcaption>{}</figcaption></figure>",
-        escaped(title), plot.legend(), plot.svg(), escaped(reading)
+        escaped(title),
+        plot.legend(),
+        plot.svg(),
+        escaped(reading)
     )
 }
 
@@ -56,15 +59,28 @@ pub fn section(report: &Report<'_>) -> String {
 
 /// The middle run of a column on each day.
 fn middle(report: &Report<'_>, column: &dyn Fn(&Row) -> i64, scale: f64) -> Vec<(f64, f64)> {
-    report.results.fans(column).into_iter().map(|(day, fan)| (day as f64, fan.p50 as f64 / scale)).collect()
+    report
+        .results
+        .fans(column)
+        .into_iter()
+        .map(|(day, fan)| (day as f64, fan.p50 as f64 / scale))
+        .collect()
 }
 
 /// Band and line of a column; the band only when there are many runs.
-fn fan(report: &Report<'_>, name: &str, class: &'static str, column: &dyn Fn(&Row) -> i64, scale: f64) -> Vec<Series> {
+fn fan(
+    report: &Report<'_>,
+    name: &str,
+    class: &'static str,
+    column: &dyn Fn(&Row) -> i64,
+    scale: f64,
+) -> Vec<Series> {
     let fans = report.results.fans(column);
     let mut series = Vec::new();
     if report.results.runs.len() > 1 {
-        let band = fans.iter().map(|(day, fan)| (*day as f64, fan.p10 as f64 / scale, fan.p90 as f64 / scale));
+        let band = fans
+            .iter()
+            .map(|(day, fan)| (*day as f64, fan.p10 as f64 / scale, fan.p90 as f64 / scale));
         series.push(Series::band(&format!("{name}, 8 of 10 runs"), class, band.collect()));
     }
     let line = fans.iter().map(|(day, fan)| (*day as f64, fan.p50 as f64 / scale)).collect();
@@ -85,30 +101,55 @@ fn income(report: &Report<'_>) -> String {
     let subsidy = middle(report, &|row| signed(row.subsidy().0), 1e6);
     let below = earned.iter().map(|(day, value)| (*day, 0.0, *value)).collect();
     let above = earned.iter().zip(&subsidy).map(|((day, e), (_, s))| (*day, *e, e + s)).collect();
-    let series = vec![Series::band("earned from customers", "c", below), Series::band("subsidy on top", "b", above)];
+    let series = vec![
+        Series::band("earned from customers", "c", below),
+        Series::band("subsidy on top", "b", above),
+    ];
     let plot = days("Income of all providers a day, earned and subsidy stacked", Unit::Usd, series);
-    figure("Income of all providers, a day", "The height is what all device owners together get. Green is paid by customers and stays; orange is subsidy and should shrink as green grows.", &plot, true)
+    figure(
+        "Income of all providers, a day",
+        "The height is what all device owners together get. Green is paid by customers and stays; orange is subsidy and should shrink as green grows.",
+        &plot,
+        true,
+    )
 }
 
 fn share(report: &Report<'_>) -> String {
-    let series = fan(report, "subsidy's part of income", "b", &|row| signed(row.subsidy_share_ppm()), 1e4);
+    let series =
+        fan(report, "subsidy's part of income", "b", &|row| signed(row.subsidy_share_ppm()), 1e4);
     let plot = days("Subsidy's part of income over time", Unit::Percent, series);
-    figure("Subsidy's part of income", "100 % means that nobody pays but the network itself. A healthy network comes down; above 80 % for years it lives on its grant.", &plot, false)
+    figure(
+        "Subsidy's part of income",
+        "100 % means that nobody pays but the network itself. A healthy network comes down; above 80 % for years it lives on its grant.",
+        &plot,
+        false,
+    )
 }
 
 fn payback(report: &Report<'_>) -> String {
     let days_of = |days: u64| signed(days);
     let mut series = fan(report, "payback today", "a", &|row| days_of(row.payback_days), 1.0);
-    series.extend(fan(report, "without subsidy", "d", &|row| days_of(row.payback_zero_days), 1.0).pop());
+    series.extend(
+        fan(report, "without subsidy", "d", &|row| days_of(row.payback_zero_days), 1.0).pop(),
+    );
     // What never pays back has no place on the scale.
     for s in &mut series {
         if let super::chart::Mark::Line(points) = &mut s.mark {
-            points.iter_mut().filter(|p| p.1 > PAYBACK_MOST * 4.0).for_each(|p| p.1 = payback_days(u64::MAX));
+            points
+                .iter_mut()
+                .filter(|p| p.1 > PAYBACK_MOST * 4.0)
+                .for_each(|p| p.1 = payback_days(u64::MAX));
         }
     }
-    let mut plot = days("Days until a device bought that day has paid for itself", Unit::Days, series);
+    let mut plot =
+        days("Days until a device bought that day has paid for itself", Unit::Days, series);
     plot.most = Some(PAYBACK_MOST);
-    figure("Payback of a device bought that day", "Lower is better. Where a line leaves the plot a device takes more than five years, or never pays for itself. The second line is what counts once the grant is used up.", &plot, false)
+    figure(
+        "Payback of a device bought that day",
+        "Lower is better. Where a line leaves the plot a device takes more than five years, or never pays for itself. The second line is what counts once the grant is used up.",
+        &plot,
+        false,
+    )
 }
 
 fn devices(report: &Report<'_>) -> String {
@@ -122,24 +163,55 @@ fn devices(report: &Report<'_>) -> String {
         Series::line("left or broke that day", "b", middle(report, &|row| signed(row.left), 1.0)),
     ];
     let churn = days("Devices that came and left, a day", Unit::Count, coming);
-    figure("Devices", "People buy devices while the payback above is short enough, and switch them off when they cost more than they bring.", &plot, false)
-        + &figure("Who comes and who leaves", "Where orange is above green the network shrinks.", &churn, false)
+    figure(
+        "Devices",
+        "People buy devices while the payback above is short enough, and switch them off when they cost more than they bring.",
+        &plot,
+        false,
+    ) + &figure(
+        "Who comes and who leaves",
+        "Where orange is above green the network shrinks.",
+        &churn,
+        false,
+    )
 }
 
 fn use_of_capacity(report: &Report<'_>) -> String {
-    let capacity = report.setup.scenario.simulate.providers.as_ref().map_or(0, |p| p.capacity_micro_usd_day);
+    let capacity =
+        report.setup.scenario.simulate.providers.as_ref().map_or(0, |p| p.capacity_micro_usd_day);
     if capacity == 0 {
-        let series = vec![Series::line("paid for", "c", middle(report, &|row| signed(row.paid.0), 1e6)), Series::line("wanted, not served", "b", middle(report, &|row| signed(row.unserved.0), 1e6))];
+        let series = vec![
+            Series::line("paid for", "c", middle(report, &|row| signed(row.paid.0), 1e6)),
+            Series::line(
+                "wanted, not served",
+                "b",
+                middle(report, &|row| signed(row.unserved.0), 1e6),
+            ),
+        ];
         let plot = days("What customers pay a day", Unit::Usd, series);
-        return figure("What customers pay, a day", "The demand that the scenario assumes, before fees. It is an input: no simulation proves that customers come.", &plot, false);
+        return figure(
+            "What customers pay, a day",
+            "The demand that the scenario assumes, before fees. It is an input: no simulation proves that customers come.",
+            &plot,
+            false,
+        );
     }
     let used = move |row: &Row| {
         let all = u128::from(row.devices) * u128::from(capacity);
         let ppm = (u128::from(row.paid.0) * 1_000_000).checked_div(all).unwrap_or(0);
         i64::try_from(ppm).unwrap_or(i64::MAX)
     };
-    let plot = days("Paid part of the devices' capacity", Unit::Percent, fan(report, "paid part of capacity", "c", &used, 1e4));
-    figure("Paid utilisation", "How much of what the devices could do somebody pays for. Above 40 % is healthy, below 5 % devices wait for customers.", &plot, false)
+    let plot = days(
+        "Paid part of the devices' capacity",
+        Unit::Percent,
+        fan(report, "paid part of capacity", "c", &used, 1e4),
+    );
+    figure(
+        "Paid utilisation",
+        "How much of what the devices could do somebody pays for. Above 40 % is healthy, below 5 % devices wait for customers.",
+        &plot,
+        false,
+    )
 }
 
 fn supply(report: &Report<'_>) -> String {
@@ -149,13 +221,24 @@ fn supply(report: &Report<'_>) -> String {
         Series::line("drawn for credits", "d", middle(report, &|row| milli(row.drawn), 1e3)),
     ];
     let plot = days("Stones emitted, burned and drawn since the start", Unit::Stones, series);
-    figure("New and burned stones, since the start", "Emitted stones dilute every holder; burned ones make all others rarer. Drawn ones honour credits that were bought before the price fell.", &plot, false)
+    figure(
+        "New and burned stones, since the start",
+        "Emitted stones dilute every holder; burned ones make all others rarer. Drawn ones honour credits that were bought before the price fell.",
+        &plot,
+        false,
+    )
 }
 
 fn price(report: &Report<'_>) -> String {
-    let plot = days("Price of a stone", Unit::Usd, fan(report, "price of a stone", "a", &|row| signed(row.price.0), 1e6));
+    let plot = days(
+        "Price of a stone",
+        Unit::Usd,
+        fan(report, "price of a stone", "a", &|row| signed(row.price.0), 1e6),
+    );
     let reading = match report.setup.scenario.simulate.price.path {
-        Path::Pool => "The price in the network's own pool: customers buy, providers sell, traders do both.",
+        Path::Pool => {
+            "The price in the network's own pool: customers buy, providers sell, traders do both."
+        }
         _ => "The price that the scenario assumes. It is an input: no simulation predicts it.",
     };
     figure("Price of a stone", reading, &plot, false)
@@ -163,15 +246,29 @@ fn price(report: &Report<'_>) -> String {
 
 fn cover(report: &Report<'_>) -> String {
     let most = |row: &Row| signed(row.coverage_ppm.min(10_000_000));
-    let mut plot = days("Cover of unspent credits by burned stones", Unit::Percent, fan(report, "cover of credits", "d", &most, 1e4));
+    let mut plot = days(
+        "Cover of unspent credits by burned stones",
+        Unit::Percent,
+        fan(report, "cover of credits", "d", &most, 1e4),
+    );
     plot.most = Some(200.0);
-    figure("Cover of the credits", "At 100 % the stones burned for unspent credits are worth what the credits promise. Below 90 % no new credits are made, and the reserve helps out.", &plot, false)
+    figure(
+        "Cover of the credits",
+        "At 100 % the stones burned for unspent credits are worth what the credits promise. Below 90 % no new credits are made, and the reserve helps out.",
+        &plot,
+        false,
+    )
 }
 
 fn runway(report: &Report<'_>) -> String {
     let left = fan(report, "left of the grant", "a", &|row| milli(row.grant_left), 1e3);
     let plot = days("Stones left of the grant", Unit::Stones, left);
-    figure("What is left of the grant", "The subsidy for coverage comes from here, at most a 365th part of it a day: it is used ever more slowly and never overdrawn.", &plot, false)
+    figure(
+        "What is left of the grant",
+        "The subsidy for coverage comes from here, at most a 365th part of it a day: it is used ever more slowly and never overdrawn.",
+        &plot,
+        false,
+    )
 }
 
 /// Profit of a fake device with the bond that an honest one posts, over the chance to be found out.
@@ -193,7 +290,12 @@ fn detection(report: &Report<'_>) -> String {
         series: vec![Series::line("profit of one fake device", "b", points.collect())],
     };
     plot.most = Some((bond.0 as f64 / 1e6 * 2.0).max(1.0));
-    figure("Profit of a fake device, by the chance a day to find it", "With the bond of this scenario. Where the line is below zero, faking costs more than it brings: finding fakes more often is the cheapest defence.", &plot, false)
+    figure(
+        "Profit of a fake device, by the chance a day to find it",
+        "With the bond of this scenario. Where the line is below zero, faking costs more than it brings: finding fakes more often is the cheapest defence.",
+        &plot,
+        false,
+    )
 }
 
 /// How much the emission moves when an input moves by 20 %.
@@ -206,11 +308,21 @@ fn sensitivity(report: &Report<'_>) -> String {
         u32::try_from(moved(value.into(), percent).min(999_999)).unwrap_or(value)
     }
     let changes: [(&str, Change); 6] = [
-        ("customers' demand", |s, p| s.simulate.demand.final_usd_day = moved(s.simulate.demand.final_usd_day, p)),
-        ("how late they come", |s, p| s.simulate.demand.midpoint_day = moved(s.simulate.demand.midpoint_day, p)),
-        ("price of a stone", |s, p| s.economy.price_micro_usd = moved(s.economy.price_micro_usd, p).max(1)),
-        ("cost of a device", |s, p| s.economy.device_cost_micro_usd_day = moved(s.economy.device_cost_micro_usd_day, p)),
-        ("size of the grant", |s, p| s.economy.grant_stones = moved(s.economy.grant_stones, p).min(s.economy.reserve_stones)),
+        ("customers' demand", |s, p| {
+            s.simulate.demand.final_usd_day = moved(s.simulate.demand.final_usd_day, p)
+        }),
+        ("how late they come", |s, p| {
+            s.simulate.demand.midpoint_day = moved(s.simulate.demand.midpoint_day, p)
+        }),
+        ("price of a stone", |s, p| {
+            s.economy.price_micro_usd = moved(s.economy.price_micro_usd, p).max(1)
+        }),
+        ("cost of a device", |s, p| {
+            s.economy.device_cost_micro_usd_day = moved(s.economy.device_cost_micro_usd_day, p)
+        }),
+        ("size of the grant", |s, p| {
+            s.economy.grant_stones = moved(s.economy.grant_stones, p).min(s.economy.reserve_stones)
+        }),
         ("taper", |s, p| s.economy.taper_ppm = moved_ppm(s.economy.taper_ppm, p)),
     ];
     let emitted = |scenario: Scenario| {
@@ -232,6 +344,9 @@ fn sensitivity(report: &Report<'_>) -> String {
         })
         .collect();
     bars.sort_by(|a, b| (b.1 - b.2).abs().total_cmp(&(a.1 - a.2).abs()));
-    let svg = tornado("Emitted stones when an input is 20 % lower or higher", now, &bars, Unit::Stones);
-    format!("<figure><h3>What matters most</h3><ul class=\"legend\"><li><i class=\"box a\"></i>20 % lower</li><li><i class=\"box b\"></i>20 % higher</li></ul>{svg}<figcaption>Stones emitted over the whole time when one input is 20 % lower or higher and the rest stays: the longest bar is the assumption to check first.</figcaption></figure>")
+    let svg =
+        tornado("Emitted stones when an input is 20 % lower or higher", now, &bars, Unit::Stones);
+    format!(
+        "<figure><h3>What matters most</h3><ul class=\"legend\"><li><i class=\"box a\"></i>20 % lower</li><li><i class=\"box b\"></i>20 % higher</li></ul>{svg}<figcaption>Stones emitted over the whole time when one input is 20 % lower or higher and the rest stays: the longest bar is the assumption to check first.</figcaption></figure>"
+    )
 }

@@ -28,7 +28,9 @@ pub fn verdict(report: &Report<'_>) -> String {
     let fan = |metric| report.results.fan(metric);
     let (payback_fan, zero) = (fan(Metric::Payback), fan(Metric::PaybackZero));
     let rows = last(report);
-    let paid = rows.iter().map(|row| row.subsidy_share_ppm()).sum::<u64>() as f64 / rows.len().max(1) as f64 / 1e4;
+    let paid = rows.iter().map(|row| row.subsidy_share_ppm()).sum::<u64>() as f64
+        / rows.len().max(1) as f64
+        / 1e4;
     let device = match payback_fan.p50 {
         i64::MAX => "A device does <b>not</b> pay for itself in the typical run.".to_owned(),
         days => format!("A device typically pays for itself in <b>{}</b>.", payback(days)),
@@ -42,7 +44,10 @@ pub fn verdict(report: &Report<'_>) -> String {
         share if share < 50.0 => "in the end customers pay for most of it",
         _ => "in the end the network still lives on subsidies",
     };
-    format!("<p class=\"verdict\">{device} {zero}; {end} ({} of income is subsidy on the last day).</p>", shown(paid, Unit::Percent))
+    format!(
+        "<p class=\"verdict\">{device} {zero}; {end} ({} of income is subsidy on the last day).</p>",
+        shown(paid, Unit::Percent)
+    )
 }
 
 /// A number with its spread.

@@ -63,7 +63,7 @@ fn a_golden_hash() {
     let results = all(scenario(), 2);
     assert_eq!(
         results.hash.to_string(),
-        "0x63e1669712c099276142e4a57138479e5ef158f403bf186290d60377a1e7800d"
+        "0xfb5a3f3add2dec14fa8823903d7df2a8e9ca363547155186f05e190ac18b1e17"
     );
 }
 
