@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use cairn_primitives::{EconomyParams, MicroUsd, STONE, Sector, Stones, mul_div_floor};
 use serde::{Deserialize, Serialize};
 
-use crate::params::{EMA_DAYS, GRANT_DAYS, KAPPA, PPM, coverage_need, fees_of, price};
+use crate::params::{EMA_DAYS, GRANT_DAYS, KAPPA, MATCH_PACE, PPM, coverage_need, fees_of, price};
 use crate::settle::Iou;
 
 /// What the economy remembers of one sector. Amounts in micro-dollars are per day.
@@ -17,12 +17,15 @@ use crate::settle::Iou;
 pub struct Service {
     /// I: 30-day average of the providers' income from paid work.
     pub income: MicroUsd,
-    /// B: 30-day average of what paid work burned.
+    /// B: 30-day average of what paid work burned and no subsidy has matched.
     pub burn: MicroUsd,
     /// What is left of the grant, base units.
     pub grant_left: Stones,
     /// Paid work of the open day so far, before fees.
     pub settled_today: MicroUsd,
+    /// Usage subsidy paid in the open day so far: the burn that it matched is not matched again.
+    #[serde(default)]
+    pub matched_today: MicroUsd,
     /// Subsidy of the open day that follows paid usage.
     pub usage_budget: MicroUsd,
     /// Subsidy of the open day that follows verified coverage and draws on the grant.
@@ -108,9 +111,11 @@ impl EconomyState {
     pub fn open_next_day(&mut self, params: &EconomyParams) {
         for service in self.services.values_mut() {
             let fees = fees_of(params, service.settled_today);
-            service.income = averaged(service.income, fees.provider);
-            service.burn = averaged(service.burn, fees.burn);
+            service.income = averaged(service.income, fees.provider, 0);
+            let matched = burn_of_match(params, service.matched_today);
+            service.burn = averaged(service.burn, fees.burn, matched);
             service.settled_today = MicroUsd::ZERO;
+            service.matched_today = MicroUsd::ZERO;
         }
         self.day += 1;
         self.fix_budgets(params);
@@ -128,7 +133,8 @@ impl EconomyState {
             coverage_need(params).0.saturating_sub(s.income.ppm_floor(params.taper_ppm).0)
         };
         let gap_sum: u128 = self.services.values().map(|s| u128::from(gap(s))).sum();
-        let by_burn = part(budget, params.burn_share_ppm).min(part(burn_sum, params.match_ppm));
+        let unmatched = burn_sum.saturating_mul(MATCH_PACE);
+        let by_burn = part(budget, params.burn_share_ppm).min(part(unmatched, params.match_ppm));
         let by_need = budget - by_burn;
         for service in self.services.values_mut() {
             let gap = gap(service);
@@ -177,6 +183,10 @@ impl EconomyState {
             .sub(stones)
             .map_err(|_| EconomyError::ReserveExceeded { reserve: self.reserve, asked: stones })?;
         let service = self.service_mut(sector)?;
+        let worth = mul_div_floor(stones.0, u128::from(price(params).0), STONE).unwrap_or(0);
+        let usage = (worth + 1).saturating_sub(u128::from(need.0));
+        let usage = if stones.0 == 0 { 0 } else { u64::try_from(usage).unwrap_or(u64::MAX) };
+        service.matched_today = MicroUsd(service.matched_today.0.saturating_add(usage));
         let from_grant = (u128::from(need.0) * STONE).div_ceil(u128::from(price(params).0.max(1)));
         service.grant_left = Stones(service.grant_left.0.saturating_sub(from_grant));
         self.reserve = reserve;
@@ -184,10 +194,19 @@ impl EconomyState {
     }
 }
 
-/// One step of the 30-day average, rounded down.
-fn averaged(average: MicroUsd, today: MicroUsd) -> MicroUsd {
+/// The burn that a usage subsidy matched, micro-dollars, rounded up.
+fn burn_of_match(params: &EconomyParams, matched: MicroUsd) -> u64 {
+    let burn = u128::from(matched.0) * u128::from(PPM);
+    let burn = burn.checked_next_multiple_of(u128::from(params.match_ppm)).unwrap_or(0);
+    let burn = burn.checked_div(u128::from(params.match_ppm)).unwrap_or(0);
+    u64::try_from(burn).unwrap_or(u64::MAX)
+}
+
+/// One step of the 30-day average, less what was `used` of it, rounded down.
+fn averaged(average: MicroUsd, today: MicroUsd, used: u64) -> MicroUsd {
     let sum = u128::from(average.0) * u128::from(EMA_DAYS - 1) + u128::from(today.0);
-    MicroUsd(u64::try_from(sum / u128::from(EMA_DAYS)).expect("an average of u64 values is a u64"))
+    let sum = sum.saturating_sub(u128::from(used)) / u128::from(EMA_DAYS);
+    MicroUsd(u64::try_from(sum).expect("an average of u64 values is a u64"))
 }
 
 /// `ppm` millionths of `value`, rounded down.

@@ -5,16 +5,23 @@
 //! stays where it came from: `paid + unallocated == pool`. Formulas and their reasons: docs/spec/economy.md.
 //!
 //! Read in this order: `params` (numbers), `day` (the day's budget), `settle` (paid work), `distribute` (one epoch's
-//! pool to devices), `reward` (the leaf an owner claims), then `bond`, `payback` and `why` (what people ask), and `stake` (validators).
+//! pool to devices), `reward` (the leaf an owner claims), then `bond`, `payback` and `why` (what people ask), `stake` (validators), and the
+//! price: `log2`, `pool`, `twap`, `mint`; last `vesting` and `vote`.
 
 mod bond;
 mod day;
 mod distribute;
+mod log2;
+mod mint;
 mod params;
 mod payback;
+mod pool;
 mod reward;
 mod settle;
 mod stake;
+mod twap;
+mod vesting;
+mod vote;
 mod why;
 
 #[cfg(test)]
@@ -26,15 +33,29 @@ pub use distribute::{
     DEVICES_MAX, DistributeError, Distribution, EarnedLine, Pool, ScoredDevice, cell_budget,
     distribute, need_share, usage_share,
 };
+pub use log2::{LOG2_BITS, exp2_floor, log2_floor};
+pub use mint::{
+    CLAMP_PPM_HOUR, COVERAGE_PAUSE_PPM, COVERAGE_WARN_PPM, Coverage, FEED_APART_PPM,
+    MINT_MARGIN_PPM, OUTSTANDING_DAYS, OUTSTANDING_PPM, PRICE_STALE_MS, clamped, coverage,
+    coverage_ppm, is_healthy, mint_price, mint_window, outstanding_max,
+};
 pub use params::{
-    CELL_TARGET_MAX, EMA_DAYS, Fees, GRANT_DAYS, KAPPA, PPM, coverage_need, fees_of, novelty,
-    novelty_sum, price,
+    CELL_TARGET_MAX, EMA_DAYS, Fees, GRANT_DAYS, KAPPA, MATCH_PACE, PPM, coverage_need, fees_of,
+    novelty, novelty_sum, price,
 };
 pub use payback::{Card, Costs, Income, Payback, Percentiles, card, payback, percentiles};
+pub use pool::{PricePool, PriceQ32, SWAP_FEE_PPM_MAX};
 pub use reward::{REWARD_BYTES, Reward, RewardError, reward_tree};
 pub use settle::{Dues, IOUS_MAX, Iou, Settlement};
 pub use stake::{
     DELEGATION_MIN, Presence, REPORTER_PPM_MAX, SLASH_BURNED_PPM, SlashParts, StakePool, part,
     split_income, split_slash,
+};
+pub use twap::{Accumulator, TWAP_LONG_MS, TWAP_SHORT_MS, WINDOW_STEPS, Window};
+pub use vesting::{
+    TREASURY_DAYS, TREASURY_PPM, split_forfeit, streamed, treasury_left, unlocked_after,
+};
+pub use vote::{
+    LOCK_DAYS_MAX, LOCK_DAYS_MIN, WEIGHT_PPM_MAX, capture_cost, quorum_needed, vote_weight,
 };
 pub use why::{Cause, WhyInput, why};

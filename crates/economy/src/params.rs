@@ -8,6 +8,9 @@ pub const KAPPA: u128 = 2_037_193;
 pub const PPM: u64 = 1_000_000;
 /// Days over which income and burn are averaged.
 pub const EMA_DAYS: u64 = 30;
+/// κ: a day's usage subsidy is at most m·κ·B, B the average of burn that was not matched yet. In the long run κ/(κ+1) of the
+/// match is paid, nine tenths, and no burn is matched twice, however demand moves: paying oneself into a gap loses too.
+pub const MATCH_PACE: u128 = 9;
 /// Days over which a grant is spread at the least: at most `1 / GRANT_DAYS` of what is left may be used in a day.
 pub const GRANT_DAYS: u64 = 365;
 /// Highest target count of a cell that novelty distinguishes; a higher `cell_target` counts as this.

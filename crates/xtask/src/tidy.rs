@@ -47,6 +47,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "cairn-client",
             "cairn-evidence",
             "cairn-agent",
+            "cairn-kit",
         ],
     ),
     (

@@ -42,8 +42,12 @@ impl Stored for OpenDay {
 impl Stored for Service {
     const SLOTS: usize = 2;
     fn to_words(&self, words: &mut [U256]) {
-        words[0] =
-            Packer::new().u64(self.income.0).u64(self.burn.0).u64(self.settled_today.0).word();
+        words[0] = Packer::new()
+            .u64(self.income.0)
+            .u64(self.burn.0)
+            .u64(self.settled_today.0)
+            .u64(self.matched_today.0)
+            .word();
         words[1] = Packer::new()
             .u64(self.usage_budget.0)
             .u64(self.need_budget.0)
@@ -56,6 +60,7 @@ impl Stored for Service {
             income: MicroUsd(a.u64()),
             burn: MicroUsd(a.u64()),
             settled_today: MicroUsd(a.u64()),
+            matched_today: MicroUsd(a.u64()),
             usage_budget: MicroUsd(b.u64()),
             need_budget: MicroUsd(b.u64()),
             grant_left: Stones(b.u128()),

@@ -161,7 +161,11 @@ impl Genesis {
 }
 
 impl EconomyParams {
-    fn check(&self) -> Result<(), GenesisError> {
+    /// Checks the bounds of the economy alone: genesis does, and the simulator.
+    ///
+    /// # Errors
+    /// Names the first field that is out of bounds, its value, and what it must be.
+    pub fn check(&self) -> Result<(), GenesisError> {
         let price = self.price_micro_usd;
         need(price > 0, "economy.price_micro_usd", price, "a price above 0 is needed")?;
         let (cap, reserve) = (self.cap_stones, self.reserve_stones);

@@ -6,30 +6,13 @@
 use cairn_agent::sensing::{Noise, Reading, Station, StationLog};
 use cairn_primitives::{Position, TimeMs};
 
+use crate::chance::Chance;
+
 const HOUR_MS: u64 = 3_600_000;
 /// Stations in a row of the grid.
 const ROW: usize = 4;
 /// Distance of neighbours in the grid, 1e-7 degrees: about 8 km.
 const STEP_E7: i32 = 750_000;
-
-/// SplitMix64.
-struct Chance(u64);
-
-impl Chance {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// Between `-width` and `width`.
-    fn around(&mut self, width: i32) -> i32 {
-        let span = u64::from(width.unsigned_abs()) * 2 + 1;
-        i32::try_from(self.next() % span).unwrap_or_default() - width
-    }
-}
 
 /// `stations` stations that report hourly for `hours` hours from `start`, each of its own owner.
 #[must_use]
@@ -38,7 +21,7 @@ pub fn made_up(seed: u64, stations: usize, hours: u64, start: TimeMs) -> Station
     let noise = Noise::new(format!("made up {seed}"));
     let station = |number: usize| {
         let name = format!("station-{}", number + 1);
-        let mut chance = Chance(seed ^ u64::try_from(number + 1).unwrap_or_default());
+        let mut chance = Chance::new(seed ^ u64::try_from(number + 1).unwrap_or_default());
         let (warmer, wetter) = (chance.around(40), chance.around(200));
         let place = |steps: usize| i32::try_from(steps).unwrap_or_default() * STEP_E7;
         let readings = front.iter().map(|truth| {
@@ -70,7 +53,7 @@ pub fn made_up(seed: u64, stations: usize, hours: u64, start: TimeMs) -> Station
 
 /// The weather of the region: a day's course of temperature with humidity against it, and walks of wind and pressure.
 fn front(seed: u64, hours: u64, start: TimeMs) -> Vec<Reading> {
-    let mut chance = Chance(seed);
+    let mut chance = Chance::new(seed);
     let (mut mean, mut wind, mut direction, mut pressure) = (1_200, 450, 270, 101_300);
     let hour = |n: u64| {
         mean += chance.around(60);

@@ -1,0 +1,153 @@
+//! Who provides: devices that come while they pay back soon enough, leave when they cost more than they bring, and break.
+//!
+//! A device is one of many alike: income is shared evenly among those whose place is wanted. The card that a person sees
+//! before buying (`cairn_economy::payback`) is what decides here. Without a population every wanted place is filled.
+
+use cairn_economy::{Costs, Income, Payback, payback};
+use cairn_primitives::MicroUsd;
+use serde::{Deserialize, Serialize};
+
+use super::{curve::USD, scenario::Providers};
+
+/// One, in millionths.
+const PPM: u64 = 1_000_000;
+/// Days over which a person averages the income of neighbours.
+const AVERAGE_DAYS: u64 = 30;
+/// Days of a year.
+const YEAR_DAYS: u64 = 365;
+
+/// The devices of a run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Population {
+    /// How many there are.
+    pub devices: u64,
+    /// Came today.
+    pub entered: u64,
+    /// Left or broke today.
+    pub left: u64,
+    /// Price of one device today, micro-dollars in 2^-20: a daily step is smaller than a micro-dollar.
+    hardware_q20: u128,
+    /// 30-day averages of a device's income: earned and subsidy.
+    earned: MicroUsd,
+    subsidy: MicroUsd,
+}
+
+/// What the card says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Card {
+    /// At today's income.
+    pub today: Payback,
+    /// If there were no subsidy.
+    pub zero_subsidy: Payback,
+}
+
+impl Population {
+    /// The devices before the first day: those of the scenario, or one in each of `target` places.
+    #[must_use]
+    pub fn new(providers: Option<&Providers>, target: u64) -> Self {
+        let hardware =
+            providers.map_or_else(|| Providers::default().hardware_usd, |p| p.hardware_usd);
+        Self {
+            devices: providers.map_or(target, |p| p.start),
+            entered: 0,
+            left: 0,
+            hardware_q20: u128::from(hardware * USD) << 20,
+            earned: MicroUsd::ZERO,
+            subsidy: MicroUsd::ZERO,
+        }
+    }
+
+    /// Part of `target` places that is filled, ppm.
+    #[must_use]
+    pub fn covered_ppm(&self, target: u64) -> u32 {
+        let filled = u128::from(self.devices.min(target)) * u128::from(PPM);
+        let ppm = filled.checked_div(u128::from(target)).unwrap_or(0);
+        u32::try_from(ppm).unwrap_or(u32::MAX)
+    }
+
+    /// What of a day's demand the devices can do.
+    #[must_use]
+    pub fn served(&self, providers: Option<&Providers>, wanted: MicroUsd) -> MicroUsd {
+        match providers.map(|p| p.capacity_micro_usd_day) {
+            None | Some(0) => wanted,
+            Some(each) => wanted.min(MicroUsd(self.devices.saturating_mul(each))),
+        }
+    }
+
+    /// Ends a day in which all devices together earned and were subsidised so much; people come and go. Returns the card.
+    pub fn close(
+        &mut self,
+        providers: Option<&Providers>,
+        earned: MicroUsd,
+        subsidy: MicroUsd,
+        first: bool,
+    ) -> Card {
+        let each = |sum: MicroUsd| sum.0 / self.devices.max(1);
+        let (earned, subsidy) = (each(earned), each(subsidy));
+        let averaged = |average: MicroUsd, today: u64| match first {
+            true => MicroUsd(today),
+            false => MicroUsd((average.0 * (AVERAGE_DAYS - 1) + today) / AVERAGE_DAYS),
+        };
+        self.earned = averaged(self.earned, earned);
+        self.subsidy = averaged(self.subsidy, subsidy);
+        let fallback = Providers::default();
+        let world = providers.unwrap_or(&fallback);
+        let costs = self.costs(world);
+        let income = Income { earned_per_day: self.earned, subsidy_per_day: self.subsidy };
+        let zero = Income { subsidy_per_day: MicroUsd::ZERO, ..income };
+        let card = Card { today: payback(&costs, &income), zero_subsidy: payback(&costs, &zero) };
+        if providers.is_some() {
+            self.churn(world, card.today);
+        }
+        card
+    }
+
+    /// What a device costs today.
+    fn costs(&mut self, world: &Providers) -> Costs {
+        let fall = u128::from(world.hardware_fall_ppm_year);
+        let step = self.hardware_q20 * fall / u128::from(PPM * YEAR_DAYS);
+        self.hardware_q20 -= step;
+        Costs {
+            hardware: MicroUsd(u64::try_from(self.hardware_q20 >> 20).unwrap_or(u64::MAX)),
+            install: MicroUsd(world.install_usd * USD),
+            bond: MicroUsd::ZERO,
+            opportunity_ppm: 0,
+            opex_per_day: MicroUsd(world.opex_micro_usd_day),
+        }
+    }
+
+    fn churn(&mut self, world: &Providers, today: Payback) {
+        let part = |ppm: u32| {
+            let part = u128::from(self.devices) * u128::from(ppm);
+            u64::try_from(part.div_ceil(u128::from(PPM))).unwrap_or(0)
+        };
+        let pays = today <= Payback::Days(world.enter_payback_days);
+        let leaves = if today == Payback::Never { part(world.exit_ppm_day) } else { 0 };
+        self.entered = if pays { part(world.entry_ppm_day) } else { 0 };
+        // The last device stays: a network of none has no income to judge by.
+        self.left = (leaves + part(world.failure_ppm_day)).min(self.devices.saturating_sub(1));
+        self.devices = self.devices + self.entered - self.left;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn people_come_while_it_pays_and_leave_when_it_costs() {
+        let world = Providers { failure_ppm_day: 0, ..Providers::default() };
+        let mut rich = Population::new(Some(&world), 1_000);
+        let mut poor = rich.clone();
+        for day in 0..30 {
+            let income = |p: &Population, each: u64| MicroUsd(p.devices * each);
+            rich.close(Some(&world), income(&rich.clone(), USD), MicroUsd::ZERO, day == 0);
+            poor.close(Some(&world), income(&poor.clone(), USD / 10), MicroUsd::ZERO, day == 0);
+        }
+        assert!(rich.devices > 120 && poor.devices < 90, "{rich:?} {poor:?}");
+        assert_eq!(rich.covered_ppm(10_000_000), u32::try_from(rich.devices / 10).unwrap());
+        let limited = Providers { capacity_micro_usd_day: 5, ..world };
+        let capped = rich.served(Some(&limited), MicroUsd(1 << 40));
+        assert_eq!(capped.0, rich.devices * 5);
+    }
+}

@@ -1,0 +1,130 @@
+//! The report: one HTML file that a person who has never seen the project understands, and that opens without a network.
+//!
+//! No script, no font, no picture from elsewhere: text, one style sheet and SVG. It says first what happens to the people who
+//! own devices, then shows why, and names the hash with which anybody gets the same numbers.
+
+pub mod chart;
+mod plots;
+mod words;
+
+use super::{
+    attacks::Attack,
+    mechanism::Name,
+    metric::Metric,
+    montecarlo::{self, Results},
+    run::Setup,
+    scenario::Scenario,
+};
+use chart::{Unit, escaped, shown};
+
+/// The style sheet.
+const STYLE: &str = include_str!("page.css");
+
+/// What a report is made of.
+pub struct Report<'a> {
+    /// The scenario's name, for people.
+    pub name: &'a str,
+    /// The scenario.
+    pub setup: &'a Setup,
+    /// Its runs.
+    pub results: &'a Results,
+    /// The attack suite, if it was run.
+    pub attacks: &'a [Attack],
+}
+
+impl Report<'_> {
+    /// The page.
+    #[must_use]
+    pub fn html(&self) -> String {
+        let body = [
+            self.head(),
+            words::verdict(self),
+            words::facts(self),
+            plots::section(self),
+            self.comparison(),
+            self.attack_table(),
+            words::glossary().to_owned(),
+            self.reproduce(),
+        ];
+        format!(
+            "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width,initial-scale=1\"><title>{} · simulation</title><style>{STYLE}</style></head><body><main>{}</main></body></html>\n",
+            escaped(self.name),
+            body.concat()
+        )
+    }
+
+    fn scenario(&self) -> &Scenario {
+        &self.setup.scenario
+    }
+
+    fn head(&self) -> String {
+        let simulate = &self.scenario().simulate;
+        let runs = match simulate.runs {
+            1 => "one run".to_owned(),
+            runs => format!("{runs} runs with different luck"),
+        };
+        format!(
+            "<h1>{}</h1><p class=\"soft\">A simulation of {} days ({:.1} years) of a network whose device owners are paid by the rules of <b>{}</b>; {runs}.</p>",
+            escaped(self.name),
+            simulate.days,
+            simulate.days as f64 / 365.25,
+            simulate.mechanism.title(),
+        )
+    }
+
+    /// The same world under everybody's rules, one run each.
+    fn comparison(&self) -> String {
+        let rows: String = Name::ALL.into_iter().map(|name| self.compared(name)).collect();
+        format!(
+            "<h2>The same world under other networks' rules</h2><p>Same customers, same price, same people, one run each; only the rules that pay providers differ. Each is the published formula, simplified as the scenario page of the documentation says.</p><div class=\"scroll\"><table><thead><tr><th>Rules</th><th>Lowest income of a day</th><th>Income on the last day</th><th>Subsidy's part of all income</th><th>New tokens</th><th>Median payback</th></tr></thead><tbody>{rows}</tbody></table></div>"
+        )
+    }
+
+    fn compared(&self, name: Name) -> String {
+        let mut scenario = self.scenario().clone();
+        (scenario.simulate.mechanism, scenario.simulate.runs) = (name, 1);
+        let outcome = montecarlo::run(&Setup::new(scenario), 0);
+        let value = |metric: Metric| metric.value(&outcome.rows) as f64;
+        let own = if name == self.scenario().simulate.mechanism { " class=\"us\"" } else { "" };
+        format!(
+            "<tr{own}><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>",
+            name.title(),
+            shown(value(Metric::IncomeMin) / 1e6, Unit::Usd),
+            shown(value(Metric::Income) / 1e6, Unit::Usd),
+            shown(value(Metric::SubsidyShare) / 1e4, Unit::Percent),
+            shown((value(Metric::Emitted) + value(Metric::Drawn)) / 1e3, Unit::Stones),
+            words::payback(Metric::Payback.value(&outcome.rows)),
+        )
+    }
+
+    fn attack_table(&self) -> String {
+        if self.attacks.is_empty() {
+            return String::new();
+        }
+        let rows: String = self
+            .attacks
+            .iter()
+            .map(|attack| {
+                format!(
+                    "<tr><td>{}</td><td>{}</td><td>{}</td></tr>",
+                    escaped(attack.title),
+                    attack.cases,
+                    shown(attack.profit_micro_usd as f64 / 1e6, Unit::Usd)
+                )
+            })
+            .collect();
+        format!(
+            "<h2>What attackers gain</h2><p>The best that each attack brings over all tried cases. Below zero means that the attacker pays for it.</p><div class=\"scroll\"><table><thead><tr><th>Attack</th><th>Cases tried</th><th>Best profit</th></tr></thead><tbody>{rows}</tbody></table></div>"
+        )
+    }
+
+    /// How somebody else gets the same numbers.
+    fn reproduce(&self) -> String {
+        let text = toml::to_string(self.scenario()).unwrap_or_default();
+        format!(
+            "<h2>Check it yourself</h2><p>The simulator uses whole numbers and seeded draws only, so every machine gets the same bits. Save the scenario below as a file and run <code>cairn simulate scenario.toml</code>; it must print this hash:</p><p><code>{}</code></p><details><summary>The whole scenario</summary><pre>{}</pre></details>",
+            self.results.hash,
+            escaped(&text)
+        )
+    }
+}

@@ -1,0 +1,352 @@
+//! The report's plots, each with one sentence on how to read it.
+
+use cairn_economy::bond_required;
+use cairn_primitives::{MicroUsd, STONE};
+
+use super::super::{
+    metric::Metric,
+    montecarlo,
+    row::Row,
+    run::Setup,
+    scenario::{Path, Scenario},
+};
+use super::{
+    Report,
+    chart::{Plot, Series, Unit, escaped, tornado},
+    words::payback_days,
+};
+
+/// How far an input is moved for the sensitivity plot, percent.
+const MOVED_PERCENT: u64 = 20;
+/// Longest payback that is drawn, days: five years.
+const PAYBACK_MOST: f64 = 1_826.0;
+/// Days until a subsidy unlocks when the scenario's epochs are days.
+const VESTING_DAYS_MAX: u64 = 3_650;
+
+/// A figure.
+fn figure(title: &str, reading: &str, plot: &Plot, stacked: bool) -> String {
+    let class = if stacked { " class=\"stack\"" } else { "" };
+    format!(
+        "<figure{class}><h3>{}</h3>{}{}<figcaption>{}</figcaption></figure>",
+        escaped(title),
+        plot.legend(),
+        plot.svg(),
+        escaped(reading)
+    )
+}
+
+fn days(label: &str, unit: Unit, series: Vec<Series>) -> Plot {
+    Plot { label: label.to_owned(), unit, across: Unit::Days, most: None, series }
+}
+
+/// All plots.
+pub fn section(report: &Report<'_>) -> String {
+    let figures = [
+        income(report),
+        share(report),
+        payback(report),
+        devices(report),
+        use_of_capacity(report),
+        supply(report),
+        price(report),
+        cover(report),
+        runway(report),
+        detection(report),
+        sensitivity(report),
+    ];
+    format!("<h2>What happens, and why</h2><div class=\"plots\">{}</div>", figures.concat())
+}
+
+/// The middle run of a column on each day.
+fn middle(report: &Report<'_>, column: &dyn Fn(&Row) -> i64, scale: f64) -> Vec<(f64, f64)> {
+    report
+        .results
+        .fans(column)
+        .into_iter()
+        .map(|(day, fan)| (day as f64, fan.p50 as f64 / scale))
+        .collect()
+}
+
+/// Band and line of a column; the band only when there are many runs.
+fn fan(
+    report: &Report<'_>,
+    name: &str,
+    class: &'static str,
+    column: &dyn Fn(&Row) -> i64,
+    scale: f64,
+) -> Vec<Series> {
+    let fans = report.results.fans(column);
+    let mut series = Vec::new();
+    if report.results.runs.len() > 1 {
+        let band = fans
+            .iter()
+            .map(|(day, fan)| (*day as f64, fan.p10 as f64 / scale, fan.p90 as f64 / scale));
+        series.push(Series::band(&format!("{name}, 8 of 10 runs"), class, band.collect()));
+    }
+    let line = fans.iter().map(|(day, fan)| (*day as f64, fan.p50 as f64 / scale)).collect();
+    series.push(Series::line(name, class, line));
+    series
+}
+
+fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+fn milli(stones: cairn_primitives::Stones) -> i64 {
+    i64::try_from(stones.0 / (STONE / 1_000)).unwrap_or(i64::MAX)
+}
+
+fn income(report: &Report<'_>) -> String {
+    let earned = middle(report, &|row| signed(row.earned.0), 1e6);
+    let subsidy = middle(report, &|row| signed(row.subsidy().0), 1e6);
+    let below = earned.iter().map(|(day, value)| (*day, 0.0, *value)).collect();
+    let above = earned.iter().zip(&subsidy).map(|((day, e), (_, s))| (*day, *e, e + s)).collect();
+    let series = vec![
+        Series::band("earned from customers", "c", below),
+        Series::band("subsidy on top", "b", above),
+    ];
+    let plot = days("Income of all providers a day, earned and subsidy stacked", Unit::Usd, series);
+    figure(
+        "Income of all providers, a day",
+        "The height is what all device owners together get. Green is paid by customers and stays; orange is subsidy and should shrink as green grows.",
+        &plot,
+        true,
+    )
+}
+
+fn share(report: &Report<'_>) -> String {
+    let series =
+        fan(report, "subsidy's part of income", "b", &|row| signed(row.subsidy_share_ppm()), 1e4);
+    let plot = days("Subsidy's part of income over time", Unit::Percent, series);
+    figure(
+        "Subsidy's part of income",
+        "100 % means that nobody pays but the network itself. A healthy network comes down; above 80 % for years it lives on its grant.",
+        &plot,
+        false,
+    )
+}
+
+fn payback(report: &Report<'_>) -> String {
+    let days_of = |days: u64| signed(days);
+    let mut series = fan(report, "payback today", "a", &|row| days_of(row.payback_days), 1.0);
+    series.extend(
+        fan(report, "without subsidy", "d", &|row| days_of(row.payback_zero_days), 1.0).pop(),
+    );
+    // What never pays back has no place on the scale.
+    for s in &mut series {
+        if let super::chart::Mark::Line(points) = &mut s.mark {
+            points
+                .iter_mut()
+                .filter(|p| p.1 > PAYBACK_MOST * 4.0)
+                .for_each(|p| p.1 = payback_days(u64::MAX));
+        }
+    }
+    let mut plot =
+        days("Days until a device bought that day has paid for itself", Unit::Days, series);
+    plot.most = Some(PAYBACK_MOST);
+    figure(
+        "Payback of a device bought that day",
+        "Lower is better. Where a line leaves the plot a device takes more than five years, or never pays for itself. The second line is what counts once the grant is used up.",
+        &plot,
+        false,
+    )
+}
+
+fn devices(report: &Report<'_>) -> String {
+    if report.setup.scenario.simulate.providers.is_none() {
+        return String::new();
+    }
+    let series = fan(report, "devices", "a", &|row| signed(row.devices), 1.0);
+    let plot = days("Number of devices", Unit::Count, series);
+    let coming = vec![
+        Series::line("came that day", "c", middle(report, &|row| signed(row.entered), 1.0)),
+        Series::line("left or broke that day", "b", middle(report, &|row| signed(row.left), 1.0)),
+    ];
+    let churn = days("Devices that came and left, a day", Unit::Count, coming);
+    figure(
+        "Devices",
+        "People buy devices while the payback above is short enough, and switch them off when they cost more than they bring.",
+        &plot,
+        false,
+    ) + &figure(
+        "Who comes and who leaves",
+        "Where orange is above green the network shrinks.",
+        &churn,
+        false,
+    )
+}
+
+fn use_of_capacity(report: &Report<'_>) -> String {
+    let capacity =
+        report.setup.scenario.simulate.providers.as_ref().map_or(0, |p| p.capacity_micro_usd_day);
+    if capacity == 0 {
+        let series = vec![
+            Series::line("paid for", "c", middle(report, &|row| signed(row.paid.0), 1e6)),
+            Series::line(
+                "wanted, not served",
+                "b",
+                middle(report, &|row| signed(row.unserved.0), 1e6),
+            ),
+        ];
+        let plot = days("What customers pay a day", Unit::Usd, series);
+        return figure(
+            "What customers pay, a day",
+            "The demand that the scenario assumes, before fees. It is an input: no simulation proves that customers come.",
+            &plot,
+            false,
+        );
+    }
+    let used = move |row: &Row| {
+        let all = u128::from(row.devices) * u128::from(capacity);
+        let ppm = (u128::from(row.paid.0) * 1_000_000).checked_div(all).unwrap_or(0);
+        i64::try_from(ppm).unwrap_or(i64::MAX)
+    };
+    let plot = days(
+        "Paid part of the devices' capacity",
+        Unit::Percent,
+        fan(report, "paid part of capacity", "c", &used, 1e4),
+    );
+    figure(
+        "Paid utilisation",
+        "How much of what the devices could do somebody pays for. Above 40 % is healthy, below 5 % devices wait for customers.",
+        &plot,
+        false,
+    )
+}
+
+fn supply(report: &Report<'_>) -> String {
+    let series = vec![
+        Series::line("emitted", "b", middle(report, &|row| milli(row.emitted), 1e3)),
+        Series::line("burned", "c", middle(report, &|row| milli(row.burned), 1e3)),
+        Series::line("drawn for credits", "d", middle(report, &|row| milli(row.drawn), 1e3)),
+    ];
+    let plot = days("Stones emitted, burned and drawn since the start", Unit::Stones, series);
+    figure(
+        "New and burned stones, since the start",
+        "Emitted stones dilute every holder; burned ones make all others rarer. Drawn ones honour credits that were bought before the price fell.",
+        &plot,
+        false,
+    )
+}
+
+fn price(report: &Report<'_>) -> String {
+    let plot = days(
+        "Price of a stone",
+        Unit::Usd,
+        fan(report, "price of a stone", "a", &|row| signed(row.price.0), 1e6),
+    );
+    let reading = match report.setup.scenario.simulate.price.path {
+        Path::Pool => {
+            "The price in the network's own pool: customers buy, providers sell, traders do both."
+        }
+        _ => "The price that the scenario assumes. It is an input: no simulation predicts it.",
+    };
+    figure("Price of a stone", reading, &plot, false)
+}
+
+fn cover(report: &Report<'_>) -> String {
+    let most = |row: &Row| signed(row.coverage_ppm.min(10_000_000));
+    let mut plot = days(
+        "Cover of unspent credits by burned stones",
+        Unit::Percent,
+        fan(report, "cover of credits", "d", &most, 1e4),
+    );
+    plot.most = Some(200.0);
+    figure(
+        "Cover of the credits",
+        "At 100 % the stones burned for unspent credits are worth what the credits promise. Below 90 % no new credits are made, and the reserve helps out.",
+        &plot,
+        false,
+    )
+}
+
+fn runway(report: &Report<'_>) -> String {
+    let left = fan(report, "left of the grant", "a", &|row| milli(row.grant_left), 1e3);
+    let plot = days("Stones left of the grant", Unit::Stones, left);
+    figure(
+        "What is left of the grant",
+        "The subsidy for coverage comes from here, at most a 365th part of it a day: it is used ever more slowly and never overdrawn.",
+        &plot,
+        false,
+    )
+}
+
+/// Profit of a fake device with the bond that an honest one posts, over the chance to be found out.
+fn detection(report: &Report<'_>) -> String {
+    let economy = &report.setup.scenario.economy;
+    let vesting = u32::try_from(economy.vesting_epochs.min(VESTING_DAYS_MAX)).unwrap_or(0);
+    let reward = MicroUsd(economy.device_cost_micro_usd_day);
+    let bond = MicroUsd(economy.device_bond_stones.saturating_mul(economy.price_micro_usd));
+    let points = (2..=100_u32).filter_map(|tenths| {
+        let needed = bond_required(reward, tenths * 1_000, vesting, MicroUsd::ZERO).ok()?;
+        let profit = (needed.0 as f64 - bond.0 as f64) / 1e6;
+        Some((f64::from(tenths) / 10.0, profit))
+    });
+    let mut plot = Plot {
+        label: "Profit of a fake device over the daily chance to be found out".to_owned(),
+        unit: Unit::Usd,
+        across: Unit::Percent,
+        most: None,
+        series: vec![Series::line("profit of one fake device", "b", points.collect())],
+    };
+    plot.most = Some((bond.0 as f64 / 1e6 * 2.0).max(1.0));
+    figure(
+        "Profit of a fake device, by the chance a day to find it",
+        "With the bond of this scenario. Where the line is below zero, faking costs more than it brings: finding fakes more often is the cheapest defence.",
+        &plot,
+        false,
+    )
+}
+
+/// How much the emission moves when an input moves by 20 %.
+fn sensitivity(report: &Report<'_>) -> String {
+    type Change = fn(&mut Scenario, u64);
+    fn moved(value: u64, percent: u64) -> u64 {
+        u64::try_from(u128::from(value) * u128::from(percent) / 100).unwrap_or(value)
+    }
+    fn moved_ppm(value: u32, percent: u64) -> u32 {
+        u32::try_from(moved(value.into(), percent).min(999_999)).unwrap_or(value)
+    }
+    let changes: [(&str, Change); 6] = [
+        ("customers' demand", |s, p| {
+            s.simulate.demand.final_usd_day = moved(s.simulate.demand.final_usd_day, p)
+        }),
+        ("how late they come", |s, p| {
+            s.simulate.demand.midpoint_day = moved(s.simulate.demand.midpoint_day, p)
+        }),
+        ("price of a stone", |s, p| {
+            s.economy.price_micro_usd = moved(s.economy.price_micro_usd, p).max(1)
+        }),
+        ("cost of a device", |s, p| {
+            s.economy.device_cost_micro_usd_day = moved(s.economy.device_cost_micro_usd_day, p)
+        }),
+        ("size of the grant", |s, p| {
+            s.economy.grant_stones = moved(s.economy.grant_stones, p).min(s.economy.reserve_stones)
+        }),
+        ("taper", |s, p| s.economy.taper_ppm = moved_ppm(s.economy.taper_ppm, p)),
+    ];
+    let emitted = |scenario: Scenario| {
+        let outcome = montecarlo::run(&Setup::new(scenario), 0);
+        Metric::Emitted.value(&outcome.rows) as f64 / 1e3
+    };
+    let mut base = report.setup.scenario.clone();
+    base.simulate.runs = 1;
+    let now = emitted(base.clone());
+    let mut bars: Vec<(String, f64, f64)> = changes
+        .into_iter()
+        .map(|(name, change)| {
+            let with = |percent| {
+                let mut scenario = base.clone();
+                change(&mut scenario, percent);
+                emitted(scenario)
+            };
+            (name.to_owned(), with(100 - MOVED_PERCENT), with(100 + MOVED_PERCENT))
+        })
+        .collect();
+    bars.sort_by(|a, b| (b.1 - b.2).abs().total_cmp(&(a.1 - a.2).abs()));
+    let svg =
+        tornado("Emitted stones when an input is 20 % lower or higher", now, &bars, Unit::Stones);
+    format!(
+        "<figure><h3>What matters most</h3><ul class=\"legend\"><li><i class=\"box a\"></i>20 % lower</li><li><i class=\"box b\"></i>20 % higher</li></ul>{svg}<figcaption>Stones emitted over the whole time when one input is 20 % lower or higher and the rest stays: the longest bar is the assumption to check first.</figcaption></figure>"
+    )
+}

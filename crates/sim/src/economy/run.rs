@@ -1,0 +1,298 @@
+//! One run: a scenario, a seed, day after day. It can be stopped after any day, written down and continued.
+//!
+//! ```text
+//! price of the day ─► credits are bought for later ─► the oldest credits are spent on work ─► the mechanism pays
+//!        ─► income per device ─► people come and go ─► a row, every so often
+//! ```
+//! Invariants: no float and no clock, so the same scenario, seed and number give the same hash on every machine and any
+//! number of threads; the hash does not depend on which rows are kept.
+
+use std::collections::VecDeque;
+
+use cairn_economy::{Coverage, coverage, coverage_ppm, outstanding_max};
+use cairn_primitives::{Digest, EconomyParams, MicroUsd, STONE, Stones};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    curve::{Curve, USD},
+    market::{Bought, Market},
+    mechanism::{Day, Mechanism, Name, Outcome},
+    population::Population,
+    row::{Row, days_of},
+    scenario::{Attacker, Scenario},
+};
+use crate::chance::Chance;
+
+/// The hash takes a row every so many days, and the last one.
+const HASH_DAYS: u64 = 32;
+/// Rows of one run when the scenario does not say.
+const ROWS_ALONE: u64 = 5_000;
+/// Rows of each of many runs when the scenario does not say.
+const ROWS_TOGETHER: u64 = 240;
+
+/// A scenario made ready: what all its runs share.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// The scenario.
+    pub scenario: Scenario,
+    curve: Curve,
+    record_every: u64,
+}
+
+/// A run in the middle.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Run {
+    /// Number of the run, from 0: with the scenario's seed it names the draws.
+    pub number: u32,
+    /// Days done.
+    pub day: u64,
+    chance: Chance,
+    params: EconomyParams,
+    mechanism: Mechanism,
+    market: Market,
+    population: Population,
+    /// Credits bought and not spent, oldest first: one entry a day.
+    credits: VecDeque<(MicroUsd, Stones)>,
+    outstanding: MicroUsd,
+    vault: Stones,
+    emitted: Stones,
+    drawn: Stones,
+    burned: Stones,
+    sold: Stones,
+    attacker: i64,
+    hash: Digest,
+    /// Rows kept so far.
+    pub rows: Vec<Row>,
+}
+
+impl Setup {
+    /// Makes a checked scenario ready.
+    #[must_use]
+    pub fn new(scenario: Scenario) -> Self {
+        let simulate = &scenario.simulate;
+        let days = simulate.days.saturating_add(simulate.credit_days.into());
+        let rows = if simulate.runs == 1 { ROWS_ALONE } else { ROWS_TOGETHER };
+        let record_every = match simulate.record_every_days {
+            0 => simulate.days.div_ceil(rows).max(1),
+            every => every,
+        };
+        Self { curve: Curve::new(&simulate.demand, days), record_every, scenario }
+    }
+
+    /// Days between recorded rows.
+    #[must_use]
+    pub const fn record_every(&self) -> u64 {
+        self.record_every
+    }
+
+    /// Run `number` before its first day. The credits of the first days were bought at the price of genesis.
+    #[must_use]
+    pub fn begin(&self, number: u32) -> Run {
+        let params = self.scenario.economy.clone();
+        let simulate = &self.scenario.simulate;
+        let first = MicroUsd(params.price_micro_usd);
+        let mut chance = Chance::part(simulate.seed, number.into());
+        let credits: VecDeque<_> = (0..u64::from(simulate.credit_days))
+            .map(|day| {
+                let usd = self.curve.drawn(day, &mut chance);
+                (usd, Stones(usd.to_stones_floor(first).0 + u128::from(usd.0 > 0)))
+            })
+            .collect();
+        Run {
+            number,
+            day: 0,
+            chance,
+            mechanism: Mechanism::new(simulate.mechanism, &params),
+            market: Market::new(&simulate.price, first),
+            population: Population::new(simulate.providers.as_ref(), target(&params)),
+            outstanding: MicroUsd(credits.iter().map(|c| c.0.0).sum()),
+            vault: Stones(credits.iter().map(|c| c.1.0).sum()),
+            credits,
+            params,
+            emitted: Stones::ZERO,
+            drawn: Stones::ZERO,
+            burned: Stones::ZERO,
+            sold: Stones::ZERO,
+            attacker: 0,
+            hash: Digest::ZERO,
+            rows: Vec::new(),
+        }
+    }
+}
+
+/// Places that the network wants filled.
+fn target(params: &EconomyParams) -> u64 {
+    u64::from(params.target_cells) * u64::from(params.cell_target)
+}
+
+impl Run {
+    /// Whether every day is done.
+    #[must_use]
+    pub fn is_done(&self, setup: &Setup) -> bool {
+        self.day >= setup.scenario.simulate.days
+    }
+
+    /// The run's hash so far.
+    #[must_use]
+    pub const fn hash(&self) -> Digest {
+        self.hash
+    }
+
+    /// Does days until `until`, or the last one.
+    pub fn advance(&mut self, setup: &Setup, until: u64) {
+        let until = until.min(setup.scenario.simulate.days);
+        while self.day < until {
+            self.step(setup);
+        }
+    }
+
+    /// Does one day.
+    fn step(&mut self, setup: &Setup) {
+        let simulate = &setup.scenario.simulate;
+        let first = MicroUsd(setup.scenario.economy.price_micro_usd);
+        self.market.open(&simulate.price, first, self.day, &mut self.chance);
+        let wanted = self.buy_credits(setup);
+        let price = self.market.price;
+        self.params.price_micro_usd = price.0;
+
+        let (credits, stones) = self.credits.pop_front().unwrap_or_default();
+        let paid = self.population.served(simulate.providers.as_ref(), credits);
+        self.outstanding = MicroUsd(self.outstanding.0.saturating_sub(credits.0));
+        self.vault = Stones(self.vault.0.saturating_sub(stones.0));
+        let unserved = MicroUsd(wanted.0 + (credits.0 - paid.0));
+
+        let washed = self.washed(simulate.attacker.as_ref());
+        let day = Day {
+            number: self.day,
+            price,
+            paid: MicroUsd(paid.0.saturating_add(washed.0)),
+            // Who pays itself mints its credits today.
+            released: Stones(stones.0 + washed.to_stones_floor(price).0 + u128::from(washed.0 > 0)),
+            covered_ppm: self.population.covered_ppm(target(&self.params)),
+        };
+        let outcome = self.mechanism.day(&self.params, &day);
+        self.emitted.0 += outcome.emitted.0;
+        self.drawn.0 += outcome.drawn.0;
+        self.burned.0 += outcome.burned.0;
+        if let Some(attacker) = &simulate.attacker {
+            self.account(attacker, &day, &outcome, washed);
+        }
+        self.close(setup, &day, &outcome, unserved);
+    }
+
+    /// Buys the credits that will be spent in `credit_days`; returns what was wanted and could not be bought.
+    fn buy_credits(&mut self, setup: &Setup) -> MicroUsd {
+        let simulate = &setup.scenario.simulate;
+        let when = self.day + u64::from(simulate.credit_days);
+        let wanted = setup.curve.drawn(when, &mut self.chance);
+        let allowed = wanted.min(self.mintable(simulate.mechanism));
+        let sold = std::mem::take(&mut self.sold);
+        let Bought { credits, stones } =
+            self.market.trade(&simulate.price, allowed, sold, &mut self.chance);
+        self.credits.push_back((credits, stones));
+        self.outstanding = MicroUsd(self.outstanding.0.saturating_add(credits.0));
+        self.vault.0 += stones.0;
+        MicroUsd(wanted.0 - allowed.0)
+    }
+
+    /// Most credits that may be bought today: with a pool of our own its depth, the supply and the cover set limits. At a
+    /// price from outside there are none, because nobody can push it.
+    fn mintable(&self, name: Name) -> MicroUsd {
+        let fees =
+            self.params.fee_burn_ppm + self.params.fee_treasury_ppm + self.params.fee_insurance_ppm;
+        let Some(by_depth) = self.market.mint_max(fees).filter(|_| name == Name::Ours) else {
+            return MicroUsd(u64::MAX);
+        };
+        let covered = coverage_ppm(self.vault, self.market.price, self.outstanding);
+        if coverage(covered) == Coverage::Paused {
+            return MicroUsd::ZERO;
+        }
+        let settled = self.credits.front().map_or(MicroUsd::ZERO, |credits| credits.0);
+        let most = outstanding_max(settled, self.supply(), self.market.price);
+        by_depth.min(MicroUsd(most.0.saturating_sub(self.outstanding.0)))
+    }
+
+    /// What the attacker pays itself today.
+    fn washed(&self, attacker: Option<&Attacker>) -> MicroUsd {
+        match attacker {
+            Some(attacker) if self.day >= attacker.from_day => {
+                MicroUsd(attacker.wash_usd_day * USD)
+            }
+            _ => MicroUsd::ZERO,
+        }
+    }
+
+    /// The attacker's cash of a day: its pay, its part of the subsidies and of the fees that it owns, less what it washed.
+    fn account(&mut self, attacker: &Attacker, day: &Day, outcome: &Outcome, washed: MicroUsd) {
+        let all = u128::from(day.paid.0).max(1);
+        let by_usage = |amount: MicroUsd| {
+            i64::try_from(u128::from(amount.0) * u128::from(washed.0) / all).unwrap_or(0)
+        };
+        let mut cash = by_usage(outcome.earned) + by_usage(outcome.usage_subsidy);
+        let owned = outcome.need_subsidy.ppm_floor(attacker.share_ppm).0
+            + self
+                .mechanism
+                .recapturable(&self.params, day.paid)
+                .ppm_floor(attacker.recapture_ppm)
+                .0;
+        cash += i64::try_from(owned).unwrap_or(0);
+        self.attacker += cash - i64::try_from(washed.0).unwrap_or(0);
+    }
+
+    /// Ends the day: devices, row, hash.
+    fn close(&mut self, setup: &Setup, day: &Day, outcome: &Outcome, unserved: MicroUsd) {
+        let simulate = &setup.scenario.simulate;
+        let subsidy = MicroUsd(outcome.usage_subsidy.0 + outcome.need_subsidy.0);
+        let providers = simulate.providers.as_ref();
+        let card = self.population.close(providers, outcome.earned, subsidy, self.day == 0);
+        if simulate.price.sold_ppm > 0 {
+            let income = MicroUsd(outcome.earned.0 + subsidy.0).to_stones_floor(day.price);
+            self.sold = Stones(income.0 * u128::from(simulate.price.sold_ppm) / 1_000_000);
+        }
+        let number = self.day;
+        self.day += 1;
+        let last = self.is_done(setup);
+        let kept = number % setup.record_every == 0 || last;
+        let hashed = number % HASH_DAYS == HASH_DAYS - 1 || last;
+        if !kept && !hashed {
+            return;
+        }
+        let vault = Stones(self.vault.0 + self.mechanism.vault().0);
+        let row = Row {
+            day: number,
+            price: day.price,
+            paid: day.paid,
+            unserved,
+            earned: outcome.earned,
+            usage_subsidy: outcome.usage_subsidy,
+            need_subsidy: outcome.need_subsidy,
+            emitted: self.emitted,
+            drawn: self.drawn,
+            burned: self.burned,
+            supply: self.supply(),
+            grant_left: self.mechanism.grant_left(),
+            owed: self.mechanism.owed(),
+            outstanding: self.outstanding,
+            coverage_ppm: coverage_ppm(vault, day.price, self.outstanding),
+            devices: self.population.devices,
+            entered: self.population.entered,
+            left: self.population.left,
+            payback_days: days_of(card.today),
+            payback_zero_days: days_of(card.zero_subsidy),
+            attacker: self.attacker,
+        };
+        if hashed {
+            self.hash = Digest::of(&[self.hash.as_bytes(), &row.bytes()]);
+        }
+        if kept {
+            self.rows.push(row);
+        }
+    }
+
+    /// Stones of people, vault included: genesis and what was issued, less what was burned.
+    fn supply(&self) -> Stones {
+        let genesis = self.params.cap_stones.saturating_sub(self.params.reserve_stones);
+        let issued = u128::from(genesis) * STONE + self.emitted.0 + self.drawn.0;
+        Stones(issued.saturating_sub(self.burned.0))
+    }
+}
