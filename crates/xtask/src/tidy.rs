@@ -86,6 +86,7 @@ pub fn run() -> Result<()> {
     let metadata = MetadataCommand::new().exec().wrap_err("reading cargo metadata")?;
     let mut wrong = edges(&metadata);
     wrong.extend(purity(&metadata));
+    wrong.extend(production(metadata.workspace_root.as_std_path())?);
     for package in metadata.workspace_packages() {
         let root = package.manifest_path.parent().map(|p| p.join("src")).unwrap_or_default();
         let files = rust_files(root.as_std_path())?;
@@ -158,6 +159,28 @@ fn purity(metadata: &Metadata) -> Vec<String> {
         }
     }
     wrong
+}
+
+/// What Cargo.toml compiles lightly, production.toml optimises, and nothing else.
+fn production(root: &Path) -> Result<Vec<String>> {
+    let levels = |name: &str| -> Result<BTreeMap<String, String>> {
+        let text =
+            fs::read_to_string(root.join(name)).wrap_err_with(|| format!("reading {name}"))?;
+        let level = |line: &str| {
+            let (krate, level) = line.split_once(".opt-level = ")?;
+            Some((krate.to_owned(), level.to_owned()))
+        };
+        Ok(text.lines().filter_map(level).collect())
+    };
+    let (usual, full) = (levels("Cargo.toml")?, levels("production.toml")?);
+    let mut wrong = Vec::new();
+    for krate in usual.keys().filter(|krate| full.get(*krate).is_none_or(|level| level != "3")) {
+        wrong.push(format!("production.toml must optimise {krate}: `{krate}.opt-level = 3`"));
+    }
+    for krate in full.keys().filter(|krate| !usual.contains_key(*krate)) {
+        wrong.push(format!("production.toml names {krate}, which Cargo.toml optimises already"));
+    }
+    Ok(wrong)
 }
 
 fn rust_files(root: &Path) -> Result<Vec<PathBuf>> {
