@@ -15,6 +15,7 @@ use crate::{
 
 /// Makes what is missing in the folder; keys that are there stay.
 pub fn init(args: &ValidatorInitArgs) -> Result<()> {
+    fs::create_dir_all(&args.dir).wrap_err_with(|| format!("making {}", args.dir.display()))?;
     let settings = write_settings(&args.dir, Role::Validator)?;
     let (operator, key) = match (&args.signer, args.consensus_key) {
         (Some(socket), Some(key)) => {
