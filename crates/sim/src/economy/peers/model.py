@@ -61,6 +61,26 @@ def step(state):
     return (day + 1, reserve, income, burn, grant) + budgets(reserve, drawn, income, burn, grant)
 
 
+NAMES = ("day", "reserve", "income", "burn", "grant", "emission", "usage", "need")
+
+
+def policy(params, substep, history, state, *_):
+    """A framework's policy: the whole step as a signal, one entry a state variable."""
+    return dict(zip(NAMES, step(tuple(state[name] for name in NAMES))))
+
+
+def variable(name):
+    """A framework's state update: the variable's entry of the signal."""
+    return lambda params, substep, history, state, signal, *_: (name, signal[name])
+
+
+BLOCKS = [{"policies": {"day": policy}, "variables": {name: variable(name) for name in NAMES}}]
+
+
+def initial():
+    return dict(zip(NAMES, genesis()))
+
+
 def final(state):
     return hashlib.sha256(",".join(map(str, state)).encode()).hexdigest()
 
