@@ -1,7 +1,7 @@
 //! Scenarios that come with the program: the rows of the design's table, a founder's question, and other networks' rules.
 
 /// Names and texts.
-pub const ALL: [(&str, &str); 13] = [
+pub const ALL: [(&str, &str); 14] = [
     ("demand-arrives", include_str!("../../../../data/scenarios/demand-arrives.toml")),
     ("demand-later", include_str!("../../../../data/scenarios/demand-later.toml")),
     ("demand-weak", include_str!("../../../../data/scenarios/demand-weak.toml")),
@@ -9,6 +9,7 @@ pub const ALL: [(&str, &str); 13] = [
     ("price-crash", include_str!("../../../../data/scenarios/price-crash.toml")),
     ("price-boom", include_str!("../../../../data/scenarios/price-boom.toml")),
     ("founder", include_str!("../../../../data/scenarios/founder.toml")),
+    ("grant", include_str!("../../../../data/scenarios/grant.toml")),
     ("own-pool", include_str!("../../../../data/scenarios/own-pool.toml")),
     ("fixed", include_str!("../../../../data/scenarios/fixed.toml")),
     ("band", include_str!("../../../../data/scenarios/band.toml")),
