@@ -53,7 +53,7 @@ def step(state):
     usage = min(usage, paid * P["fee_burn_ppm"] // PPM * P["match_ppm"] // PPM)
     out = stones(usage + need)
     reserve -= out
-    matched = max(0, usd(out) + 1 - need) if out else 0
+    matched = max(0, -(-out * PRICE // STONE) - need)
     grant = max(0, grant - (need * STONE + PRICE - 1) // PRICE)
     used = (matched * PPM + P["match_ppm"] - 1) // P["match_ppm"]
     income = (29 * income + provider) // 30
