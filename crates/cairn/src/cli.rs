@@ -1,6 +1,7 @@
 //! Every command with its flags, help and an example. What a command does lives in `commands/` and `up/`.
 
 mod signer;
+mod simulate;
 mod stake;
 
 use std::path::PathBuf;
@@ -9,6 +10,7 @@ use alloy_primitives::{Address, B256, U256};
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 
 pub use signer::{SignerCommand, SignerInitArgs, SignerRunArgs};
+pub use simulate::SimulateArgs;
 pub use stake::{
     CommissionArgs, DelegateArgs, IncomeArgs, OperatorArgs, PayerArgs, RaiseArgs, RotateKeyArgs,
     SeatArgs, SlashCommand, StakeCommand,
@@ -76,6 +78,11 @@ pub enum Command {
     /// Check the invariants of the ledger on disk: money conserved, escrow covered, rewards funded.
     #[command(name = "check-state", after_help = "Example:\n  cairn check-state --dir cairn-data")]
     CheckState(CheckStateArgs),
+    /// Try genesis parameters in advance: incomes, payback, supply and attacks over years, in seconds, with a report.
+    #[command(
+        after_help = "Example:\n  cairn simulate network.toml --out study --runs 1000\n  cairn simulate --preset founder --out study\n  cairn simulate network.toml --attacks --json\n  cairn simulate network.toml --sweep economy.grant_stones=10000000,40000000\n  cairn simulate network.toml --solve economy.grant_stones --to 600000000 --step 100000 --keep 'payback_median_days<=548'"
+    )]
+    Simulate(Box<SimulateArgs>),
     /// Found a network on many hosts, or look at what one was founded with.
     #[command(subcommand)]
     Genesis(GenesisCommand),
@@ -623,6 +630,8 @@ pub enum BenchName {
     Rpc,
     /// One epoch of 100,000 devices scored.
     Score,
+    /// Days of the economy a CPU second, beside radCAD, cadCAD and plain Python (PyPI, in a virtual environment made for it).
+    Simulate,
     /// State sync, restart, bytes on disk: beside hashing and writing the same bytes.
     Sync,
 }

@@ -63,6 +63,7 @@ async fn run(command: &Command) -> Result<ExitCode> {
         Command::Audit(args) => return commands::audit(args).await,
         Command::Proof(command) => return commands::proof(command).await,
         Command::CheckState(args) => return commands::check_state(args),
+        Command::Simulate(args) => return tokio::task::block_in_place(|| commands::simulate(args)),
         Command::Genesis(command) => commands::genesis(command)?,
         Command::Validator(command) => return commands::validator(command).await,
         Command::Signer(command) => commands::signer(command).await?,

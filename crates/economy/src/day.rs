@@ -183,11 +183,13 @@ impl EconomyState {
             .sub(stones)
             .map_err(|_| EconomyError::ReserveExceeded { reserve: self.reserve, asked: stones })?;
         let service = self.service_mut(sector)?;
-        let worth = mul_div_floor(stones.0, u128::from(price(params).0), STONE).unwrap_or(0);
-        let usage = (worth + 1).saturating_sub(u128::from(need.0));
-        let usage = if stones.0 == 0 { 0 } else { u64::try_from(usage).unwrap_or(u64::MAX) };
+        // What the stones are worth, rounded up: each share was rounded down when it became stones.
+        let price = price(params);
+        let floor = stones.to_micro_usd_floor(price).0;
+        let exact = MicroUsd(floor).to_stones_floor(price) >= stones;
+        let usage = floor.saturating_add(u64::from(!exact)).saturating_sub(need.0);
         service.matched_today = MicroUsd(service.matched_today.0.saturating_add(usage));
-        let from_grant = (u128::from(need.0) * STONE).div_ceil(u128::from(price(params).0.max(1)));
+        let from_grant = (u128::from(need.0) * STONE).div_ceil(u128::from(price.0.max(1)));
         service.grant_left = Stones(service.grant_left.0.saturating_sub(from_grant));
         self.reserve = reserve;
         Ok(())

@@ -31,6 +31,7 @@ pub struct AmountError {
 
 /// `a * b / c`, rounded down, without overflow in between; `None` when `c` is 0 or the result exceeds a `u128`.
 #[must_use]
+#[inline]
 pub fn mul_div_floor(a: u128, b: u128, c: u128) -> Option<u128> {
     use alloy_primitives::U256;
     if c == 0 {

@@ -24,6 +24,7 @@ pub mod files;
 pub mod metric;
 pub mod montecarlo;
 pub mod peers;
+pub mod presets;
 pub mod report;
 pub mod solve;
 pub mod study;

@@ -289,8 +289,18 @@ impl Scenario {
             replace(&mut table, key, *value)?;
         }
         let scenario: Self = cairn_kit::config::parse(name, &table.to_string(), "", [])?;
-        check(&scenario)?;
+        scenario.check()?;
         Ok(scenario)
+    }
+}
+
+impl Scenario {
+    /// Checks the bounds of both tables.
+    ///
+    /// # Errors
+    /// The first value that is out of bounds or contradicts another, with its key and its bound.
+    pub fn check(&self) -> Result<(), ScenarioError> {
+        Ok(check(self)?)
     }
 }
 

@@ -1,5 +1,6 @@
 //! The scenario table of the economy's design, and that runs are what they say.
 
+mod answers;
 mod bounds;
 mod runs;
 mod table;

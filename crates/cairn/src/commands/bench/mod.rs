@@ -4,6 +4,7 @@ mod finality;
 mod lab;
 mod proofs;
 mod rpc;
+mod simulate;
 mod sync;
 
 use std::time::Duration;
@@ -48,6 +49,7 @@ pub fn bench(args: &BenchArgs) -> Result<()> {
         BenchName::Proofs => ("proofs", proofs::proofs()?),
         BenchName::Rpc => ("rpc", rpc::rpc()?),
         BenchName::Score => ("score", score()?),
+        BenchName::Simulate => ("simulate", simulate::simulate()?),
         BenchName::Sync => ("sync", sync::sync(args.accounts)?),
     };
     let value = json!({ "bench": name, "figures": figures.iter().map(Figure::to_json).collect::<Vec<_>>() });

@@ -6,6 +6,7 @@ use alloy_primitives::Address;
 use cairn_primitives::{
     EconomyParams, Genesis, GenesisAccount, GenesisIngest, GenesisValidator, StakeParams,
 };
+use cairn_sim::economy::scenario::{Scenario, Simulate};
 use eyre::{Result, WrapErr as _, bail, eyre};
 use serde::Deserialize;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
@@ -32,6 +33,8 @@ pub struct Founding {
     economy: EconomyParams,
     #[serde(default)]
     stake: StakeParams,
+    /// The simulator's table: a scenario is a founder's file. Checked, and not part of genesis.
+    simulate: Option<Simulate>,
     validators: Vec<GenesisValidator>,
     #[serde(default)]
     ingests: Vec<GenesisIngest>,
@@ -68,6 +71,9 @@ impl Founding {
     /// The genesis, checked. `now` is what a start of "now" means.
     pub fn genesis(self, now: SystemTime) -> Result<Genesis> {
         let start_ms = start_ms(&self.start, now)?;
+        if let Some(simulate) = self.simulate.clone() {
+            Scenario { economy: self.economy.clone(), simulate }.check()?;
+        }
         for (index, ingest) in self.ingests.iter().enumerate() {
             crate::host::check_url(&format!("ingests[{index}].url"), &ingest.url)?;
         }
@@ -181,6 +187,24 @@ mod tests {
         assert_eq!(written, made);
     }
 
+    /// One file for both: what is simulated is what is founded.
+    #[test]
+    fn a_scenario_is_a_founders_file_and_the_other_way_round() {
+        let both =
+            format!("{EXAMPLE}\n[simulate]\ndays = 30\n[simulate.demand]\nfinal_usd_day = 7\n");
+        let genesis = found(&both).unwrap();
+        assert_eq!(genesis, found(EXAMPLE).unwrap());
+        let scenario = Scenario::parse("network.toml", &both).unwrap();
+        assert_eq!((scenario.economy, scenario.simulate.days), (genesis.economy, 30));
+        for (name, text) in cairn_sim::economy::presets::ALL {
+            let scenario: toml::Table = text.parse().unwrap();
+            let mut network: toml::Table = EXAMPLE.parse().unwrap();
+            network.extend(scenario);
+            let genesis = found(&network.to_string()).unwrap_or_else(|e| panic!("{name}: {e}"));
+            assert_eq!(genesis.economy, Scenario::parse(name, text).unwrap().economy);
+        }
+    }
+
     #[test]
     fn errors_name_the_field_the_value_and_the_fix() {
         for (from, to, expected) in [
@@ -219,6 +243,9 @@ mod tests {
             let error = found(&EXAMPLE.replacen(from, to, 1)).unwrap_err();
             assert!(error.contains(expected), "{expected}: {error}");
         }
+        let wrong = format!("{EXAMPLE}\n[simulate]\ndays = 0\n");
+        let error = found(&wrong).unwrap_err();
+        assert!(error.contains("simulate.days is 0: 1 to 10000000000 days"), "{error}");
         let twice = format!(
             "{EXAMPLE}\n[[accounts]]\nname = \"b\"\naddress = \"0x4444444444444444444444444444444444444444\"\nstones = \"rest\"\n"
         );

@@ -216,7 +216,7 @@ fn a_day_opens_after_its_last_epoch() {
     let today = world.chain.call(ALICE, ECONOMY, &IEconomy::todayCall { sector: S });
     assert_eq!((today.day, today.settledTodayMicroUsd), (1, 0));
     assert_eq!((today.incomeMicroUsd, today.burnMicroUsd), (2_760_000 / 30, 150_000 / 30));
-    assert_eq!(today.usageSubsidyMicroUsd, 4_500, "m of the average burn");
+    assert_eq!(today.usageSubsidyMicroUsd, 9 * 4_500, "nine times m of the average burn");
     assert!(world.pool(24).usageSubsidyMicroUsd > 0);
     let _: IKernel::OutOfRange =
         world.chain.revert(ALICE, ECONOMY, NONE, &IEconomy::todayCall { sector: 3 });

@@ -53,12 +53,32 @@ def step(state):
     usage = min(usage, paid * P["fee_burn_ppm"] // PPM * P["match_ppm"] // PPM)
     out = stones(usage + need)
     reserve -= out
-    matched = max(0, usd(out) + 1 - need) if out else 0
+    matched = max(0, -(-out * PRICE // STONE) - need)
     grant = max(0, grant - (need * STONE + PRICE - 1) // PRICE)
     used = (matched * PPM + P["match_ppm"] - 1) // P["match_ppm"]
     income = (29 * income + provider) // 30
     burn = max(0, 29 * burn + burned - used) // 30
     return (day + 1, reserve, income, burn, grant) + budgets(reserve, drawn, income, burn, grant)
+
+
+NAMES = ("day", "reserve", "income", "burn", "grant", "emission", "usage", "need")
+
+
+def policy(params, substep, history, state, *_):
+    """A framework's policy: the whole step as a signal, one entry a state variable."""
+    return dict(zip(NAMES, step(tuple(state[name] for name in NAMES))))
+
+
+def variable(name):
+    """A framework's state update: the variable's entry of the signal."""
+    return lambda params, substep, history, state, signal, *_: (name, signal[name])
+
+
+BLOCKS = [{"policies": {"day": policy}, "variables": {name: variable(name) for name in NAMES}}]
+
+
+def initial():
+    return dict(zip(NAMES, genesis()))
 
 
 def final(state):

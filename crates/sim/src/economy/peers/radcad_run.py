@@ -5,14 +5,8 @@ import model
 from radcad import Engine, Experiment, Model, Simulation
 from radcad.engine import Backend
 
-
-def update(params, substep, history, state, signal):
-    return "day", model.step(state["day"])
-
-
-blocks = [{"policies": {}, "variables": {"day": update}}]
 simulation = Simulation(
-    model=Model(initial_state={"day": model.genesis()}, state_update_blocks=blocks, params={}),
+    model=Model(initial_state=model.initial(), state_update_blocks=model.BLOCKS, params={}),
     timesteps=len(model.DEMAND),
     runs=1,
 )
@@ -20,4 +14,4 @@ experiment = Experiment([simulation])
 experiment.engine = Engine(backend=Backend.SINGLE_PROCESS)
 begun = time.process_time()
 rows = experiment.run()
-model.report(rows[-1]["day"], time.process_time() - begun)
+model.report([rows[-1][name] for name in model.NAMES], time.process_time() - begun)

@@ -224,6 +224,13 @@ impl Series {
         Self { name: name.to_owned(), class, mark: Mark::Band(points) }
     }
 
+    /// Makes a line leave the plot where it is above `most`: what is drawn at the edge would look like a number.
+    pub fn leave_above(&mut self, most: f64) {
+        if let Mark::Line(points) = &mut self.mark {
+            points.iter_mut().filter(|p| p.1 > most).for_each(|p| p.1 = f64::INFINITY);
+        }
+    }
+
     fn path(&self, x: &impl Fn(f64) -> f64, y: &impl Fn(f64) -> f64) -> String {
         let class = self.class;
         match &self.mark {

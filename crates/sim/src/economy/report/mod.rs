@@ -17,6 +17,8 @@ use super::{
 };
 use chart::{Unit, escaped, shown};
 
+/// Days of the comparison with other rules: twenty years, whatever the scenario has.
+const COMPARED_DAYS: u64 = 7_305;
 /// The style sheet.
 const STYLE: &str = include_str!("page.css");
 
@@ -83,6 +85,7 @@ impl Report<'_> {
     fn compared(&self, name: Name) -> String {
         let mut scenario = self.scenario().clone();
         (scenario.simulate.mechanism, scenario.simulate.runs) = (name, 1);
+        scenario.simulate.days = scenario.simulate.days.min(COMPARED_DAYS);
         let outcome = montecarlo::run(&Setup::new(scenario), 0);
         let value = |metric: Metric| metric.value(&outcome.rows) as f64;
         let own = if name == self.scenario().simulate.mechanism { " class=\"us\"" } else { "" };

@@ -13,13 +13,16 @@ use super::super::{
 use super::{
     Report,
     chart::{Plot, Series, Unit, escaped, tornado},
-    words::payback_days,
 };
 
 /// How far an input is moved for the sensitivity plot, percent.
 const MOVED_PERCENT: u64 = 20;
-/// Longest payback that is drawn, days: five years.
-const PAYBACK_MOST: f64 = 1_826.0;
+/// Runs of each bar of the sensitivity plot: their median is drawn.
+const SENSITIVITY_RUNS: u32 = 31;
+/// Days of each bar of the sensitivity plot: twenty years.
+const SENSITIVITY_DAYS: u64 = 7_305;
+/// Longest payback that is drawn, days: five years and a half.
+const PAYBACK_MOST: f64 = 2_000.0;
 /// Days until a subsidy unlocks when the scenario's epochs are days.
 const VESTING_DAYS_MAX: u64 = 3_650;
 
@@ -132,15 +135,7 @@ fn payback(report: &Report<'_>) -> String {
     series.extend(
         fan(report, "without subsidy", "d", &|row| days_of(row.payback_zero_days), 1.0).pop(),
     );
-    // What never pays back has no place on the scale.
-    for s in &mut series {
-        if let super::chart::Mark::Line(points) = &mut s.mark {
-            points
-                .iter_mut()
-                .filter(|p| p.1 > PAYBACK_MOST * 4.0)
-                .for_each(|p| p.1 = payback_days(u64::MAX));
-        }
-    }
+    series.iter_mut().for_each(|s| s.leave_above(PAYBACK_MOST));
     let mut plot =
         days("Days until a device bought that day has paid for itself", Unit::Days, series);
     plot.most = Some(PAYBACK_MOST);
@@ -289,7 +284,8 @@ fn detection(report: &Report<'_>) -> String {
         most: None,
         series: vec![Series::line("profit of one fake device", "b", points.collect())],
     };
-    plot.most = Some((bond.0 as f64 / 1e6 * 2.0).max(1.0));
+    let most = (bond.0 as f64 / 1e6 * 2.0).max(1.0);
+    plot.series.iter_mut().for_each(|series| series.leave_above(most));
     figure(
         "Profit of a fake device, by the chance a day to find it",
         "With the bond of this scenario. Where the line is below zero, faking costs more than it brings: finding fakes more often is the cheapest defence.",
@@ -326,11 +322,13 @@ fn sensitivity(report: &Report<'_>) -> String {
         ("taper", |s, p| s.economy.taper_ppm = moved_ppm(s.economy.taper_ppm, p)),
     ];
     let emitted = |scenario: Scenario| {
-        let outcome = montecarlo::run(&Setup::new(scenario), 0);
-        Metric::Emitted.value(&outcome.rows) as f64 / 1e3
+        let results = montecarlo::run_all(&Setup::new(scenario), 1, &|_| {});
+        results.fan(Metric::Emitted).p50 as f64 / 1e3
     };
     let mut base = report.setup.scenario.clone();
-    base.simulate.runs = 1;
+    base.simulate.runs = base.simulate.runs.min(SENSITIVITY_RUNS);
+    // A run of centuries would take the report's patience.
+    base.simulate.days = base.simulate.days.min(SENSITIVITY_DAYS);
     let now = emitted(base.clone());
     let mut bars: Vec<(String, f64, f64)> = changes
         .into_iter()
@@ -347,6 +345,6 @@ fn sensitivity(report: &Report<'_>) -> String {
     let svg =
         tornado("Emitted stones when an input is 20 % lower or higher", now, &bars, Unit::Stones);
     format!(
-        "<figure><h3>What matters most</h3><ul class=\"legend\"><li><i class=\"box a\"></i>20 % lower</li><li><i class=\"box b\"></i>20 % higher</li></ul>{svg}<figcaption>Stones emitted over the whole time when one input is 20 % lower or higher and the rest stays: the longest bar is the assumption to check first.</figcaption></figure>"
+        "<figure><h3>What matters most</h3><ul class=\"legend solid\"><li><i class=\"box a\"></i>20 % lower</li><li><i class=\"box b\"></i>20 % higher</li></ul>{svg}<figcaption>Stones emitted in the typical run when one input is 20 % lower or higher and the rest stays: the longest bar is the assumption to check first.</figcaption></figure>"
     )
 }

@@ -1,9 +1,6 @@
 //! What the report says in words: the verdict, the facts, the meaning of terms.
 
-use super::super::{
-    metric::Metric,
-    row::{NEVER, Row},
-};
+use super::super::{metric::Metric, row::Row};
 use super::{
     Report,
     chart::{Unit, shown},
@@ -105,9 +102,4 @@ pub const fn glossary() -> &'static str {
      <dt>Cover</dt><dd>What the stones burned for unspent credits are worth today, against what those credits promise. Below 90 % no new credits are made.</dd>\
      <dt>Grant</dt><dd>The stones voted for the subsidy of places that the network wants filled. When they are used up only the part that follows real payments stays.</dd>\
      <dt>Payback</dt><dd>Days until a device has brought in what it and its installation cost, its running costs taken off.</dd></dl>"
-}
-
-/// A payback for a plot: nothing where it never comes.
-pub fn payback_days(days: u64) -> f64 {
-    if days == NEVER { f64::INFINITY } else { days as f64 }
 }

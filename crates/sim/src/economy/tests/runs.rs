@@ -63,7 +63,7 @@ fn a_golden_hash() {
     let results = all(scenario(), 2);
     assert_eq!(
         results.hash.to_string(),
-        "0xfb5a3f3add2dec14fa8823903d7df2a8e9ca363547155186f05e190ac18b1e17"
+        "0xa4652f8947aa11bf756553fddbb367a984805d2b11e52209f935eae8c3136c22"
     );
 }
 
