@@ -63,7 +63,7 @@ mod tests {
         let mean = draws.iter().sum::<i128>() / 20_000;
         let variance = draws.iter().map(|x| x * x).sum::<i128>() / 20_000;
         assert!(mean.abs() < 1 << 27, "{mean}");
-        let ppm = variance * 1_000_000 >> 64;
+        let ppm = (variance * 1_000_000) >> 64;
         assert!((970_000..1_030_000).contains(&ppm), "{ppm}");
     }
 }

@@ -133,7 +133,10 @@ fn studied(args: &SimulateArgs, given: &Given, scenario: Scenario, output: Outpu
         study.run(args.out.as_deref(), args.resume, &|| stop.load(Ordering::Relaxed), &told)?;
     bar.finish_and_clear();
     if let Some(out) = &args.out {
-        study.write(out, &results, &[])?;
+        let economy = &study.setup.scenario.economy;
+        let ours = study.setup.scenario.simulate.mechanism == Name::Ours;
+        let played = if ours { attacks::suite(economy, &|_| {}) } else { Vec::new() };
+        study.write(out, &results, &played)?;
     }
     let mut value = study.summary(&results);
     if let Some(out) = &args.out {

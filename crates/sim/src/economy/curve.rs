@@ -43,7 +43,7 @@ impl Curve {
         if self.demand.noise_ppm == 0 {
             return plain;
         }
-        let around = i128::from(chance.normal_q32()) * i128::from(self.demand.noise_ppm) >> 32;
+        let around = (i128::from(chance.normal_q32()) * i128::from(self.demand.noise_ppm)) >> 32;
         let ppm = u128::try_from(1_000_000 + around).unwrap_or(0);
         MicroUsd(u64::try_from(u128::from(plain.0) * ppm / 1_000_000).unwrap_or(u64::MAX))
     }

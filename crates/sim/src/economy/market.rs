@@ -11,7 +11,7 @@ use cairn_economy::{
     Accumulator, PricePool, PriceQ32, TWAP_LONG_MS, TWAP_SHORT_MS, Window, exp2_floor, log2_floor,
     mint_price, mint_window,
 };
-use cairn_primitives::{MicroUsd, Stones};
+use cairn_primitives::{MicroUsd, Stones, mul_div_floor};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -118,8 +118,9 @@ impl Market {
             let stones = pool.buy(MicroUsd(usd.0 / SLICES));
             let last = pool.reserves.price();
             let at = mint_price(last, pool.short.mean(&pool.now), pool.long.mean(&pool.now));
-            bought.credits.0 += stones.to_micro_usd_floor(at.floor()).0;
-            bought.stones.0 += stones.0;
+            let credits = stones.to_micro_usd_floor(at.floor()).0;
+            bought.credits.0 = bought.credits.0.saturating_add(credits);
+            bought.stones.0 = bought.stones.0.saturating_add(stones.0);
             pool.sell(Stones(sold.0 / u128::from(SLICES)));
             pool.noise(path, chance);
             pool.pass(SLICE_MS);
@@ -158,8 +159,10 @@ impl Pool {
         }
         // A slice's deviation: a day's divided by sqrt(24) = 4.899.
         let day = i128::from(path.volatility_ppm_year) * DAY_OF_YEAR_PPM / 1_000_000;
-        let ppm = (i128::from(chance.normal_q32()) * day >> 32) * 1_000 / 4_899 / 2;
-        let part = |amount: u128| amount * ppm.unsigned_abs().min(400_000) / 1_000_000;
+        let ppm = ((i128::from(chance.normal_q32()) * day) >> 32) * 1_000 / 4_899 / 2;
+        let part = |amount: u128| {
+            mul_div_floor(amount, ppm.unsigned_abs().min(400_000), 1_000_000).unwrap_or(0)
+        };
         if ppm >= 0 {
             let usd = MicroUsd(u64::try_from(part(self.reserves.usd.0.into())).unwrap_or(0));
             self.buy(usd);
@@ -183,7 +186,7 @@ fn step_q32(path: &Price, chance: &mut Chance) -> i64 {
     let trend_ppm = i128::from(path.drift_ppm_year) - sigma * sigma / 2_000_000;
     let trend = trend_ppm * LOG2_E_Q32 / 1_000_000 / YEAR_DAYS;
     let deviation = sigma * DAY_OF_YEAR_PPM / 1_000_000;
-    let shock = (i128::from(chance.normal_q32()) * deviation / 1_000_000) * LOG2_E_Q32 >> 32;
+    let shock = ((i128::from(chance.normal_q32()) * deviation / 1_000_000) * LOG2_E_Q32) >> 32;
     i64::try_from(trend + shock).unwrap_or(0)
 }
 

@@ -13,6 +13,8 @@ use super::{curve::USD, scenario::Providers};
 const PPM: u64 = 1_000_000;
 /// Days over which a person averages the income of neighbours.
 const AVERAGE_DAYS: u64 = 30;
+/// Most devices: more than there are people. Where nothing costs anything a population would grow for ever.
+const DEVICES_MAX: u64 = 1_000_000_000_000;
 /// Days of a year.
 const YEAR_DAYS: u64 = 365;
 
@@ -86,7 +88,11 @@ impl Population {
         let (earned, subsidy) = (each(earned), each(subsidy));
         let averaged = |average: MicroUsd, today: u64| match first {
             true => MicroUsd(today),
-            false => MicroUsd((average.0 * (AVERAGE_DAYS - 1) + today) / AVERAGE_DAYS),
+            false => {
+                let days = u128::from(AVERAGE_DAYS);
+                let sum = u128::from(average.0) * (days - 1) + u128::from(today);
+                MicroUsd(u64::try_from(sum / days).unwrap_or(u64::MAX))
+            }
         };
         self.earned = averaged(self.earned, earned);
         self.subsidy = averaged(self.subsidy, subsidy);
@@ -126,7 +132,7 @@ impl Population {
         self.entered = if pays { part(world.entry_ppm_day) } else { 0 };
         // The last device stays: a network of none has no income to judge by.
         self.left = (leaves + part(world.failure_ppm_day)).min(self.devices.saturating_sub(1));
-        self.devices = self.devices + self.entered - self.left;
+        self.devices = (self.devices + self.entered - self.left).min(DEVICES_MAX);
     }
 }
 

@@ -120,6 +120,11 @@ impl Setup {
     }
 }
 
+/// The sum, saturating: a run of ages at the edge of its bounds ends, and does not stop.
+fn plus(a: Stones, b: Stones) -> Stones {
+    Stones(a.0.saturating_add(b.0))
+}
+
 /// Places that the network wants filled.
 fn target(params: &EconomyParams) -> u64 {
     u64::from(params.target_cells) * u64::from(params.cell_target)
@@ -171,9 +176,9 @@ impl Run {
             covered_ppm: self.population.covered_ppm(target(&self.params)),
         };
         let outcome = self.mechanism.day(&self.params, &day);
-        self.emitted.0 += outcome.emitted.0;
-        self.drawn.0 += outcome.drawn.0;
-        self.burned.0 += outcome.burned.0;
+        self.emitted = plus(self.emitted, outcome.emitted);
+        self.drawn = plus(self.drawn, outcome.drawn);
+        self.burned = plus(self.burned, outcome.burned);
         if let Some(attacker) = &simulate.attacker {
             self.account(attacker, &day, &outcome, washed);
         }
@@ -191,7 +196,7 @@ impl Run {
             self.market.trade(&simulate.price, allowed, sold, &mut self.chance);
         self.credits.push_back((credits, stones));
         self.outstanding = MicroUsd(self.outstanding.0.saturating_add(credits.0));
-        self.vault.0 += stones.0;
+        self.vault = plus(self.vault, stones);
         MicroUsd(wanted.0 - allowed.0)
     }
 
@@ -228,31 +233,33 @@ impl Run {
         let by_usage = |amount: MicroUsd| {
             i64::try_from(u128::from(amount.0) * u128::from(washed.0) / all).unwrap_or(0)
         };
-        let mut cash = by_usage(outcome.earned) + by_usage(outcome.usage_subsidy);
+        let mut cash = by_usage(outcome.earned).saturating_add(by_usage(outcome.usage_subsidy));
         let owned = outcome.need_subsidy.ppm_floor(attacker.share_ppm).0
             + self
                 .mechanism
                 .recapturable(&self.params, day.paid)
                 .ppm_floor(attacker.recapture_ppm)
                 .0;
-        cash += i64::try_from(owned).unwrap_or(0);
-        self.attacker += cash - i64::try_from(washed.0).unwrap_or(0);
+        cash = cash.saturating_add(i64::try_from(owned).unwrap_or(i64::MAX));
+        let paid = i64::try_from(washed.0).unwrap_or(i64::MAX);
+        self.attacker = self.attacker.saturating_add(cash).saturating_sub(paid);
     }
 
     /// Ends the day: devices, row, hash.
     fn close(&mut self, setup: &Setup, day: &Day, outcome: &Outcome, unserved: MicroUsd) {
         let simulate = &setup.scenario.simulate;
-        let subsidy = MicroUsd(outcome.usage_subsidy.0 + outcome.need_subsidy.0);
+        let subsidy = MicroUsd(outcome.usage_subsidy.0.saturating_add(outcome.need_subsidy.0));
         let providers = simulate.providers.as_ref();
         let card = self.population.close(providers, outcome.earned, subsidy, self.day == 0);
         if simulate.price.sold_ppm > 0 {
-            let income = MicroUsd(outcome.earned.0 + subsidy.0).to_stones_floor(day.price);
-            self.sold = Stones(income.0 * u128::from(simulate.price.sold_ppm) / 1_000_000);
+            let income = MicroUsd(outcome.earned.0.saturating_add(subsidy.0));
+            let sold = income.ppm_floor(simulate.price.sold_ppm);
+            self.sold = sold.to_stones_floor(day.price);
         }
         let number = self.day;
         self.day += 1;
         let last = self.is_done(setup);
-        let kept = number % setup.record_every == 0 || last;
+        let kept = number.is_multiple_of(setup.record_every) || last;
         let hashed = number % HASH_DAYS == HASH_DAYS - 1 || last;
         if !kept && !hashed {
             return;
@@ -292,7 +299,7 @@ impl Run {
     /// Stones of people, vault included: genesis and what was issued, less what was burned.
     fn supply(&self) -> Stones {
         let genesis = self.params.cap_stones.saturating_sub(self.params.reserve_stones);
-        let issued = u128::from(genesis) * STONE + self.emitted.0 + self.drawn.0;
-        Stones(issued.saturating_sub(self.burned.0))
+        let issued = plus(Stones(u128::from(genesis) * STONE), plus(self.emitted, self.drawn));
+        Stones(issued.0.saturating_sub(self.burned.0))
     }
 }

@@ -59,7 +59,7 @@ pub fn sybils(params: &EconomyParams) -> Attack {
                         let first = need_share(params, budget, 1, 1_000);
                         let bond = bond_required(first, detection, vesting, MicroUsd::ZERO)
                             .map_or(u64::MAX, |bond| bond.0);
-                        let claimed = u128::from(reward.0) * days >> 32;
+                        let claimed = (u128::from(reward.0) * days) >> 32;
                         profit += i128::try_from(claimed).unwrap_or(i128::MAX) - i128::from(bond);
                     }
                     best.see(profit);
@@ -110,7 +110,7 @@ pub fn grant(_: &EconomyParams) -> Attack {
         for detection in [5_000, 10_000, 50_000, 200_000] {
             for vesting in [7, 30, 180] {
                 let pace = MicroUsd(grant_usd * USD / GRANT_DAYS);
-                let taken = u128::from(pace.0) * claimed_days(detection, vesting) >> 32;
+                let taken = (u128::from(pace.0) * claimed_days(detection, vesting)) >> 32;
                 let taken = taken.min(u128::from(grant_usd * USD));
                 let bonds = bond_required(pace, detection, vesting, MicroUsd::ZERO)
                     .map_or(u64::MAX, |bond| bond.0);

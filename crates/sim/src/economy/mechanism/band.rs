@@ -35,7 +35,7 @@ impl Band {
         Outcome {
             earned,
             usage_subsidy,
-            emitted: Stones(scheduled.0 + top_up.0),
+            emitted: Stones(scheduled.0.saturating_add(top_up.0)),
             burned: day.released,
             ..Outcome::default()
         }

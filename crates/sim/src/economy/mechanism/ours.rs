@@ -71,6 +71,7 @@ impl Ours {
     }
 
     pub fn owed(&self) -> Stones {
-        Stones(self.state.ious.iter().map(|iou| iou.dues.total().0).sum())
+        let sum = |sum: u128, debt: u128| sum.saturating_add(debt);
+        Stones(self.state.ious.iter().map(|iou| iou.dues.total().0).fold(0, sum))
     }
 }

@@ -33,18 +33,18 @@ impl Render {
         match day.number / YEAR_DAYS {
             0 => self.daily = Stones(FIRST_YEAR / u128::from(YEAR_DAYS)),
             1 => self.daily = Stones(SECOND_YEAR / u128::from(YEAR_DAYS)),
-            _ if day.number % QUARTER_DAYS == 0 => {
+            _ if day.number.is_multiple_of(QUARTER_DAYS) => {
                 let average = self.burned.0 / u128::from(QUARTER_DAYS);
-                self.daily = self.daily.clamp(Stones(average), Stones(3 * average));
+                self.daily = self.daily.clamp(Stones(average), Stones(average.saturating_mul(3)));
             }
             _ => {}
         }
-        if day.number % QUARTER_DAYS == 0 {
+        if day.number.is_multiple_of(QUARTER_DAYS) {
             self.burned = Stones::ZERO;
         }
         let fee = day.paid.ppm_floor(FEE_PPM);
         let burned = MicroUsd(day.paid.0 - fee.0).to_stones_floor(day.price);
-        self.burned.0 += burned.0;
+        self.burned.0 = self.burned.0.saturating_add(burned.0);
         let income = Stones(self.daily.0 / OPERATORS).to_micro_usd_floor(day.price);
         let (earned, usage_subsidy) = split_income(income, day.paid);
         Outcome { earned, usage_subsidy, emitted: self.daily, burned, ..Outcome::default() }

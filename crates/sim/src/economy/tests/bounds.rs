@@ -134,3 +134,71 @@ fn keys_are_replaced_by_name() {
         assert!(error.contains(expected), "{expected}: {error}");
     }
 }
+
+/// Whatever the bounds allow is simulated to its end, under every mechanism and price path.
+#[test]
+fn the_edges_of_the_bounds_do_not_stop_a_run() {
+    use super::super::{mechanism::Name, scenario::*};
+    let paths = [
+        Price {
+            path: Path::Gbm,
+            volatility_ppm_year: 5_000_000,
+            drift_ppm_year: 5_000_000,
+            ..Price::default()
+        },
+        Price { path: Path::Crash, factor_ppm: 1, ..Price::default() },
+        Price { path: Path::Boom, factor_ppm: 1_000_000_000, at_day: 3, ..Price::default() },
+        Price {
+            path: Path::Pool,
+            depth_usd: 1,
+            sold_ppm: 1_000_000,
+            volatility_ppm_year: 5_000_000,
+            ..Price::default()
+        },
+        Price {
+            path: Path::Pool,
+            depth_usd: 3_000_000_000,
+            sold_ppm: 1_000_000,
+            ..Price::default()
+        },
+        Price { path: Path::Replay, micro_usd: vec![1, 1_000_000_000_000, 1], ..Price::default() },
+    ];
+    let free = Providers {
+        start: 1_000_000_000,
+        hardware_usd: 0,
+        install_usd: 0,
+        opex_micro_usd_day: 0,
+        entry_ppm_day: 1_000_000,
+        ..Providers::default()
+    };
+    for name in Name::ALL {
+        for price in &paths {
+            for (first, usd) in
+                [(1, 3_000_000_000), (1_000_000_000_000, 3_000_000_000), (1, 0), (250_000, 1)]
+            {
+                for (credit_days, cost) in [(0, u64::MAX), (365, 1)] {
+                    let mut scenario = super::scenario();
+                    let economy = &mut scenario.economy;
+                    (economy.price_micro_usd, economy.device_cost_micro_usd_day) = (first, cost);
+                    (economy.cap_stones, economy.reserve_stones) =
+                        (1_000_000_000_000, 900_000_000_000);
+                    (economy.target_cells, economy.cell_target) = (u32::MAX, u32::MAX);
+                    let simulate = &mut scenario.simulate;
+                    (simulate.mechanism, simulate.days, simulate.credit_days) =
+                        (name, 80, credit_days);
+                    simulate.price = price.clone();
+                    (simulate.demand.shape, simulate.demand.final_usd_day) = (Shape::Flat, usd);
+                    simulate.demand.noise_ppm = 166_666;
+                    simulate.providers = (credit_days == 0).then(|| free.clone());
+                    simulate.attacker =
+                        Some(Attacker { wash_usd_day: 3_000_000_000, ..Attacker::default() });
+                    scenario.check().unwrap();
+                    let setup = Setup::new(scenario);
+                    let mut run = setup.begin(0);
+                    run.advance(&setup, u64::MAX);
+                    assert_eq!(run.rows.len(), 80);
+                }
+            }
+        }
+    }
+}
