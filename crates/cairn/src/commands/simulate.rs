@@ -3,7 +3,10 @@
 use std::{
     fs,
     process::ExitCode,
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     thread,
 };
 
@@ -128,7 +131,10 @@ fn studied(args: &SimulateArgs, given: &Given, scenario: Scenario, output: Outpu
         bar.set_length(all);
         bar.set_position(done);
     };
-    let stop = stopped_by_signal();
+    // Only a single run with a folder can go on later; any other is ended by Ctrl-C as usual.
+    let simulate = &study.setup.scenario.simulate;
+    let resumable = simulate.runs == 1 && simulate.attacker.is_none() && args.out.is_some();
+    let stop = if resumable { stopped_by_signal() } else { Arc::default() };
     let results =
         study.run(args.out.as_deref(), args.resume, &|| stop.load(Ordering::Relaxed), &told)?;
     bar.finish_and_clear();
@@ -147,8 +153,8 @@ fn studied(args: &SimulateArgs, given: &Given, scenario: Scenario, output: Outpu
 }
 
 /// Turns true when the person presses Ctrl-C: a long run then writes its checkpoint and ends.
-fn stopped_by_signal() -> std::sync::Arc<AtomicBool> {
-    let stop = std::sync::Arc::new(AtomicBool::new(false));
+fn stopped_by_signal() -> Arc<AtomicBool> {
+    let stop = Arc::new(AtomicBool::new(false));
     let seen = stop.clone();
     tokio::spawn(async move {
         if tokio::signal::ctrl_c().await.is_ok() {

@@ -84,7 +84,8 @@ pub fn shown(value: f64, unit: Unit) -> String {
         x if x >= 100.0 || x == 0.0 || (x >= 1.0 && x.fract() == 0.0) => 0,
         x if x >= 10.0 => 1,
         x if x >= 0.1 => 2,
-        _ => 4,
+        x if x >= 0.001 => 4,
+        _ => 6,
     };
     let mut text = format!("{scaled:.digits$}");
     if text.contains('.') {

@@ -8,6 +8,7 @@ use super::super::{
     run::Setup,
     scenario::Scenario,
     solve::{Promise, Question},
+    study::{Study, StudyError},
     sweep::{self, Axis},
 };
 
@@ -94,4 +95,42 @@ fn a_report_stands_alone() {
     assert_eq!(html.matches("<svg").count(), html.matches("</svg>").count());
     assert!(html.matches("<svg").count() >= 11);
     assert!(results.fan(Metric::Payback).p50 > 0);
+}
+
+/// A study that is stopped leaves a checkpoint and no result; continued, it leaves the files of one that was never stopped.
+#[test]
+fn a_stopped_study_goes_on() {
+    let text = presets::text("demand-arrives").unwrap();
+    let study = |name| {
+        let setup = Setup::new(Scenario::parse(name, text).unwrap());
+        Study { name, text, setup, threads: 1 }
+    };
+    let whole = study("a").run(None, false, &|| false, &|_, _| {}).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let out = Some(dir.path());
+    let mut stops = 0;
+    let results = loop {
+        match study("a").run(out, true, &|| stops < 3, &|_, _| {}) {
+            Ok(results) => break results,
+            Err(StudyError::Stopped(day)) => {
+                stops += 1;
+                assert_eq!(day, stops * 14, "a hundredth of the days each time");
+                assert!(dir.path().join("checkpoint.json").exists());
+                assert!(!dir.path().join("summary.json").exists());
+            }
+            Err(error) => panic!("{error}"),
+        }
+    };
+    assert_eq!(results, whole);
+    study("a").write(dir.path(), &results, &[]).unwrap();
+    let mut left: Vec<String> = std::fs::read_dir(dir.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    left.sort();
+    assert_eq!(left, ["report.html", "rows.csv", "rows.parquet", "scenario.toml", "summary.json"]);
+    let summary = std::fs::read_to_string(dir.path().join("summary.json")).unwrap();
+    let summary: serde_json::Value = serde_json::from_str(&summary).unwrap();
+    assert_eq!(summary["hash"], whole.hash.to_string());
+    assert!(study("a").write(&dir.path().join("missing"), &results, &[]).is_err());
 }
