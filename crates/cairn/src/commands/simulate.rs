@@ -10,6 +10,7 @@ use std::{
     thread,
 };
 
+use cairn_primitives::MicroUsd;
 use cairn_sim::economy::{
     attacks::{self, Attack},
     mechanism::Name,
@@ -125,7 +126,7 @@ fn studied(args: &SimulateArgs, given: &Given, scenario: Scenario, output: Outpu
     }
     let unit = if scenario.simulate.runs == 1 { "days" } else { "runs" };
     let setup = Setup::new(scenario);
-    let study = Study { name: &given.name, text: &given.text, setup, threads: given.threads };
+    let study = Study { name: &given.name, setup, threads: given.threads };
     let bar = bar(output, unit);
     let told = |done: u64, all: u64| {
         bar.set_length(all);
@@ -204,16 +205,22 @@ fn play(scenario: &Scenario, output: Output) -> ExitCode {
     let mut rows =
         vec![["attack", "cases", "best profit", "elsewhere"].map(str::to_owned).to_vec()];
     rows.extend(played.iter().map(|attack| {
-        let elsewhere = attack.elsewhere_micro_usd.map(|micro| format!("${:.6}", usd(micro)));
+        let elsewhere = attack.elsewhere_micro_usd.map(dollars);
         vec![
             attack.title.to_owned(),
             attack.cases.to_string(),
-            format!("${:.6}", usd(attack.profit_micro_usd)),
+            dollars(attack.profit_micro_usd),
             elsewhere.unwrap_or_default(),
         ]
     }));
     output.answer(&value, || table(&rows));
     if attacks::all_lose(&played) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Dollars that may be negative, with all six decimals.
+fn dollars(micro: i64) -> String {
+    let sign = if micro < 0 { "-" } else { "" };
+    format!("{sign}${}", MicroUsd(micro.unsigned_abs()))
 }
 
 fn swept(

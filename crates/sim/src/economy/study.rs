@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! OUT/summary.json   metrics with their fans, the hash     OUT/rows.csv, rows.parquet   every kept day of every run
-//! OUT/report.html    for people                            OUT/scenario.toml            what was simulated, as it was given
+//! OUT/report.html    for people                            OUT/scenario.toml            what was simulated, with the flags' changes
 //! OUT/checkpoint.json   of a run that was stopped; removed when it is done
 //! ```
 
@@ -24,8 +24,6 @@ use super::{
 pub struct Study<'a> {
     /// The scenario's name: of its file, without the ending.
     pub name: &'a str,
-    /// The scenario as it was given.
-    pub text: &'a str,
     /// The scenario, ready.
     pub setup: Setup,
     /// Threads.
@@ -127,6 +125,12 @@ impl Study<'_> {
         })
     }
 
+    /// The scenario with what flags changed of it: simulated again, it gives the same hash.
+    fn effective(&self) -> String {
+        let text = toml::to_string(&self.setup.scenario).expect("a scenario is plain data");
+        format!("# What was simulated: {}, with the flags of the command.\n\n{text}", self.name)
+    }
+
     /// Writes all files into `out`, each whole.
     ///
     /// # Errors
@@ -140,7 +144,7 @@ impl Study<'_> {
         let report = Report { name: self.name, setup: &self.setup, results, attacks };
         let summary = format!("{:#}\n", self.summary(results));
         for (name, bytes) in [
-            ("scenario.toml", self.text.as_bytes().to_vec()),
+            ("scenario.toml", self.effective().into_bytes()),
             ("summary.json", summary.into_bytes()),
             ("rows.csv", files::csv(&results.runs).into_bytes()),
             ("rows.parquet", files::parquet(&results.runs)?),

@@ -103,7 +103,7 @@ fn a_stopped_study_goes_on() {
     let text = presets::text("demand-arrives").unwrap();
     let study = |name| {
         let setup = Setup::new(Scenario::parse(name, text).unwrap());
-        Study { name, text, setup, threads: 1 }
+        Study { name, setup, threads: 1 }
     };
     let whole = study("a").run(None, false, &|| false, &|_, _| {}).unwrap();
     let dir = tempfile::tempdir().unwrap();
@@ -132,5 +132,8 @@ fn a_stopped_study_goes_on() {
     let summary = std::fs::read_to_string(dir.path().join("summary.json")).unwrap();
     let summary: serde_json::Value = serde_json::from_str(&summary).unwrap();
     assert_eq!(summary["hash"], whole.hash.to_string());
+    let again = std::fs::read_to_string(dir.path().join("scenario.toml")).unwrap();
+    let again = Scenario::parse("again", &again).unwrap();
+    assert_eq!(again, study("a").setup.scenario);
     assert!(study("a").write(&dir.path().join("missing"), &results, &[]).is_err());
 }
