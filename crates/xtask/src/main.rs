@@ -7,6 +7,8 @@ mod sim;
 mod steps;
 mod tidy;
 
+use std::{env, ffi::OsStr, process::Command};
+
 use clap::{Parser, Subcommand};
 use eyre::Result;
 
@@ -48,6 +50,19 @@ enum Task {
         #[arg(long)]
         log: Option<String>,
     },
+}
+
+/// A program without the variables that cargo gave this one. `ring` is built anew when they change, and with it half of the
+/// workspace: what `cargo run` has compiled would be compiled again by `cargo test`.
+fn clean(program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new(program);
+    let ours = |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
+    for (name, _) in env::vars_os() {
+        if name.to_str().is_some_and(ours) {
+            command.env_remove(name);
+        }
+    }
+    command
 }
 
 fn main() -> Result<()> {

@@ -6,7 +6,7 @@
 
 use std::{
     io::{BufRead as _, BufReader},
-    process::{Command, Stdio},
+    process::Stdio,
 };
 
 use eyre::{Result, WrapErr as _, bail, eyre};
@@ -19,7 +19,7 @@ const LINE: &str = "sim ";
 pub fn run(from: u64, seeds: u64, json: bool, log: Option<String>) -> Result<()> {
     let test = ["test", "--release", "--quiet", "--package", "cairn-consensus", "--lib"];
     let filter = ["tests::scenario::seeds", "--", "--exact", "--nocapture"];
-    let mut child = Command::new("cargo")
+    let mut child = crate::clean("cargo")
         .args(test)
         .args(filter)
         .env("CAIRN_SIM_FROM", from.to_string())

@@ -161,7 +161,7 @@ impl Drop for Beside {
 fn again(root: &Path, step: &str, with: &[&str]) -> Result<Command> {
     let this = std::env::current_exe().wrap_err("finding this program")?;
     let mut words = with.iter().map(Path::new).chain([this.as_path()]);
-    let mut command = Command::new(words.next().unwrap_or(&this));
+    let mut command = crate::clean(words.next().unwrap_or(&this));
     command.args(words).args(["test", "--only", step]).current_dir(root);
     Ok(command)
 }
@@ -222,7 +222,7 @@ fn workspace_root() -> Result<PathBuf> {
 }
 
 fn command(root: &Path, program: &str, arguments: &[&str], env: &[(&str, &str)]) -> Result<()> {
-    let status = Command::new(program)
+    let status = crate::clean(program)
         .args(arguments)
         .envs(env.iter().copied())
         .current_dir(root)
