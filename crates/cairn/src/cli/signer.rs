@@ -37,7 +37,7 @@ pub struct SignerRunArgs {
     /// The network's genesis: it signs for no other.
     #[arg(long, value_name = "FILE")]
     pub genesis: PathBuf,
-    /// The Unix socket that the validator's node.toml names under [signer]; only this user may open it.
+    /// The Unix socket that the validator's node.toml names as signer.socket; only this user may open it.
     #[arg(long, value_name = "PATH")]
     pub socket: PathBuf,
     /// JSON instead of text.
