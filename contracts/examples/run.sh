@@ -5,14 +5,12 @@ set -euo pipefail
 cd "$(dirname "$0")"
 export HARDHAT_DISABLE_TELEMETRY=true
 
-# Installs what the folder's lock names, unless it did already. A download that breaks is begun again.
+source ../../tests/patiently.sh
+
+# Installs what the folder's lock names, unless it did already.
 install() {
   if ! cmp --quiet "$1/package-lock.json" "$1/node_modules/installed.json"; then
-    for attempt in 1 2 3; do
-      npm ci --prefix "$1" --no-audit --no-fund --fetch-retries 5 && break
-      if [[ "$attempt" == 3 ]]; then exit 1; fi
-      sleep 10
-    done
+    patiently npm ci --prefix "$1" --no-audit --no-fund --fetch-retries 5
     cp "$1/package-lock.json" "$1/node_modules/installed.json"
   fi
 }

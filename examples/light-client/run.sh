@@ -2,5 +2,6 @@
 # The second light client against the golden vectors: what it must accept, and what it must refuse.
 set -euo pipefail
 cd "$(dirname "$0")"
-npm ci --no-audit --no-fund
+source ../../tests/patiently.sh
+patiently npm ci --no-audit --no-fund --fetch-retries 5
 npm test

@@ -7,7 +7,8 @@ data=$(mktemp -d)
 trap 'rm -rf "$data"' EXIT
 python3 -m venv "$data/venv"
 python="$data/venv/bin/python"
-"$python" -m pip install --quiet --disable-pip-version-check -r requirements.txt
+source ../../tests/patiently.sh
+patiently "$python" -m pip install --quiet --disable-pip-version-check -r requirements.txt
 
 "$python" test_vectors.py
 "$python" test_network.py

@@ -3,14 +3,7 @@
 # CAIRN names the program; without it cargo builds and runs it.
 set -euo pipefail
 cd "$(dirname "$0")"
-# A download that breaks is begun again.
-patiently() {
-  for attempt in 1 2 3; do
-    "$@" && return
-    if [[ "$attempt" != 3 ]]; then sleep 10; fi
-  done
-  return 1
-}
+source ../patiently.sh
 patiently npm ci --no-audit --no-fund --fetch-retries 5
 # Python's packages in an environment of their own, made once and renewed when the list changes.
 if ! cmp --quiet python/requirements.txt .venv/requirements.txt; then
