@@ -1,13 +1,11 @@
 //! `cairn join`: what would a device of yours earn? Then, and only with `--yes`, its key, its bond and its registration.
 
-use cairn_client::{
-    BlockTag, Call, KeyFile, LedgerRead as _, NewDevice, Reads as _, StoredKey, Wallet,
-};
+use cairn_client::{BlockTag, Call, KeyFile, LedgerRead as _, NewDevice, StoredKey, Wallet};
 use cairn_primitives::{Cell, DeviceId, Position, STONE, Stones};
 use eyre::{Result, WrapErr as _, eyre};
 use serde_json::json;
 
-use super::payback::{Outlook, outlook};
+use super::payback::outlook;
 use crate::{
     cli::JoinArgs,
     output::{fixed_point, stones},
@@ -21,11 +19,10 @@ const FEE_STONES: u128 = STONE;
 pub async fn join(args: &JoinArgs) -> Result<()> {
     let position = position(args)?;
     let session = Session::open(&args.network).await?;
-    let bond = session.client.bond_required(SECTOR).await?;
     let cell = Cell::at(position)?;
-    let outlook: Outlook = outlook(&session, &args.hardware, cell).await?;
+    let outlook = outlook(&session, &args.hardware, cell).await?;
     let joined =
-        if args.yes { Some(register(&session, args, position, bond).await?) } else { None };
+        if args.yes { Some(register(&session, args, position, outlook.bond).await?) } else { None };
 
     let mut value = outlook.to_json();
     value["device"] = json!(joined.as_ref().map(|(id, _)| id.to_string()));

@@ -6,12 +6,8 @@
 use std::collections::BTreeMap;
 
 use cairn_client::{BlockTag, Reads as _};
-use cairn_economy::{
-    Card, Costs, Income, Payback, card, cell_budget, need_share, novelty, novelty_sum, percentiles,
-};
-use cairn_primitives::{
-    CELL_RESOLUTION, Cell, DeviceId, EconomyParams, Epoch, MicroUsd, Position, Stones,
-};
+use cairn_economy::{Card, Costs, Income, Payback, card, cell_budget, need_share, percentiles};
+use cairn_primitives::{CELL_RESOLUTION, Cell, DeviceId, Epoch, MicroUsd, Position, Stones};
 use eyre::{Result, eyre};
 use serde_json::{Value, json};
 
@@ -65,7 +61,8 @@ pub struct Outlook {
     /// Share of the cell's budget of the device after this one, permille.
     next_permille: u16,
     epochs: u64,
-    bond: Stones,
+    /// What registering costs now.
+    pub bond: Stones,
     price: MicroUsd,
 }
 
@@ -130,23 +127,17 @@ pub async fn outlook(session: &Session, hardware: &HardwareArgs, cell: Cell) -> 
         need_share(params, budget, held.saturating_add(1), score)
     };
     let income = Income { earned_per_day, subsidy_per_day };
+    let card_of = |held: u32| card(&costs, &income, &neighbours, held, params.cell_target);
     Ok(Outlook {
         cell,
         costs,
         income,
-        card: card(&costs, &income, &neighbours, held, params.cell_target),
-        next_permille: next_permille(params, held),
+        card: card_of(held),
+        next_permille: card_of(held.saturating_add(1)).rank_share_permille,
         epochs,
         bond,
         price,
     })
-}
-
-/// What the device after the next one would get of a full cell's budget.
-fn next_permille(params: &EconomyParams, held: u32) -> u16 {
-    let share = novelty(held.saturating_add(2), params.cell_target) * 1_000;
-    let share = share.checked_div(novelty_sum(params.cell_target)).unwrap_or(0);
-    u16::try_from(share).unwrap_or(1_000)
 }
 
 fn costs(args: &HardwareArgs, bond: MicroUsd) -> Result<Costs> {
