@@ -17,6 +17,7 @@ use std::{
     time::Duration,
 };
 
+use cairn_sim::chance::Chance;
 use commonware_cryptography::ed25519::PublicKey;
 use commonware_glue::simulate::{
     action::{Action, Crash, Schedule},
@@ -49,20 +50,13 @@ const SEEDS: u64 = 50;
 /// messages was lost to the very end, and too few blocks came in the time for recovery: the scenario was wrong, not the network.
 const FOUND: [u64; 2] = [30, 68];
 
-/// SplitMix64: the same draws from the same seed on every machine.
-struct Draws(u64);
+/// The draws of a seed: the same on every machine.
+struct Draws(Chance);
 
 impl Draws {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
     /// A number below `bound`.
     fn below(&mut self, bound: u64) -> u64 {
-        self.next() % bound
+        self.0.draw() % bound
     }
     fn between(&mut self, low: u64, high: u64) -> u64 {
         low + self.below(high - low)
@@ -97,7 +91,7 @@ enum Fault {
 
 impl Scenario {
     fn of(seed: u64) -> Self {
-        let mut draws = Draws(seed);
+        let mut draws = Draws(Chance::new(seed));
         let validators = draws.between(4, 8);
         let any = |draws: &mut Draws| usize::try_from(draws.below(validators)).unwrap();
         // Every third network changes its validators every twelve blocks: one after the other sits a term out. Of the others

@@ -2,6 +2,7 @@
 
 use std::{fmt, time::Duration};
 
+use alloy_primitives::hex;
 use bytes::Bytes;
 use cairn_evidence::{archive::EpochFile, verifier::Transport};
 use cairn_primitives::{Digest, Epoch};
@@ -33,7 +34,7 @@ impl Wires {
     fn find(&self, url: &str) -> Option<Bytes> {
         let (host, path) = url.strip_prefix("http://")?.split_once(".invalid/v1/")?;
         if let Some(digest) = path.strip_prefix("files/") {
-            let digest = Digest(hex(digest)?);
+            let digest = Digest(hex::decode_to_array(digest).ok()?);
             return match host {
                 "ingest" => self.of_ingest(&digest),
                 peer => self.archive(peer)?.get(&digest).ok()?,
@@ -78,15 +79,4 @@ impl Transport for Wires {
         }
         .boxed()
     }
-}
-
-fn hex(text: &str) -> Option<[u8; 32]> {
-    let mut bytes = [0; 32];
-    if text.len() != 64 {
-        return None;
-    }
-    for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks(2)) {
-        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
-    }
-    Some(bytes)
 }
