@@ -1,7 +1,7 @@
 //! Transactions on their way into a block.
 //!
 //! ```text
-//!   eth_sendRawTransaction ─► submit ─► Ledger::admit ─► Queue ─► Journal (synced) ─► hash to the sender, raw to the gossip
+//!   eth_sendRawTransaction ─► send ─► Ledger::admit ─► Queue ─► Journal (synced) ─► hash to the sender, raw to the gossip
 //!   peers ─► gossiped ─► Ledger::admit ─► Queue
 //!   consensus ─ candidates ─► Queue          consensus ─ finalized ─► what was executed or became invalid leaves
 //! ```
@@ -11,6 +11,7 @@
 
 #[cfg(test)]
 mod chain_tests;
+mod intake;
 mod journal;
 mod queue;
 mod rejection;
@@ -37,6 +38,7 @@ use cairn_primitives::TimeMs;
 use tokio::sync::broadcast;
 
 use crate::disk::{RedbDisk, Snapshot};
+use intake::Lane;
 pub use journal::FILE as JOURNAL_FILE;
 use journal::Journal;
 pub use queue::{QUEUED_BYTES_MAX, QUEUED_MAX, SENDER_MAX};
@@ -63,6 +65,7 @@ struct Inner {
     disk: RedbDisk,
     clock: NetworkClock,
     queue: Mutex<Queue>,
+    lane: Lane,
     journal: Journal,
     inserted: broadcast::Sender<Bytes>,
     accepted: broadcast::Sender<B256>,
@@ -109,38 +112,26 @@ impl TxPool {
             disk,
             clock,
             queue,
+            lane: Lane::default(),
             journal,
             inserted,
             accepted,
             counts,
         }));
+        let snapshot = pool.0.disk.snapshot();
         for raw in &kept {
             // Most are executed by now and refused for their nonce.
-            let _ = pool.insert(raw, true);
+            let _ = decode_transaction(raw)
+                .map_err(Rejection::from)
+                .and_then(|transaction| pool.insert(&snapshot, transaction, true));
         }
+        drop(snapshot);
         Ok(pool)
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue> {
         // The queue's methods do not panic half-way.
         self.0.queue.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Takes a transaction of this node's own user. On success it is on disk and its hash may be promised.
-    ///
-    /// # Errors
-    /// The reason for which the sender has to act, or `Disk`.
-    pub fn submit(&self, raw: &[u8]) -> Result<B256, Rejection> {
-        let hash = self.insert(raw, true)?;
-        if let Err(error) = self.0.journal.append(raw) {
-            tracing::error!(%error, "cannot write the pool's journal");
-            self.queue().remove(hash);
-            return Err(Rejection::Disk);
-        }
-        // Nobody listens before the gossip starts; it asks for `local` then.
-        let _ = self.0.inserted.send(Bytes::copy_from_slice(raw));
-        let _ = self.0.accepted.send(hash);
-        Ok(hash)
     }
 
     /// Hashes of all transactions as they come, local and gossiped, for subscribers.
@@ -202,8 +193,13 @@ impl TxPool {
         self.queue().remove(hash).is_some()
     }
 
-    fn insert(&self, raw: &[u8], local: bool) -> Result<B256, Rejection> {
-        let inserted = self.admit(raw, local);
+    fn insert(
+        &self,
+        snapshot: &Snapshot,
+        transaction: Recovered<TxEnvelope>,
+        local: bool,
+    ) -> Result<B256, Rejection> {
+        let inserted = self.admit(snapshot, transaction, local);
         match &inserted {
             Ok(_) => self.0.counts.accepted.inc(),
             Err(_) => self.0.counts.rejected.inc(),
@@ -211,18 +207,21 @@ impl TxPool {
         inserted
     }
 
-    fn admit(&self, raw: &[u8], local: bool) -> Result<B256, Rejection> {
-        let transaction = decode_transaction(raw)?;
+    fn admit(
+        &self,
+        snapshot: &Snapshot,
+        transaction: Recovered<TxEnvelope>,
+        local: bool,
+    ) -> Result<B256, Rejection> {
         let hash = *transaction.inner().tx_hash();
         if self.queue().get(hash).is_some() {
             return Err(Rejection::AlreadyKnown(hash));
         }
-        let snapshot = self.0.disk.snapshot();
-        let admitted = self.check(&snapshot, &transaction)?;
+        let admitted = self.check(snapshot, &transaction)?;
         let runs_now = transaction.nonce() == admitted.next_nonce;
         if local && admitted.kind == Kind::System {
             if runs_now {
-                self.rehearse(&snapshot, &transaction)?;
+                self.rehearse(snapshot, &transaction)?;
             }
             self.follows(&transaction, admitted.next_nonce)?;
         }
@@ -368,7 +367,10 @@ impl cairn_consensus::Pool for TxPool {
     }
 
     fn gossiped(&self, raw: &[u8]) {
-        match self.insert(raw, false) {
+        let inserted = self
+            .decode(Bytes::copy_from_slice(raw))
+            .and_then(|sent| self.insert(&self.0.disk.snapshot(), sent.transaction, false));
+        match inserted {
             // Nobody may be subscribed.
             Ok(hash) => drop(self.0.accepted.send(hash)),
             Err(reason) => tracing::trace!(%reason, "gossiped transaction refused"),
