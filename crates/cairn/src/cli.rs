@@ -529,6 +529,10 @@ pub struct RunArgs {
     /// The network's genesis; genesis.toml in the folder by default.
     #[arg(long, value_name = "FILE")]
     pub genesis: Option<PathBuf>,
+    /// Files of the ledger are damaged, or its disk was rolled back: move them to data/damaged and fetch the ledger again from other
+    /// nodes. Keys, votes, waiting transactions, archive and an ingest's batches stay.
+    #[arg(long)]
+    pub refetch: bool,
     /// One JSON object a line instead of text.
     #[arg(long)]
     pub json: bool,
