@@ -119,10 +119,10 @@ impl TxPool {
 
     /// Into the queue, then all of them to the disk, then to whoever listens. One answer for each, in order.
     fn take(&self, sent: Vec<Sent>) -> Vec<Result<B256, Rejection>> {
-        let snapshot = self.0.disk.snapshot();
+        let view = self.view();
         let (mut answers, mut raws) = (Vec::with_capacity(sent.len()), Vec::new());
         for Sent { raw, transaction } in sent {
-            let taken = self.insert(&snapshot, transaction, true);
+            let taken = self.insert(view.as_ref(), transaction, true);
             if taken.is_ok() {
                 raws.push(raw);
             }
