@@ -287,6 +287,7 @@ impl Founding<'_> {
             base_fee_min: 100_000_000,
             economy,
             // Every seat sets memory for its messages aside, in four validators of one process.
+            pool: None,
             stake: StakeParams { seats_max: 8, ..StakeParams::default() },
             validators,
             ingests: vec![GenesisIngest {

@@ -15,7 +15,7 @@ use cairn_primitives::{
 use revm::interpreter::{SStoreResult, StateLoad};
 
 use super::{
-    CONTRACTS, Call, Ctx, Host, Sheet, Stop, enter,
+    Call, Ctx, Host, Sheet, Stop, contracts, enter,
     scenario::{S, Verdicts, World, offer},
 };
 use crate::fixture::{ALICE, BOB, Chain, INGESTS, VALIDATORS, stones};
@@ -105,7 +105,8 @@ fn measure(chain: &Chain, case: &Case) -> (u64, u64, bool) {
     host.sheet.set_balance(case.to, held + U256::from(case.value.0)).expect("memory");
     let call = Call { this: case.to, caller: case.from, value: case.value, is_static: false };
     let mut c = Ctx::new(&mut host, &facts, call, 1 << 24, 0);
-    let contract = CONTRACTS.iter().find(|one| one.address == case.to).expect("a contract");
+    let contract =
+        contracts(chain.ledger.genesis()).find(|one| one.address == case.to).expect("a contract");
     let result = enter(&mut c, contract, true, &case.input);
     assert!(!matches!(result, Err(Stop::Fatal(_))), "{}", case.name);
     let (gas, succeeds) = (c.gas_used(), result.is_ok());
