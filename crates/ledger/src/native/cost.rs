@@ -97,7 +97,7 @@ pub(super) fn case<C: SolCall>(from: Address, to: Address, call: &C, unseen: u64
 }
 
 /// Gas that a call charges and the work it does, at the present state of the chain.
-fn measure(chain: &Chain, case: &Case) -> (u64, u64, bool) {
+pub(super) fn measure(chain: &Chain, case: &Case) -> (u64, u64, bool) {
     let env = chain.ledger.next_env(&chain.head, chain.now(), VALIDATORS[0]);
     let facts = chain.ledger.facts(&env);
     let mut host = Counting { sheet: Sheet::new(&chain.state), work: 0, last: U256::ZERO };

@@ -1,6 +1,7 @@
 //! The pool: what it gives, what it refuses, and what it says about the price.
 
 mod attacks;
+mod cost;
 mod health;
 mod limits;
 mod random;
@@ -140,6 +141,38 @@ fn without_a_pool_everything_is_as_it_was() {
     let limits = limits(&chain);
     assert_eq!((limits.mintPriceMicroUsd, limits.settlePriceMicroUsd), (50_000, 50_000));
     assert_eq!((limits.health, limits.roomMicroUsd), (0, u64::MAX));
+}
+
+/// Each invariant, broken on purpose.
+#[test]
+fn what_is_broken_is_found() {
+    let found = |spoil: &dyn Fn(&mut Chain)| {
+        let mut chain = chain();
+        spoil(&mut chain);
+        let found = chain.ledger.check(&chain.state, chain.now()).expect("state");
+        found.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+    };
+    let slot = |n: u64| (POOL, U256::from(n));
+    assert_eq!(found(&|_| ()), "");
+    let text = found(&|chain| {
+        chain.state.slots.insert((USD, U256::MAX), U256::from(1));
+    });
+    assert!(text.starts_with("dollar balances add up to 100000000001"), "{text}");
+    let text = found(&|chain| {
+        let shares = chain.state.slots[&slot(1)];
+        chain.state.slots.insert(slot(1), shares + U256::from(1));
+    });
+    assert!(text.starts_with("pool: shares add up to"), "{text}");
+    let text = found(&|chain| {
+        let reserves = chain.state.slots[&slot(0)];
+        chain.state.slots.insert(slot(0), reserves + U256::from(1));
+    });
+    assert!(text.contains("holds 2000000") && text.contains("owes"), "{text}");
+    let text = found(&|chain| {
+        let reserves = chain.state.slots[&slot(0)];
+        chain.state.slots.insert(slot(0), reserves + (U256::from(1) << 128));
+    });
+    assert!(text.starts_with("pool: holds"), "{text}");
 }
 
 #[test]
