@@ -29,7 +29,7 @@ mod why;
 #[cfg(test)]
 mod tests;
 
-pub use bond::{BondError, bond_required};
+pub use bond::{BOND_RATCHET_PPM, BondError, bond_required, bond_revalued};
 pub use day::{EconomyError, EconomyState, EpochPool, Service};
 pub use distribute::{
     DEVICES_MAX, DistributeError, Distribution, EarnedLine, Pool, ScoredDevice, cell_budget,

@@ -11,6 +11,7 @@
 //! **Invariant:** the product of the reserves never falls by a swap; the balance in stones and in dollars covers the reserves; the
 //! owners' shares add up to the total; what an epoch is settled at never changes once the epoch is over.
 
+mod bond;
 mod check;
 mod feed;
 mod liquidity;
@@ -29,6 +30,7 @@ use cairn_primitives::{
 use self::state::{ACCUMULATOR, GOOD, Good, HOLDERS, Holding, PULSE, Pulse, SHARES, Shares, TOTAL};
 use super::{Ctx, Res, decode, revert};
 
+pub use bond::device_bond;
 pub(super) use check::check;
 pub use oracle::{Health, Prices, Quote, at_epoch, prices, quote};
 pub(super) use state::{ALLOWANCES, DRAWN, DRAWN_ALL, Drawn, MINTED, Minted};

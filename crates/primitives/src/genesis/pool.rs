@@ -67,7 +67,7 @@ impl PoolParams {
         let usd = self.usd;
         need((1..=USD_MAX).contains(&usd), "pool.usd", usd, "choose 1 to 1000000000 dollars")?;
         let reason = "must buy whole stones at economy.price_micro_usd";
-        need(self.depth().0 % economy.price_micro_usd == 0, "pool.usd", usd, reason)?;
+        need(self.depth().0.is_multiple_of(economy.price_micro_usd), "pool.usd", usd, reason)?;
         let fee = self.fee_ppm;
         need(fee <= FEE_PPM_MAX, "pool.fee_ppm", fee, "at most 10 %: 100000")?;
         need(self.owner != Address::ZERO, "pool.owner", self.owner, "write an account")?;

@@ -37,6 +37,8 @@ pub const DRAWN: Mapping<Address, Value<Drawn>> = Mapping::new(POOL, 11);
 pub const DRAWN_ALL: Value<Drawn> = Value::new(POOL, 12);
 /// `address[]` at slot 13: whoever had shares.
 pub const HOLDERS: List<Address> = List::new(POOL, 13);
+/// Slot 14.
+pub const BOND: Value<Bond> = Value::new(POOL, 14);
 /// First slots of the two rings: `uint128[25]` each.
 pub const SHORT_SLOT: u64 = 32;
 pub const LONG_SLOT: u64 = 64;
@@ -109,6 +111,24 @@ pub struct Minted {
 pub struct Drawn {
     pub day: u64,
     pub usd: MicroUsd,
+}
+
+/// What a device must bond 16 │ the week of the last revaluation, from genesis 8. Zeros: as in genesis, week 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bond {
+    pub stones: Stones,
+    pub week: u64,
+}
+
+impl Stored for Bond {
+    const SLOTS: usize = 1;
+    fn to_words(&self, words: &mut [U256]) {
+        words[0] = Packer::new().u128(self.stones.0).u64(self.week).word();
+    }
+    fn from_words(words: &[U256]) -> Self {
+        let mut a = Unpacker::new(words[0]);
+        Self { stones: Stones(a.u128()), week: a.u64() }
+    }
 }
 
 /// The genesis table.

@@ -4,7 +4,6 @@ mod attacks;
 mod cost;
 mod health;
 mod limits;
-mod random;
 mod settling;
 
 use alloy_primitives::{Address, U256};

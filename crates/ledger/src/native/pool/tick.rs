@@ -5,6 +5,7 @@ use cairn_economy::MINT_WINDOW_MS;
 use cairn_primitives::{Epoch, MicroUsd};
 
 use super::{
+    bond,
     oracle::{Health, Quote, quote, stale_ms},
     state::{EpochPrice, GOOD, Good, PRICED, PULSE, pool},
 };
@@ -31,6 +32,7 @@ pub(crate) fn tick(c: &mut Ctx<'_>) -> Res<()> {
     fix_epochs(c, settle.floor(), health)?;
     if health == Health::Healthy {
         GOOD.set(c, &Good { price: settle, at_ms: now_ms })?;
+        bond::revalue(c, settle.floor())?;
     }
     Ok(())
 }

@@ -81,8 +81,33 @@ fn an_unhealthy_epoch_has_no_subsidy_and_pays_its_work() {
     assert_eq!(view, 2);
 }
 
+/// What a device must bond follows the price, a tenth a week.
+#[test]
+fn bonds_are_revalued_every_week() {
+    const WEEK: u64 = 7 * 86_400_000;
+    let mut chain = rich(&[ALICE]);
+    let call = IRegistry::bondRequiredCall { sector: S };
+    let bond = |chain: &Chain| chain.call(ALICE, REGISTRY, &call).to::<u128>();
+    assert_eq!(bond(&chain), stones(100).0);
+    send(&mut chain, ALICE, &buy(41_600));
+    wait(&mut chain, WEEK - 1);
+    assert_eq!(bond(&chain), stones(100).0);
+    // A week without a block is a gap: what is not healthy does not revalue.
+    wait(&mut chain, 1);
+    assert_eq!(bond(&chain), stones(100).0);
+    wait(&mut chain, 1_800_000);
+    assert_eq!(bond(&chain), stones(90).0);
+    for week in 2..12 {
+        wait(&mut chain, WEEK - 1_800_000 * u64::from(week == 2));
+        wait(&mut chain, 1_800_000);
+    }
+    // Half as many stones at twice the price.
+    let half = MicroUsd(5_000_000).to_stones_floor(MicroUsd(100_163));
+    assert!(bond(&chain).abs_diff(half.0) < half.0 / 1_000, "{}", bond(&chain));
+}
+
 fn next() -> cairn_primitives::abi::IRewards::nextEpochCall {
     cairn_primitives::abi::IRewards::nextEpochCall { sector: S }
 }
 
-use cairn_primitives::abi::MARKET;
+use cairn_primitives::abi::{IRegistry, MARKET, REGISTRY};
