@@ -1,5 +1,6 @@
 //! Every command with its flags, help and an example. What a command does lives in `commands/` and `up/`.
 
+mod price;
 mod signer;
 mod simulate;
 mod stake;
@@ -9,6 +10,7 @@ use std::path::PathBuf;
 use alloy_primitives::{Address, B256, U256};
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 
+pub use price::SwapArgs;
 pub use signer::{SignerCommand, SignerInitArgs, SignerRunArgs};
 pub use simulate::SimulateArgs;
 pub use stake::{
@@ -59,6 +61,14 @@ pub enum Command {
         after_help = "Example:\n  cairn claim --account owner-EWR-1\n  cairn claim --all --json"
     )]
     Claim(ClaimArgs),
+    /// What a stone is worth: last, both means, health, depth, and how much may be minted.
+    #[command(after_help = "Example:\n  cairn price\n  cairn price --json")]
+    Price(NetworkArgs),
+    /// Swap dollars for stones, or stones for dollars, in the network's own pool.
+    #[command(
+        after_help = "Example:\n  cairn swap --usd 5 --faucet\n  cairn swap --stones 100 --account owner-EWR-1\n  cairn swap --usd 5 --quote --json"
+    )]
+    Swap(SwapArgs),
     /// Buy credits, the unit in which services are paid.
     #[command(subcommand)]
     Credits(CreditsCommand),

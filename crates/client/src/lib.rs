@@ -13,6 +13,7 @@ mod error;
 mod key_file;
 mod ledger_client;
 pub mod light;
+mod price;
 mod read;
 mod retry;
 mod reverted;
@@ -25,6 +26,7 @@ pub use dev_keys::{DevKeys, Role};
 pub use error::ClientError;
 pub use key_file::{KeyFile, KeyFileError, StoredKey};
 pub use ledger_client::{LedgerClient, TransactionReceipt};
+pub use price::{HEALTH, PoolView, PriceReads, has_pool};
 pub use read::{
     BlockTag, Device, DeviceStatus, Head, LedgerRead, LogFilter, LogRecord, PAGE_MAX, Reads,
 };

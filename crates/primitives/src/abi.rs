@@ -26,6 +26,10 @@ pub const MARKET: Address = address!("0xca14000000000000000000000000000000000005
 pub const STAKE: Address = address!("0xca14000000000000000000000000000000000006");
 /// Reserve, day budget, supply.
 pub const ECONOMY: Address = address!("0xca14000000000000000000000000000000000007");
+/// The pool of stones and dollars; only where genesis has one.
+pub const POOL: Address = address!("0xca14000000000000000000000000000000000008");
+/// The pool's dollars; only where genesis has a pool.
+pub const USD: Address = address!("0xca14000000000000000000000000000000000009");
 /// Holds the treasury's stones.
 pub const TREASURY: Address = address!("0xca14000000000000000000000000000000000010");
 /// Holds the insurance fund's stones.
@@ -42,6 +46,9 @@ pub const CONTRACTS: [(Address, &str); 7] = [
     (ECONOMY, "economy"),
 ];
 
+/// The native contracts that only a network with a pool has.
+pub const PRICE_CONTRACTS: [(Address, &str); 2] = [(POOL, "pool"), (USD, "usd")];
+
 sol!(#![sol(all_derives)] "../../contracts/IKernel.sol");
 sol!(#![sol(all_derives)] "../../contracts/ICredits.sol");
 sol!(#![sol(all_derives)] "../../contracts/IRegistry.sol");
@@ -50,3 +57,5 @@ sol!(#![sol(all_derives)] "../../contracts/IRewards.sol");
 sol!(#![sol(all_derives)] "../../contracts/IMarket.sol");
 sol!(#![sol(all_derives)] "../../contracts/IStake.sol");
 sol!(#![sol(all_derives)] "../../contracts/IEconomy.sol");
+sol!(#![sol(all_derives)] "../../contracts/IPool.sol");
+sol!(#![sol(all_derives)] "../../contracts/IUsd.sol");

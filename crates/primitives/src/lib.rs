@@ -27,7 +27,7 @@ pub use envelope::{
 };
 pub use genesis::{
     EconomyParams, Genesis, GenesisAccount, GenesisError, GenesisIngest, GenesisValidator,
-    SEATS_MIN, StakeParams, quorum,
+    PoolParams, SEATS_MIN, StakeParams, quorum,
 };
 pub use id::{DeviceId, Seq, Stream};
 pub use key::{Assurance, KeyError, KeyType, PublicKey, SecretKey, Signature};

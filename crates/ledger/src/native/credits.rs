@@ -6,13 +6,15 @@
 //! **Invariant:** the sum of all balances is the total supply. The balances are the only hashed slots of this contract,
 //! so that the sum over its storage can be checked without a list of holders.
 
+mod limits;
+
 use alloy_primitives::{Address, Bytes, U256};
 use cairn_primitives::{
     MicroUsd, Stones,
     abi::{CREDITS, ICredits},
 };
 
-use super::{Ctx, Mapping, Res, Value, decode, economy, revert};
+use super::{Ctx, Mapping, Res, Value, decode, pool, revert};
 use crate::check::Violation;
 
 /// `mapping(address => uint256)` at slot 0.
@@ -33,10 +35,12 @@ pub(super) fn call(c: &mut Ctx<'_>, data: &[u8]) -> Res<Bytes> {
         F::transfer(q) => c.mutate(q, |_, _| revert(ICredits::AccountBound {})),
         F::approve(q) => c.mutate(q, |_, _| revert(ICredits::AccountBound {})),
         F::transferFrom(q) => c.mutate(q, |_, _| revert(ICredits::AccountBound {})),
-        F::mint(q) => c.mutate_payable(q, |c, _| mint(c)),
+        F::mint(q) => c.mutate_payable(q, |c, _| mint(c, U256::ZERO)),
+        F::mintAtLeast(q) => c.mutate_payable(q, |c, q| mint(c, q.minCredits)),
+        F::limits(q) => c.view(q, |c, _| limits::view(c)),
         F::quote(q) => c.view(q, |c, q| {
             let stones = Stones(u128::try_from(q.stones).unwrap_or(u128::MAX));
-            Ok(U256::from(stones.to_micro_usd_floor(economy::price(c)).0))
+            Ok(U256::from(stones.to_micro_usd_floor(mint_price(c)?).0))
         }),
         F::vault(q) => c.view(q, |c, _| Ok(U256::from(vault(c)?.0))),
     }
@@ -122,14 +126,28 @@ fn credit(c: &mut Ctx<'_>, to: Address, amount: MicroUsd) -> Res<()> {
     place.set(c, &held.saturating_add(amount.0))
 }
 
-fn mint(c: &mut Ctx<'_>) -> Res<U256> {
-    let (account, stones, price) = (c.caller(), c.value(), economy::price(c));
+/// At which stones become credits now.
+fn mint_price(c: &mut Ctx<'_>) -> Res<MicroUsd> {
+    if pool::exists(c) { Ok(pool::prices(c)?.mint().floor()) } else { Ok(c.genesis().price()) }
+}
+
+fn mint(c: &mut Ctx<'_>, least: U256) -> Res<U256> {
+    let limits = limits::limits(c)?;
+    let price = limits.as_ref().map_or(c.genesis().price(), |limits| limits.price);
+    let (account, stones) = (c.caller(), c.value());
     let credits = stones.to_micro_usd_floor(price);
     let minted = supply(c)?.0.checked_add(credits.0);
     let (Some(minted), true) = (minted, credits > MicroUsd::ZERO) else {
         let stones = U256::from(stones.0);
         return revert(ICredits::MintTooSmall { stones, priceMicroUsd: price.0 });
     };
+    if U256::from(credits.0) < least {
+        let credits = U256::from(credits.0);
+        return revert(ICredits::MintBelow { credits, minCredits: least });
+    }
+    if let Some(limits) = &limits {
+        limits.admit(c, credits)?;
+    }
     credit(c, account, credits)?;
     SUPPLY.set(c, &minted)?;
     let (value, stones) = (U256::from(credits.0), U256::from(stones.0));

@@ -19,9 +19,11 @@ pub mod credits;
 pub mod economy;
 pub mod economy_state;
 pub mod market;
+pub mod pool;
 pub mod registry;
 pub mod rewards;
 pub mod stake;
+pub mod usd;
 
 pub use ctx::{Call, Ctx, Facts, Res, Stop, decode, out_of_range, revert};
 pub use gas::{CELL, SHA256, SIGNATURE, sha256};
@@ -34,7 +36,7 @@ use std::{borrow::Cow, sync::Arc};
 
 use alloy_evm::precompiles::{DynPrecompile, PrecompileInput, PrecompilesMap};
 use alloy_primitives::{Address, Bytes};
-use cairn_primitives::abi;
+use cairn_primitives::{Genesis, abi};
 use revm::{
     precompile::{PrecompileError, PrecompileId, PrecompileSpecId, Precompiles},
     primitives::hardfork::SpecId,
@@ -56,7 +58,7 @@ pub struct Contract {
     pub check: fn(&mut Ctx<'_>, &mut Vec<Violation>) -> Res<()>,
 }
 
-/// Every native contract, in order of its address.
+/// Every native contract that all networks have, in order of its address.
 pub const CONTRACTS: &[Contract] = &[
     Contract {
         address: abi::CREDITS,
@@ -109,6 +111,24 @@ pub const CONTRACTS: &[Contract] = &[
     },
 ];
 
+/// The native contracts that only a network with a pool has.
+const PRICE_CONTRACTS: &[Contract] = &[
+    Contract {
+        address: abi::POOL,
+        name: "pool",
+        call: pool::call,
+        genesis: pool::genesis,
+        check: pool::check,
+    },
+    Contract { address: abi::USD, name: "usd", call: usd::call, genesis: nothing, check: no_check },
+];
+
+/// The native contracts of a network.
+pub(crate) fn contracts(genesis: &Genesis) -> impl Iterator<Item = &'static Contract> {
+    let priced = if genesis.pool.is_some() { PRICE_CONTRACTS } else { &[] };
+    CONTRACTS.iter().chain(priced)
+}
+
 /// For a contract without storage at genesis.
 pub(crate) fn nothing(_: &mut Ctx<'_>) -> Res<()> {
     Ok(())
@@ -124,7 +144,7 @@ pub(crate) fn precompiles(spec: SpecId, facts: &Arc<Facts>) -> PrecompilesMap {
     let mut map =
         PrecompilesMap::from_static(Precompiles::new(PrecompileSpecId::from_spec_id(spec)));
     map.extend_precompiles(
-        CONTRACTS.iter().map(|contract| (contract.address, native(contract, facts))),
+        contracts(&facts.genesis).map(|contract| (contract.address, native(contract, facts))),
     );
     map
 }

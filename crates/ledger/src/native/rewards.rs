@@ -103,14 +103,18 @@ fn plan(c: &mut Ctx<'_>, epoch: Epoch, sector: Sector) -> Res<Plan> {
     let income = market::income(c, epoch, sector.number())?;
     let mut state = economy_state::load(c)?;
     let genesis = c.genesis();
-    let (params, epochs) = (&genesis.economy, genesis.schedule().epochs_per_day());
-    let subsidy = state.epoch_pool(sector, epoch.0 % epochs, epochs).or_else(bug)?;
+    let (price, is_healthy) = economy::price_of(c, epoch)?;
+    let (params, epochs) = (economy::params_at(c, price), genesis.schedule().epochs_per_day());
+    let mut subsidy = state.epoch_pool(sector, epoch.0 % epochs, epochs).or_else(bug)?;
+    if !is_healthy {
+        subsidy = EpochPool::default();
+    }
     let settlement = state
-        .settle_epoch(params, sector, epoch, epochs, income.paid, income.released)
+        .settle_epoch(&params, sector, epoch, epochs, income.paid, income.released)
         .or_else(bug)?;
     let EpochPool { usage, need } = subsidy;
     let row = PoolRow {
-        price: economy::price(c),
+        price,
         earned: settlement.income,
         usage,
         need,
@@ -174,7 +178,7 @@ fn vote(
         return revert(IRewards::DoubleVote { epoch: epoch.0, validator: caller });
     }
     let hash = keccak256(result.abi_encode());
-    let plan = if is_final { None } else { Some(checked(plan(c, epoch, sector)?, c, result)?) };
+    let plan = if is_final { None } else { Some(checked(plan(c, epoch, sector)?, result)?) };
 
     stake::announce(c)?;
     voted.set_bit(bit, true);
@@ -234,10 +238,9 @@ fn tally(c: &mut Ctx<'_>, epoch: Epoch, sector: u8, round: u32, hash: B256) -> R
 }
 
 /// Refuses a result that hands out more than the pool, or not all that consumers paid.
-fn checked(plan: Plan, c: &Ctx<'_>, result: &IRewards::Result) -> Res<Plan> {
+fn checked(plan: Plan, result: &IRewards::Result) -> Res<Plan> {
     let row = &plan.row;
-    let subsidy =
-        MicroUsd(row.usage.0.saturating_add(row.need.0)).to_stones_floor(economy::price(c));
+    let subsidy = MicroUsd(row.usage.0.saturating_add(row.need.0)).to_stones_floor(row.price);
     let parts = [
         ("earned", result.earnedStones, U256::from(row.earned_stones.0)),
         ("usage", U256::from(result.usageMicroUsd), U256::from(row.usage.0)),
@@ -268,7 +271,8 @@ fn finalise(
     let genesis = c.genesis();
     let outcome = Outcome::from_abi(result);
     let (earned, subsidy) = (outcome.earned_stones, outcome.subsidy_stones);
-    state.pay_subsidy(&genesis.economy, sector, subsidy, outcome.need).or_else(bug)?;
+    let params = economy::params_at(c, row.price);
+    state.pay_subsidy(&params, sector, subsidy, outcome.need).or_else(bug)?;
 
     c.transfer(ECONOMY, REWARDS, settlement.drawn)?;
     let treasury = sum(settlement.paid.treasury, settlement.old_paid.treasury);
@@ -303,7 +307,7 @@ fn finalise(
     }
     let opens = genesis.schedule().day_of(slowest) > state.day;
     if opens {
-        state.open_next_day(&genesis.economy);
+        state.open_next_day(&params);
     }
     economy_state::save(c, &state)?;
     if opens { economy_state::announce(c, &state) } else { Ok(()) }

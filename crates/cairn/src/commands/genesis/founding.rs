@@ -4,7 +4,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use alloy_primitives::Address;
 use cairn_primitives::{
-    EconomyParams, Genesis, GenesisAccount, GenesisIngest, GenesisValidator, StakeParams,
+    EconomyParams, Genesis, GenesisAccount, GenesisIngest, GenesisValidator, MicroUsd, PoolParams,
+    StakeParams,
 };
 use cairn_sim::economy::scenario::{Scenario, Simulate};
 use eyre::{Result, WrapErr as _, bail, eyre};
@@ -31,6 +32,7 @@ pub struct Founding {
     base_fee_initial: u64,
     base_fee_min: u64,
     economy: EconomyParams,
+    pool: Option<PoolParams>,
     #[serde(default)]
     stake: StakeParams,
     /// The simulator's table: a scenario is a founder's file. Checked, and not part of genesis.
@@ -108,6 +110,7 @@ impl Founding {
             base_fee_initial: self.base_fee_initial,
             base_fee_min: self.base_fee_min,
             economy: self.economy,
+            pool: self.pool,
             stake: self.stake,
             validators: self.validators,
             ingests: self.ingests,
@@ -128,7 +131,12 @@ impl Founding {
             Share::Stones(stones) => u128::from(stones),
             Share::Rest(_) => 0,
         });
-        let spent = u128::from(self.economy.reserve_stones) + bonds + held.sum::<u128>();
+        let price = MicroUsd(self.economy.price_micro_usd);
+        let pooled = self.pool.as_ref().map_or(0, |pool| pool.whole_stones(price));
+        let spent = u128::from(self.economy.reserve_stones)
+            + u128::from(pooled)
+            + bonds
+            + held.sum::<u128>();
         let rest = u128::from(self.economy.cap_stones).checked_sub(spent);
         match rest.and_then(|rest| u64::try_from(rest).ok()) {
             Some(rest) => Ok(rest),
