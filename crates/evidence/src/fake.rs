@@ -294,6 +294,7 @@ pub(crate) fn genesis(ingest_url: &str) -> Genesis {
             vesting_epochs: 30,
         },
         stake: StakeParams::default(),
+        governance: None,
         validators: Vec::new(),
         ingests: vec![GenesisIngest {
             operator: Address::with_last_byte(0xaa),

@@ -10,7 +10,7 @@ use alloy_primitives::{Address, B256, Bloom, KECCAK256_EMPTY, U256, keccak256};
 use alloy_rpc_types_eth::{TransactionRequest, state::StateOverride};
 use cairn_primitives::{
     Digest, Epoch, Genesis, STONE, TimeMs,
-    abi::{self, ECONOMY, INSURANCE, STAKE, TREASURY},
+    abi::{ECONOMY, INSURANCE, STAKE, TREASURY},
 };
 
 use crate::{
@@ -88,8 +88,8 @@ impl Ledger {
     /// When a native contract refuses the genesis.
     pub fn genesis_writes(&self) -> Result<Writes, StateError> {
         let mut accounts = std::collections::BTreeMap::<Address, Account>::new();
-        let system =
-            abi::CONTRACTS.iter().map(|(address, _)| *address).chain([TREASURY, INSURANCE]);
+        let contracts = || CONTRACTS.iter().filter(|contract| contract.is_in(&self.genesis));
+        let system = contracts().map(|contract| contract.address).chain([TREASURY, INSURANCE]);
         for address in system {
             let code_hash = keccak256(SYSTEM_CODE);
             accounts.insert(address, Account { nonce: 1, balance: U256::ZERO, code_hash });
@@ -115,7 +115,7 @@ impl Ledger {
         let facts = self.facts(&self.genesis_env());
         let mut sheet = Sheet::new(&base);
         let mut c = Ctx::free(&mut sheet, &facts);
-        for contract in CONTRACTS {
+        for contract in contracts() {
             (contract.genesis)(&mut c).map_err(|stop| match stop {
                 Stop::Fatal(reason) => StateError(reason.into()),
                 other => {

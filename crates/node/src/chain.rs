@@ -77,6 +77,7 @@ pub(crate) fn genesis(keys: &DevKeys) -> Genesis {
             vesting_epochs: 4,
         },
         stake: StakeParams::default(),
+        governance: None,
         validators: vec![GenesisValidator {
             name: "v0".to_owned(),
             operator: keys.wallet(Role::Validator, "v0").address(),

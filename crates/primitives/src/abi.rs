@@ -26,13 +26,15 @@ pub const MARKET: Address = address!("0xca14000000000000000000000000000000000005
 pub const STAKE: Address = address!("0xca14000000000000000000000000000000000006");
 /// Reserve, day budget, supply.
 pub const ECONOMY: Address = address!("0xca14000000000000000000000000000000000007");
-/// Holds the treasury's stones.
+/// Locks, votes, and the parameters in force; only on networks whose genesis has governance.
+pub const GOVERNANCE: Address = address!("0xca1400000000000000000000000000000000000a");
+/// The treasury's stones; with governance in genesis a contract that streams them.
 pub const TREASURY: Address = address!("0xca14000000000000000000000000000000000010");
 /// Holds the insurance fund's stones.
 pub const INSURANCE: Address = address!("0xca14000000000000000000000000000000000011");
 
-/// Every native contract, in order of its address.
-pub const CONTRACTS: [(Address, &str); 7] = [
+/// Every native contract, in order of its address. The last two are there only with governance in genesis.
+pub const CONTRACTS: [(Address, &str); 9] = [
     (CREDITS, "credits"),
     (REGISTRY, "registry"),
     (BATCHES, "batches"),
@@ -40,6 +42,8 @@ pub const CONTRACTS: [(Address, &str); 7] = [
     (MARKET, "market"),
     (STAKE, "stake"),
     (ECONOMY, "economy"),
+    (GOVERNANCE, "governance"),
+    (TREASURY, "treasury"),
 ];
 
 sol!(#![sol(all_derives)] "../../contracts/IKernel.sol");
@@ -50,3 +54,5 @@ sol!(#![sol(all_derives)] "../../contracts/IRewards.sol");
 sol!(#![sol(all_derives)] "../../contracts/IMarket.sol");
 sol!(#![sol(all_derives)] "../../contracts/IStake.sol");
 sol!(#![sol(all_derives)] "../../contracts/IEconomy.sol");
+sol!(#![sol(all_derives)] "../../contracts/IGovernance.sol");
+sol!(#![sol(all_derives)] "../../contracts/ITreasury.sol");

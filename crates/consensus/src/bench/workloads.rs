@@ -331,6 +331,7 @@ fn genesis(senders: &[Sender]) -> Genesis {
             vesting_epochs: 2,
         },
         stake: StakeParams::default(),
+        governance: None,
         validators: vec![GenesisValidator {
             name: "v".to_owned(),
             operator: Address::repeat_byte(0xa0),

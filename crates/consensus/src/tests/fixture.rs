@@ -91,6 +91,7 @@ pub fn identity(n: u64, busy_ms: u64, idle_ms: u64) -> NetworkIdentity {
             vesting_epochs: 2,
         },
         stake: StakeParams { seats_max: 8, ..StakeParams::default() },
+        governance: None,
         validators,
         ingests: Vec::new(),
         accounts: vec![GenesisAccount {

@@ -18,10 +18,12 @@ pub mod beacon;
 pub mod credits;
 pub mod economy;
 pub mod economy_state;
+pub mod governance;
 pub mod market;
 pub mod registry;
 pub mod rewards;
 pub mod stake;
+pub mod treasury;
 
 pub use ctx::{Call, Ctx, Facts, Res, Stop, decode, out_of_range, revert};
 pub use gas::{CELL, SHA256, SIGNATURE, sha256};
@@ -34,7 +36,7 @@ use std::{borrow::Cow, sync::Arc};
 
 use alloy_evm::precompiles::{DynPrecompile, PrecompileInput, PrecompilesMap};
 use alloy_primitives::{Address, Bytes};
-use cairn_primitives::abi;
+use cairn_primitives::{Genesis, abi};
 use revm::{
     precompile::{PrecompileError, PrecompileId, PrecompileSpecId, Precompiles},
     primitives::hardfork::SpecId,
@@ -107,7 +109,31 @@ pub const CONTRACTS: &[Contract] = &[
         genesis: economy_state::genesis,
         check: no_check,
     },
+    Contract {
+        address: abi::GOVERNANCE,
+        name: "governance",
+        call: governance::call,
+        genesis: governance::genesis,
+        check: governance::check,
+    },
+    Contract {
+        address: abi::TREASURY,
+        name: "treasury",
+        call: treasury::call,
+        genesis: nothing,
+        check: treasury::check,
+    },
 ];
+
+impl Contract {
+    /// Whether a network has it: governance and the treasury's streams only where genesis says so. Without them the treasury
+    /// is an account that nobody spends from.
+    #[must_use]
+    pub fn is_in(&self, genesis: &Genesis) -> bool {
+        let governed = [abi::GOVERNANCE, abi::TREASURY].contains(&self.address);
+        !governed || genesis.governance.is_some()
+    }
+}
 
 /// For a contract without storage at genesis.
 pub(crate) fn nothing(_: &mut Ctx<'_>) -> Res<()> {
@@ -124,7 +150,10 @@ pub(crate) fn precompiles(spec: SpecId, facts: &Arc<Facts>) -> PrecompilesMap {
     let mut map =
         PrecompilesMap::from_static(Precompiles::new(PrecompileSpecId::from_spec_id(spec)));
     map.extend_precompiles(
-        CONTRACTS.iter().map(|contract| (contract.address, native(contract, facts))),
+        CONTRACTS
+            .iter()
+            .filter(|contract| contract.is_in(&facts.genesis))
+            .map(|contract| (contract.address, native(contract, facts))),
     );
     map
 }

@@ -20,14 +20,14 @@ use alloy_primitives::{B256, Bytes, U256, keccak256};
 use alloy_sol_types::SolValue;
 use cairn_economy::{EconomyState, EpochPool, Settlement, part};
 use cairn_primitives::{
-    Epoch, MicroUsd, Sector, Stones,
+    EconomyParams, Epoch, MicroUsd, Sector, Stones,
     abi::{ECONOMY, INSURANCE, IRewards, REWARDS, STAKE, TREASURY},
     quorum,
 };
 
 use self::record::{Outcome, PoolRow, Tally};
 use super::{
-    Ctx, List, Mapping, Res, Stop, Value, batches, decode, economy, economy_state, market,
+    Ctx, List, Mapping, Res, Stop, Value, batches, decode, economy, economy_state, governance, market,
     out_of_range, revert, stake,
 };
 use crate::check::Violation;
@@ -94,6 +94,8 @@ fn outcome(c: &mut Ctx<'_>, epoch: Epoch, sector: u8) -> Res<Outcome> {
 
 /// Everything that making the next epoch final would do to the economy, decided before anything is written.
 struct Plan {
+    /// The parameters in force in the epoch's day.
+    params: EconomyParams,
     state: EconomyState,
     settlement: Settlement,
     row: PoolRow,
@@ -102,11 +104,12 @@ struct Plan {
 fn plan(c: &mut Ctx<'_>, epoch: Epoch, sector: Sector) -> Res<Plan> {
     let income = market::income(c, epoch, sector.number())?;
     let mut state = economy_state::load(c)?;
-    let genesis = c.genesis();
-    let (params, epochs) = (&genesis.economy, genesis.schedule().epochs_per_day());
+    let schedule = c.genesis().schedule();
+    let (params, epochs) =
+        (governance::in_force(c, schedule.day_of(epoch))?, schedule.epochs_per_day());
     let subsidy = state.epoch_pool(sector, epoch.0 % epochs, epochs).or_else(bug)?;
     let settlement = state
-        .settle_epoch(params, sector, epoch, epochs, income.paid, income.released)
+        .settle_epoch(&params, sector, epoch, epochs, income.paid, income.released)
         .or_else(bug)?;
     let EpochPool { usage, need } = subsidy;
     let row = PoolRow {
@@ -116,7 +119,7 @@ fn plan(c: &mut Ctx<'_>, epoch: Epoch, sector: Sector) -> Res<Plan> {
         need,
         earned_stones: settlement.owed.providers,
     };
-    Ok(Plan { state, settlement, row })
+    Ok(Plan { params, state, settlement, row })
 }
 
 /// The economy refused what this contract had checked.
@@ -264,11 +267,11 @@ fn finalise(
     result: &IRewards::Result,
     votes: u32,
 ) -> Res<()> {
-    let Plan { mut state, settlement, row } = plan;
+    let Plan { params, mut state, settlement, row } = plan;
     let genesis = c.genesis();
     let outcome = Outcome::from_abi(result);
     let (earned, subsidy) = (outcome.earned_stones, outcome.subsidy_stones);
-    state.pay_subsidy(&genesis.economy, sector, subsidy, outcome.need).or_else(bug)?;
+    state.pay_subsidy(&params, sector, subsidy, outcome.need).or_else(bug)?;
 
     c.transfer(ECONOMY, REWARDS, settlement.drawn)?;
     let treasury = sum(settlement.paid.treasury, settlement.old_paid.treasury);
@@ -303,7 +306,9 @@ fn finalise(
     }
     let opens = genesis.schedule().day_of(slowest) > state.day;
     if opens {
-        state.open_next_day(&genesis.economy);
+        let closing = governance::in_force(c, state.day)?;
+        let opening = governance::in_force(c, state.day.saturating_add(1))?;
+        state.open_next_day_with(&closing, &opening);
     }
     economy_state::save(c, &state)?;
     if opens { economy_state::announce(c, &state) } else { Ok(()) }

@@ -400,6 +400,7 @@ fn genesis(people: &[SigningKey; 3]) -> Genesis {
             vesting_epochs: 30,
         },
         stake: StakeParams::default(),
+        governance: None,
         validators: vec![GenesisValidator {
             name: "v".to_owned(),
             operator: seat,

@@ -97,6 +97,7 @@ impl Devnet {
                 vesting_epochs: 4,
             },
             stake: StakeParams { seats_max: 8, ..StakeParams::default() },
+            governance: None,
             validators: seats.collect(),
             ingests: vec![GenesisIngest {
                 operator: keys.wallet(Role::Ingest, "i0").address(),

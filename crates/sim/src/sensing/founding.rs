@@ -70,6 +70,7 @@ pub fn genesis(log: &StationLog, keys: &DevKeys, seats: usize) -> Result<Genesis
         base_fee_min: 100_000_000,
         economy,
         stake: StakeParams::default(),
+        governance: None,
         accounts: accounts(log, keys, &validators),
         validators,
         ingests: vec![GenesisIngest {

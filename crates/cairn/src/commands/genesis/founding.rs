@@ -4,7 +4,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use alloy_primitives::Address;
 use cairn_primitives::{
-    EconomyParams, Genesis, GenesisAccount, GenesisIngest, GenesisValidator, StakeParams,
+    EconomyParams, Genesis, GenesisAccount, GenesisIngest, GenesisValidator, GovernanceParams,
+    StakeParams,
 };
 use cairn_sim::economy::scenario::{Scenario, Simulate};
 use eyre::{Result, WrapErr as _, bail, eyre};
@@ -33,6 +34,7 @@ pub struct Founding {
     economy: EconomyParams,
     #[serde(default)]
     stake: StakeParams,
+    governance: Option<GovernanceParams>,
     /// The simulator's table: a scenario is a founder's file. Checked, and not part of genesis.
     simulate: Option<Simulate>,
     validators: Vec<GenesisValidator>,
@@ -109,6 +111,7 @@ impl Founding {
             base_fee_min: self.base_fee_min,
             economy: self.economy,
             stake: self.stake,
+            governance: self.governance,
             validators: self.validators,
             ingests: self.ingests,
             accounts: self.accounts.into_iter().map(account).collect(),
