@@ -119,4 +119,4 @@ fn bounds(c: &mut Ctx<'_>) -> Res<Vec<IGovernance::Bound>> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(in crate::native) mod tests;
