@@ -21,8 +21,8 @@ library Cairn {
     IStake internal constant STAKE = IStake(0xca14000000000000000000000000000000000006);
     IEconomy internal constant ECONOMY = IEconomy(0xca14000000000000000000000000000000000007);
     /// The next two only where genesis has a [governance] table.
-    IGovernance internal constant GOVERNANCE = IGovernance(0xca1400000000000000000000000000000000000a);
-    ITreasury internal constant TREASURY = ITreasury(0xca14000000000000000000000000000000000010);
+    IGovernance internal constant GOVERNANCE = IGovernance(0xca1400000000000000000000000000000000000A);
+    ITreasury internal constant TREASURY = ITreasury(0xCa14000000000000000000000000000000000010);
 
     /// Number of the sector of environmental sensing.
     uint8 internal constant SENSING = 1;

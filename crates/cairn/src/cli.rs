@@ -1,5 +1,6 @@
 //! Every command with its flags, help and an example. What a command does lives in `commands/` and `up/`.
 
+mod govern;
 mod signer;
 mod simulate;
 mod stake;
@@ -9,6 +10,7 @@ use std::path::PathBuf;
 use alloy_primitives::{Address, B256, U256};
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 
+pub use govern::{GovernCommand, IdArgs, LockArgs, ProposeArgs, TreasuryCommand, VoteArgs};
 pub use signer::{SignerCommand, SignerInitArgs, SignerRunArgs};
 pub use simulate::SimulateArgs;
 pub use stake::{
@@ -98,6 +100,12 @@ pub enum Command {
     /// What validators lose stake for: report, appeal, execute.
     #[command(subcommand)]
     Slash(SlashCommand),
+    /// Votes of locked stones: on parameters, on the treasury's streams, on the guardian.
+    #[command(subcommand)]
+    Govern(GovernCommand),
+    /// The treasury and its streams.
+    #[command(subcommand)]
+    Treasury(TreasuryCommand),
     /// A node without a vote: JSON-RPC and archive, or an ingest for devices' evidence.
     #[command(subcommand)]
     Node(NodeCommand),

@@ -5,9 +5,9 @@ use std::fmt;
 use alloy_primitives::{Address, Bytes};
 use alloy_sol_types::{Revert as SolRevert, SolError as _, SolInterface as _};
 use cairn_primitives::abi::{
-    self, IBatches::IBatchesErrors, ICredits::ICreditsErrors, IKernel::IKernelErrors,
-    IMarket::IMarketErrors, IRegistry::IRegistryErrors, IRewards::IRewardsErrors,
-    IStake::IStakeErrors,
+    self, IBatches::IBatchesErrors, ICredits::ICreditsErrors, IGovernance::IGovernanceErrors,
+    IKernel::IKernelErrors, IMarket::IMarketErrors, IRegistry::IRegistryErrors,
+    IRewards::IRewardsErrors, IStake::IStakeErrors, ITreasury::ITreasuryErrors,
 };
 
 /// An error that a native contract declares in `contracts/`.
@@ -27,6 +27,10 @@ pub enum NativeError {
     Market(IMarketErrors),
     /// Of stake.
     Stake(IStakeErrors),
+    /// Of governance.
+    Governance(IGovernanceErrors),
+    /// Of the treasury, which governance calls.
+    Treasury(ITreasuryErrors),
     /// A Solidity `revert("reason")` of somebody's contract.
     Reason(String),
 }
@@ -53,6 +57,10 @@ impl Revert {
             abi::REWARDS => IRewardsErrors::abi_decode(&data).ok().map(NativeError::Rewards),
             abi::MARKET => IMarketErrors::abi_decode(&data).ok().map(NativeError::Market),
             abi::STAKE => IStakeErrors::abi_decode(&data).ok().map(NativeError::Stake),
+            abi::GOVERNANCE => {
+                IGovernanceErrors::abi_decode(&data).ok().map(NativeError::Governance)
+            }
+            abi::TREASURY => ITreasuryErrors::abi_decode(&data).ok().map(NativeError::Treasury),
             _ => None,
         };
         let error = to
@@ -88,6 +96,8 @@ impl fmt::Display for Revert {
             Some(NativeError::Rewards(error)) => format!("{error:?}"),
             Some(NativeError::Market(error)) => format!("{error:?}"),
             Some(NativeError::Stake(error)) => format!("{error:?}"),
+            Some(NativeError::Governance(error)) => format!("{error:?}"),
+            Some(NativeError::Treasury(error)) => format!("{error:?}"),
         };
         // The generated enums print `BondTooLow(BondTooLow { … })`: the inner part says it all.
         let inner = debug

@@ -107,11 +107,11 @@ fn two_votes_together_are_not_faster_than_one() {
     send(&mut chain, BOB, NONE, &second);
     chain.wait(2 * WEEK_MS);
     send(&mut chain, BOB, NONE, &IGovernance::executeCall { id: third });
-    let fast = propose(&mut chain, ALICE, &taper(700_001));
+    let fast = propose(&mut chain, ALICE, &taper(650_000));
     vote(&mut chain, ALICE, fast, true, alice);
     chain.wait(2 * WEEK_MS);
     let error: IGovernance::TooFast = refused(&chain, BOB, &IGovernance::executeCall { id: fast });
-    assert_eq!((error.parameter, error.value, error.low, error.high), (6, 700_001, 400_000, 600_000));
+    assert_eq!((error.parameter, error.value, error.low, error.high), (6, 650_000, 400_000, 600_000));
 }
 
 #[test]

@@ -242,7 +242,7 @@ impl Model {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
 
     #[test]
     fn locks_and_votes_are_what_a_plain_reference_says(acts in prop::collection::vec(acts(), 1..60)) {

@@ -52,7 +52,7 @@ fn a_lock_holds_stones_until_its_end() {
 fn a_proposal_passes_and_is_carried_out() {
     let mut chain = chain();
     let alice = lock(&mut chain, ALICE, 300_000, 1_461);
-    let bob = lock(&mut chain, BOB, 300_000, 180);
+    let bob = lock(&mut chain, BOB, 300_000, 181);
     let id = propose(&mut chain, ALICE, &taper(600_000));
     assert_eq!(proposal(&chain, id).status, 1);
     let early: IGovernance::VotingOpen = refused(&chain, BOB, &IGovernance::executeCall { id });
@@ -65,9 +65,10 @@ fn a_proposal_passes_and_is_carried_out() {
     let _: IGovernance::NotOwner = refused(&chain, ALICE, &foreign);
     vote(&mut chain, BOB, id, false, bob);
     let seen = proposal(&chain, id);
-    // Four times the weight for the longest lock, a day less since; the shortest has fallen below half a year.
-    assert!(seen.yesWeight > U256::from(stones(1_190_000).0) && seen.noWeight.is_zero() == false || true);
-    assert_eq!(seen.yesStones, U256::from(stones(300_000).0));
+    // Nearly four times its stones for the longest lock, its stones for the shortest; stones are counted besides.
+    let whole = |weight: U256| (weight / U256::from(stones(1).0)).to::<u64>();
+    assert_eq!((whole(seen.yesWeight), whole(seen.noWeight)), (1_199_297, 300_000));
+    assert_eq!((whole(seen.yesStones), whole(seen.noStones)), (300_000, 300_000));
 
     chain.wait(WEEK_MS);
     let over = IGovernance::voteCall { id, yes: true, lockIds: vec![alice] };
