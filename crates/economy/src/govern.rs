@@ -177,11 +177,8 @@ mod tests {
         let with = |cell_target| EconomyParams { cell_target, ..now.clone() };
         assert_eq!(keeps_pace(&with(110), &now, &rules()), Ok(()));
         assert_eq!(keeps_pace(&with(90), &now, &rules()), Ok(()));
-        let error = ChangeError::Need {
-            need: need / 100 * 111,
-            low: need / 10 * 9,
-            high: need / 10 * 11,
-        };
+        let error =
+            ChangeError::Need { need: need / 100 * 111, low: need / 10 * 9, high: need / 10 * 11 };
         assert_eq!(keeps_pace(&with(111), &now, &rules()), Err(error));
         // Two factors that cancel each other move nothing.
         let swapped = EconomyParams {

@@ -56,7 +56,11 @@ pub fn stream_unlocked(
     milestones: u32,
 ) -> Stones {
     let by_time = streamed(total, passed, length);
-    if milestones == 0 { by_time } else { by_time.min(streamed(total, reached.into(), milestones.into())) }
+    if milestones == 0 {
+        by_time
+    } else {
+        by_time.min(streamed(total, reached.into(), milestones.into()))
+    }
 }
 
 /// What a stream pays in a window of the treasury at its steady pace, rounded up, and never more than all of it.
@@ -91,9 +95,10 @@ mod tests {
         assert_eq!(stream_unlocked(all, 5, 10, 0, 0), Stones(500));
         assert_eq!(stream_unlocked(all, 99, 10, 3, 4), Stones(750));
         let month = 30 * 86_400_000;
-        assert_eq!([month - 1, month, 2 * month, 3 * month].map(|ms| stream_pace(all, ms).0), [
-            1_000, 1_000, 501, 334
-        ]);
+        assert_eq!(
+            [month - 1, month, 2 * month, 3 * month].map(|ms| stream_pace(all, ms).0),
+            [1_000, 1_000, 501, 334]
+        );
     }
 
     proptest! {

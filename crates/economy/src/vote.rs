@@ -117,6 +117,40 @@ mod tests {
         assert_eq!(quorum_needed(MicroUsd(u64::MAX), voting, MicroUsd(1), 1), None);
     }
 
+    /// The table of docs/spec/governance.md: the defaults of genesis against what a vote could take.
+    #[test]
+    fn the_defaults_keep_the_inequality() {
+        let rules = cairn_primitives::GovernanceParams::default();
+        let price = MicroUsd(250_000);
+        for (need_usd, treasury, most, alone, usual, lost_usd, taken_usd) in [
+            (120, 1_000_000, 35_840, 286_720, 20_000_000, 625_000, 8_960),
+            (120, 50_000_000, 1_015_840, 8_126_720, 20_000_000, 625_000, 253_960),
+            (10_000, 2_000_000, 1_360_000, 10_880_000, 20_000_000, 625_000, 340_000),
+            (10_000, 50_000_000, 2_320_000, 18_560_000, 20_000_000, 625_000, 580_000),
+            (10_000, 200_000_000, 5_320_000, 42_560_000, 42_560_000, 1_330_000, 1_330_000),
+        ] {
+            let at = AtStake {
+                treasury: Stones(treasury * STONE),
+                emission: Stones(284_582 * STONE),
+                need: MicroUsd(need_usd * 1_000_000),
+                price,
+            };
+            let taken = capture_most(&at);
+            let quorum = |locked: u128, least| {
+                let (share, loss) = (rules.quorum_ppm, rules.loss_ppm);
+                quorum_stones(taken, Stones(locked * STONE), least, share, loss)
+            };
+            assert_eq!(taken.0 / STONE, most);
+            assert_eq!(quorum(0, Stones::ZERO).0 / STONE, alone);
+            let needed = quorum(100_000_000, rules.quorum_least());
+            assert_eq!(needed.0 / STONE, usual);
+            let lost = needed.to_micro_usd_floor(price).ppm_floor(rules.loss_ppm).0;
+            assert!(lost + 2 >= taken.to_micro_usd_floor(price).0);
+            let whole = [lost, taken.to_micro_usd_floor(price).0].map(|usd| usd / 1_000_000);
+            assert_eq!(whole, [lost_usd, taken_usd]);
+        }
+    }
+
     #[test]
     fn a_quorum_by_the_book() {
         // $ 10,000 a day of need at $ 0.25, 2 M stones in the treasury, 284,582 stones of emission a day.

@@ -47,8 +47,9 @@ pub(super) fn call(c: &mut Ctx<'_>, data: &[u8]) -> Res<Bytes> {
         F::proposeStream(q) => {
             c.mutate_payable(q, |c, q| propose::stream(c, q.simulation, &q.terms))
         }
-        F::proposeMilestone(q) => c
-            .mutate_payable(q, |c, q| propose::milestone(c, q.simulation, q.stream, q.milestone)),
+        F::proposeMilestone(q) => {
+            c.mutate_payable(q, |c, q| propose::milestone(c, q.simulation, q.stream, q.milestone))
+        }
         F::proposeEnd(q) => c.mutate_payable(q, |c, q| propose::end(c, q.simulation, q.stream)),
         F::proposeGuardian(q) => {
             c.mutate_payable(q, |c, q| propose::guardian(c, q.simulation, q.guardian))

@@ -27,8 +27,8 @@ use cairn_primitives::{
 
 use self::record::{Outcome, PoolRow, Tally};
 use super::{
-    Ctx, List, Mapping, Res, Stop, Value, batches, decode, economy, economy_state, governance, market,
-    out_of_range, revert, stake,
+    Ctx, List, Mapping, Res, Stop, Value, batches, decode, economy, economy_state, governance,
+    market, out_of_range, revert, stake,
 };
 use crate::check::Violation;
 

@@ -6,8 +6,8 @@ use cairn_economy::{
     Distribution, EarnedLine, Pool, Reward, ScoredDevice, distribute, reward_tree,
 };
 use cairn_primitives::{
-    Anchor, Batch, Cell, DeviceId, Digest, EconomyParams, Envelope, Epoch, MerkleProof, MerkleTree, MicroUsd,
-    Position, Rows, STONE, SecretKey, Sector, Seq, Stones, Stream, TimeMs, WEATHER,
+    Anchor, Batch, Cell, DeviceId, Digest, EconomyParams, Envelope, Epoch, MerkleProof, MerkleTree,
+    MicroUsd, Position, Rows, STONE, SecretKey, Sector, Seq, Stones, Stream, TimeMs, WEATHER,
     abi::{
         BATCHES, CREDITS, GOVERNANCE, IBatches, ICredits, IGovernance, IMarket, IRegistry,
         IRewards, MARKET, REGISTRY, REWARDS,

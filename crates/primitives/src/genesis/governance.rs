@@ -25,9 +25,7 @@ const STONES_MAX: u64 = 1_000_000_000_000;
 
 /// A number of the economy that a vote may move. Everything else is fixed for ever: the cap, κ, the upper bound of the
 /// fees, m below one, what was paid, the price, and the locks of what is already earned.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[repr(u8)]
 pub enum Parameter {
@@ -251,8 +249,14 @@ impl Bound {
         let value = parameter.get(economy);
         let reason = "low is not above the value in economy";
         need(self.low <= value, field("low"), self.low, reason)?;
-        let reason = "high is not below the value in economy, nor above what docs/spec/governance.md allows";
-        need(value <= self.high && self.high <= parameter.most(), field("high"), self.high, reason)?;
+        let reason =
+            "high is not below the value in economy, nor above what docs/spec/governance.md allows";
+        need(
+            value <= self.high && self.high <= parameter.most(),
+            field("high"),
+            self.high,
+            reason,
+        )?;
         need(self.step > 0, field("step"), self.step, "leave a parameter out that may not move")
     }
 }

@@ -29,7 +29,9 @@ pub async fn vote(args: &VoteArgs) -> Result<()> {
             }
         }
         if able.is_empty() {
-            bail!("{me} has no lock that can vote on proposal {id}: `cairn govern locks` shows them, older than the proposal and with 180 days left they could");
+            bail!(
+                "{me} has no lock that can vote on proposal {id}: `cairn govern locks` shows them, older than the proposal and with 180 days left they could"
+            );
         }
         able
     } else {
@@ -66,7 +68,11 @@ pub async fn delay(args: &IdArgs) -> Result<()> {
     let ready = sender.delay_proposal(args.id).await.map_err(refused)?;
     let value = json!({ "id": args.id, "ready_ms": ready.0 });
     output.answer(&value, || {
-        format!("proposal {} can be carried out from {} of the network's time", args.id, when(ready))
+        format!(
+            "proposal {} can be carried out from {} of the network's time",
+            args.id,
+            when(ready)
+        )
     });
     Ok(())
 }
@@ -109,4 +115,3 @@ pub async fn close(args: &IdArgs) -> Result<()> {
     });
     Ok(())
 }
-

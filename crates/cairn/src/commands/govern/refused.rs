@@ -71,9 +71,7 @@ fn governance(why: &IGovernanceErrors) -> String {
         E::UnknownProposal(e) => {
             format!("there is no proposal {}: `cairn govern show` lists them", e.id)
         }
-        E::NoSimulation(_) => {
-            "give --simulation: the hash that `cairn simulate` prints".to_owned()
-        }
+        E::NoSimulation(_) => "give --simulation: the hash that `cairn simulate` prints".to_owned(),
         E::DepositTooSmall(e) => {
             format!("--deposit is {}: at least {}", of(e.deposit), of(e.least))
         }
@@ -121,13 +119,9 @@ fn governance(why: &IGovernanceErrors) -> String {
         E::NotMovable(e) => {
             format!("{}: genesis gives it no bounds, so no vote moves it", name(e.parameter))
         }
-        E::OutOfBounds(e) => format!(
-            "{} of {}: genesis allows {} to {}",
-            name(e.parameter),
-            e.value,
-            e.low,
-            e.high
-        ),
+        E::OutOfBounds(e) => {
+            format!("{} of {}: genesis allows {} to {}", name(e.parameter), e.value, e.low, e.high)
+        }
         E::FeesTooHigh(e) => format!("the fees are {} ppm together, {} at most", e.ppm, e.most),
         E::TooFast(e) => format!(
             "{} of {}: for now {} to {}, a step from what was in force in the last 30 days; it can \

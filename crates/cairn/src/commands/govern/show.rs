@@ -77,7 +77,8 @@ pub async fn rules(args: &NetworkArgs) -> Result<()> {
             let step = format!("± {}", bound.step);
             [vec![bound.name.clone()], numbers.to_vec(), vec![step]].concat()
         }));
-        let mut list = vec![["", "about", "status", "for it", "needed", "until"].map(str::to_owned).to_vec()];
+        let mut list =
+            vec![["", "about", "status", "for it", "needed", "until"].map(str::to_owned).to_vec()];
         list.extend(proposals.iter().map(|one| {
             vec![
                 one.id.to_string(),
@@ -129,10 +130,8 @@ pub async fn proposal(id: u64, args: &NetworkArgs) -> Result<()> {
     governed(client).await?;
     let at = BlockTag::Number(client.latest().await?.number);
     let price = client.price(at).await?;
-    let one = client
-        .governance(IGovernance::proposalCall { id }, at)
-        .await
-        .map_err(super::refused)?;
+    let one =
+        client.governance(IGovernance::proposalCall { id }, at).await.map_err(super::refused)?;
     let (about, lines) = subject(client, &one, price, at).await?;
     let mut value = proposal_json(&one, price);
     value["about"] = about;

@@ -51,12 +51,7 @@ pub(in crate::native) fn check(c: &mut Ctx<'_>, found: &mut Vec<Violation>) -> R
 }
 
 /// A tally is what its votes weighed before the proposal.
-fn tally(
-    c: &mut Ctx<'_>,
-    id: u64,
-    proposal: &Proposal,
-    found: &mut Vec<Violation>,
-) -> Res<()> {
+fn tally(c: &mut Ctx<'_>, id: u64, proposal: &Proposal, found: &mut Vec<Violation>) -> Res<()> {
     let (mut weight, mut stones) = ([0_u128; 2], [Stones::ZERO; 2]);
     for lock in 0..LOCKS.len(c)? {
         let side = match VOTES.at(&id).at(&lock).get(c)? {
@@ -89,9 +84,10 @@ fn versions(c: &mut Ctx<'_>, found: &mut Vec<Violation>) -> Res<()> {
             broken(found, format!("parameters of day {day} come after those of day {last}"));
         }
         last = day;
-        let outside = rules.bounds.iter().any(|(parameter, bound)| {
-            !(bound.low..=bound.high).contains(&parameter.get(&params))
-        });
+        let outside = rules
+            .bounds
+            .iter()
+            .any(|(parameter, bound)| !(bound.low..=bound.high).contains(&parameter.get(&params)));
         let fast = recent(c, day)?.iter().any(|before| keeps_pace(&params, before, rules).is_err());
         if outside || fast || changed(&params, &[], rules).is_err() {
             broken(found, format!("parameters of day {day} are out of bounds"));

@@ -49,8 +49,7 @@ impl Stored for Version {
             .u32(self.cell_target)
             .u32(self.target_cells)
             .word();
-        words[1] =
-            Packer::new().u64(self.from_day).u64(self.proposal).u64(self.device_cost).word();
+        words[1] = Packer::new().u64(self.from_day).u64(self.proposal).u64(self.device_cost).word();
     }
     fn from_words(words: &[U256]) -> Self {
         let (mut a, mut b) = (Unpacker::new(words[0]), Unpacker::new(words[1]));

@@ -146,12 +146,7 @@ pub(super) fn stream(c: &mut Ctx<'_>, simulation: B256, asked: &IGovernance::Ter
     Ok(id)
 }
 
-pub(super) fn milestone(
-    c: &mut Ctx<'_>,
-    simulation: B256,
-    stream: u64,
-    milestone: u8,
-) -> Res<u64> {
+pub(super) fn milestone(c: &mut Ctx<'_>, simulation: B256, stream: u64, milestone: u8) -> Res<u64> {
     treasury::check_milestone(c, stream, milestone)?;
     open(c, Kind::Milestone, simulation, stream, milestone)
 }

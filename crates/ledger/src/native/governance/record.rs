@@ -107,8 +107,7 @@ impl Stored for Proposal {
             .u8(self.index)
             .u64(self.subject)
             .word();
-        words[1] =
-            Packer::new().u64(self.start.0).u64(self.voting_end.0).u64(self.ready.0).word();
+        words[1] = Packer::new().u64(self.start.0).u64(self.voting_end.0).u64(self.ready.0).word();
         words[2] = self.simulation.into();
         words[3] = Packer::new().u128(self.weight[0]).u128(self.weight[1]).word();
         words[4] = Packer::new().u128(self.stones[0].0).u128(self.stones[1].0).word();

@@ -38,8 +38,7 @@ impl Stored for Terms {
             .u8(u8::from(self.insider))
             .u8(self.milestones)
             .word();
-        words[1] =
-            Packer::new().u128(self.stones.0).u64(self.start.0).u64(self.length_ms).word();
+        words[1] = Packer::new().u128(self.stones.0).u64(self.start.0).u64(self.length_ms).word();
     }
     fn from_words(words: &[U256]) -> Self {
         let (mut a, mut b) = (Unpacker::new(words[0]), Unpacker::new(words[1]));

@@ -94,7 +94,8 @@ fn milestones_are_votes() {
     pass(&mut chain, lock, &stream(terms(30_000, 60, 3)));
     chain.wait(40 * DAY_MS);
     assert_eq!(claim(&mut chain, 0), 0, "time alone releases nothing");
-    let reach = |milestone| IGovernance::proposeMilestoneCall { simulation: RUN, stream: 0, milestone };
+    let reach =
+        |milestone| IGovernance::proposeMilestoneCall { simulation: RUN, stream: 0, milestone };
     for (milestone, next) in [(0, 1), (4, 1)] {
         let error: ITreasury::WrongMilestone =
             chain.revert(ALICE, GOVERNANCE, stones(100), &reach(milestone));
@@ -147,7 +148,11 @@ fn what_is_no_stream() {
     let year = chain.now().0 + 366 * DAY_MS;
     for (terms, field, bound) in [
         (IGovernance::Terms { stones: U256::from(1), ..terms(1, 1, 0) }, "stones", stones(1).0),
-        (IGovernance::Terms { stones: U256::MAX, ..terms(1, 1, 0) }, "stones", stones(1_000_000_000).0),
+        (
+            IGovernance::Terms { stones: U256::MAX, ..terms(1, 1, 0) },
+            "stones",
+            stones(1_000_000_000).0,
+        ),
         (terms(10, 0, 0), "lengthMs", 1),
         (terms(10, 3_654, 0), "lengthMs", 3_653 * u128::from(DAY_MS)),
         (terms(10, 10, 17), "milestones", 16),

@@ -3,7 +3,7 @@
 use cairn_economy::{AtStake, capture_most};
 use cairn_primitives::{
     MicroUsd,
-    abi::{IEconomy, ECONOMY, TREASURY},
+    abi::{ECONOMY, IEconomy, TREASURY},
 };
 
 use super::*;
@@ -25,8 +25,7 @@ fn a_flash_lock_does_not_vote() {
     }
     // And the stones are there for half a year and longer.
     chain.wait(WEEK_MS);
-    let _: IGovernance::LockNotOver =
-        refused(&chain, BOB, &IGovernance::releaseCall { id: same });
+    let _: IGovernance::LockNotOver = refused(&chain, BOB, &IGovernance::releaseCall { id: same });
 }
 
 #[test]
@@ -73,10 +72,8 @@ fn two_votes_together_are_not_faster_than_one() {
     let mut chain = chain();
     let alice = lock(&mut chain, ALICE, 500_000, 1_461);
     // C by a tenth, and by another tenth; θ by a step, and by another.
-    let cost = |value| IGovernance::proposeParametersCall {
-        simulation: RUN,
-        changes: vec![to(9, value)],
-    };
+    let cost =
+        |value| IGovernance::proposeParametersCall { simulation: RUN, changes: vec![to(9, value)] };
     let calls = [cost(275_000), cost(300_000), cost(250_001)];
     let ids: Vec<u64> = calls
         .iter()
@@ -111,15 +108,17 @@ fn two_votes_together_are_not_faster_than_one() {
     vote(&mut chain, ALICE, fast, true, alice);
     chain.wait(2 * WEEK_MS);
     let error: IGovernance::TooFast = refused(&chain, BOB, &IGovernance::executeCall { id: fast });
-    assert_eq!((error.parameter, error.value, error.low, error.high), (6, 650_000, 400_000, 600_000));
+    assert_eq!(
+        (error.parameter, error.value, error.low, error.high),
+        (6, 650_000, 400_000, 600_000)
+    );
 }
 
 #[test]
 fn a_guardian_delays_once_and_stops_nothing() {
     let mut chain = chain();
     let alice = lock(&mut chain, ALICE, 500_000, 1_461);
-    let remove =
-        IGovernance::proposeGuardianCall { simulation: RUN, guardian: Address::ZERO };
+    let remove = IGovernance::proposeGuardianCall { simulation: RUN, guardian: Address::ZERO };
     let ids = [propose(&mut chain, ALICE, &taper(600_000)), propose(&mut chain, ALICE, &remove)];
     for id in ids {
         vote(&mut chain, ALICE, id, true, alice);
@@ -135,7 +134,8 @@ fn a_guardian_delays_once_and_stops_nothing() {
     chain.wait(3 * WEEK_MS);
     for id in ids {
         // Not even at the last moment.
-        let _: IGovernance::TimelockOver = refused(&chain, GUARDIAN, &IGovernance::delayCall { id });
+        let _: IGovernance::TimelockOver =
+            refused(&chain, GUARDIAN, &IGovernance::delayCall { id });
         send(&mut chain, BOB, NONE, &IGovernance::executeCall { id });
     }
     assert_eq!(chain.call(BOB, GOVERNANCE, &IGovernance::guardianCall {}), Address::ZERO);
@@ -155,7 +155,8 @@ fn a_captured_vote_loses_more_than_it_takes() {
     let quorum = chain.call(ALICE, GOVERNANCE, &IGovernance::quorumCall {});
     let need = cairn_economy::coverage_need(&genesis.economy);
     let treasury = chain.balance(TREASURY);
-    let emission = Stones(chain.call(ALICE, ECONOMY, &IEconomy::reserveCall {}).to::<u128>() / 2_108);
+    let emission =
+        Stones(chain.call(ALICE, ECONOMY, &IEconomy::reserveCall {}).to::<u128>() / 2_108);
     let most = capture_most(&AtStake { treasury, emission, need, price });
     assert_eq!(quorum.captureStones, U256::from(most.0));
     // 2 % of a million, and 30 days of $ 2.475 at $ 0.05.

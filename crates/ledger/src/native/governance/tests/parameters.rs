@@ -20,7 +20,8 @@ fn a_day_is_paid_by_the_parameters_it_began_with() {
     let old = world.params(0);
     // In the middle of day 0, with three epochs final: the audited cost rises by a tenth.
     world.finish_until(3);
-    let cost = IGovernance::proposeParametersCall { simulation: RUN, changes: vec![to(9, 275_000)] };
+    let cost =
+        IGovernance::proposeParametersCall { simulation: RUN, changes: vec![to(9, 275_000)] };
     let id = propose(&mut world.chain, ALICE, &cost);
     vote(&mut world.chain, ALICE, id, true, alice);
     world.chain.wait(120_000);

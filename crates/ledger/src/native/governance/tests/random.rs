@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use alloy_sol_types::SolInterface as _;
 use cairn_economy::vote_weight;
 use cairn_primitives::abi::IGovernance::IGovernanceCalls;
-use alloy_sol_types::SolInterface as _;
 use proptest::prelude::*;
 
 use super::*;
@@ -86,7 +86,12 @@ struct Model {
 
 impl Model {
     fn locked(&self) -> u64 {
-        self.locks.iter().filter(|lock| !lock.released).filter_map(|lock| lock.past.last()).map(|p| p.2).sum()
+        self.locks
+            .iter()
+            .filter(|lock| !lock.released)
+            .filter_map(|lock| lock.past.last())
+            .map(|p| p.2)
+            .sum()
     }
 
     fn may_until(&self, until: u64) -> bool {
@@ -140,7 +145,12 @@ impl Model {
                     let past = vec![(now, until, whole)];
                     self.locks.push(LockModel { owner: who, released: false, past });
                 }
-                Some((who, whole, IGovernanceCalls::lock(IGovernance::lockCall { untilMs: until }), good))
+                Some((
+                    who,
+                    whole,
+                    IGovernanceCalls::lock(IGovernance::lockCall { untilMs: until }),
+                    good,
+                ))
             }
             Act::Add(who, lock, whole) => {
                 let call = IGovernanceCalls::add(IGovernance::addCall { id: lock as u64 });
@@ -165,7 +175,10 @@ impl Model {
             }
             Act::Release(lock) => {
                 let call = IGovernanceCalls::release(IGovernance::releaseCall { id: lock as u64 });
-                let good = self.locks.get(lock).is_some_and(|l| !l.released && now >= l.past.last().expect("a point").1);
+                let good = self
+                    .locks
+                    .get(lock)
+                    .is_some_and(|l| !l.released && now >= l.past.last().expect("a point").1);
                 if good {
                     self.locks[lock].released = true;
                 }
@@ -179,23 +192,38 @@ impl Model {
                     let quorum = share.max(stones(QUORUM).0);
                     let (start, ready) = (now, now + 2 * WEEK_MS);
                     let (votes, proposer) = (BTreeMap::new(), who);
-                    self.proposals.push(ProposalModel { proposer, value, start, ready, delayed: false, done: false, votes, quorum });
+                    self.proposals.push(ProposalModel {
+                        proposer,
+                        value,
+                        start,
+                        ready,
+                        delayed: false,
+                        done: false,
+                        votes,
+                        quorum,
+                    });
                 }
                 Some((who, 100, IGovernanceCalls::proposeParameters(taper(value)), good))
             }
             Act::Vote(who, id, lock, yes) => {
                 let call = IGovernance::voteCall { id: id as u64, yes, lockIds: vec![lock as u64] };
                 let call = IGovernanceCalls::vote(call);
-                let (Some(proposal), Some(held)) = (self.proposals.get(id), self.locks.get(lock)) else {
+                let (Some(proposal), Some(held)) = (self.proposals.get(id), self.locks.get(lock))
+                else {
                     return Some((who, 0, call, false));
                 };
                 let point = held.past.iter().rfind(|point| point.0 < proposal.start);
                 let left = point.map_or(0, |point| point.1.saturating_sub(proposal.start) / DAY_MS);
-                let good = held.owner == who && now < proposal.start + WEEK_MS && left >= 180 && !self.voted.contains(&(id, lock));
+                let good = held.owner == who
+                    && now < proposal.start + WEEK_MS
+                    && left >= 180
+                    && !self.voted.contains(&(id, lock));
                 if good {
                     let whole = point.expect("has days left").2;
                     self.voted.insert((id, lock));
-                    self.proposals[id].votes.insert(lock, (yes, vote_weight(stones(whole), left), whole));
+                    self.proposals[id]
+                        .votes
+                        .insert(lock, (yes, vote_weight(stones(whole), left), whole));
                 }
                 Some((who, 0, call, good))
             }
@@ -229,7 +257,9 @@ impl Model {
                 let call = IGovernanceCalls::close(IGovernance::closeCall { id: id as u64 });
                 let good = self.proposals.get(id).is_some_and(|p| {
                     let failed = now >= p.start + WEEK_MS && !self.passed(id);
-                    !p.done && (failed || self.passed(id) && now >= p.ready + super::super::EXECUTION_MS)
+                    !p.done
+                        && (failed
+                            || self.passed(id) && now >= p.ready + super::super::EXECUTION_MS)
                 });
                 if good {
                     self.proposals[id].done = true;

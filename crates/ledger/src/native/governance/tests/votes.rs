@@ -1,6 +1,6 @@
 //! The life of a lock and of a proposal, with every refusal on the way.
 
-use cairn_primitives::abi::{IEconomy, IKernel, ECONOMY};
+use cairn_primitives::abi::{ECONOMY, IEconomy, IKernel};
 
 use super::*;
 
@@ -11,14 +11,18 @@ fn a_lock_holds_stones_until_its_end() {
     for (days, bound) in [(179, 180), (1_462, 1_461)] {
         let call = IGovernance::lockCall { untilMs: now + days * DAY_MS };
         let error: IKernel::OutOfRange = chain.revert(ALICE, GOVERNANCE, stones(5), &call);
-        assert_eq!((error.field.as_str(), error.bound.to::<u64>()), ("untilMs", now + bound * DAY_MS));
+        assert_eq!(
+            (error.field.as_str(), error.bound.to::<u64>()),
+            ("untilMs", now + bound * DAY_MS)
+        );
     }
     let call = IGovernance::lockCall { untilMs: now + 200 * DAY_MS };
     let small: IGovernance::LockTooSmall = chain.revert(ALICE, GOVERNANCE, Stones(7), &call);
     assert_eq!((small.stones, small.least), (U256::from(7), U256::from(stones(1).0)));
 
     let id = lock(&mut chain, ALICE, 1_000, 200);
-    let other: IGovernance::NotOwner = chain.revert(BOB, GOVERNANCE, stones(1), &IGovernance::addCall { id });
+    let other: IGovernance::NotOwner =
+        chain.revert(BOB, GOVERNANCE, stones(1), &IGovernance::addCall { id });
     assert_eq!((other.id, other.caller), (id, BOB));
     send(&mut chain, ALICE, stones(500), &IGovernance::addCall { id });
     assert_eq!(chain.balance(GOVERNANCE).0 - held.0, stones(1_500).0);
@@ -168,7 +172,10 @@ fn what_is_no_proposal() {
         chain.revert(ALICE, GOVERNANCE, DEPOSIT, &with(vec![to(4, 1)]));
     assert_eq!(fixed.parameter, 4);
     let error: IGovernance::OutOfBounds = chain.revert(ALICE, GOVERNANCE, DEPOSIT, &taper(900_001));
-    assert_eq!((error.parameter, error.value, error.low, error.high), (6, 900_001, 200_000, 900_000));
+    assert_eq!(
+        (error.parameter, error.value, error.low, error.high),
+        (6, 900_001, 200_000, 900_000)
+    );
     let fees = with(vec![to(1, 60_000), to(2, 25_000)]);
     let error: IGovernance::FeesTooHigh = chain.revert(ALICE, GOVERNANCE, DEPOSIT, &fees);
     assert_eq!((error.ppm, error.most), (95_000, 90_000));
