@@ -34,7 +34,10 @@ pub(in crate::native) fn check(c: &mut Ctx<'_>, found: &mut Vec<Violation>) -> R
         if proposal.end == 0 {
             deposits = sum(deposits, proposal.deposit);
         }
-        tally(c, id, &proposal, found)?;
+        // What is over can do nothing any more, and there are more and more of them.
+        if c.now() < proposal.expires() {
+            tally(c, id, &proposal, found)?;
+        }
     }
     for (what, parts, booked) in
         [("locked", locked, LOCKED.get(c)?), ("deposited", deposits, DEPOSITS.get(c)?)]

@@ -2,6 +2,7 @@
 
 mod attacks;
 mod cost;
+mod invariants;
 mod parameters;
 mod random;
 mod votes;
