@@ -4,7 +4,6 @@ mod attacks;
 mod cost;
 mod invariants;
 mod parameters;
-mod random;
 mod votes;
 
 use alloy_primitives::{Address, B256, U256};
