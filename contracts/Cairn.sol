@@ -8,6 +8,8 @@ import {IRewards} from "./IRewards.sol";
 import {IMarket} from "./IMarket.sol";
 import {IStake} from "./IStake.sol";
 import {IEconomy} from "./IEconomy.sol";
+import {IGovernance} from "./IGovernance.sol";
+import {ITreasury} from "./ITreasury.sol";
 
 /// Where the native contracts live; the same on every Cairn network.
 library Cairn {
@@ -18,6 +20,9 @@ library Cairn {
     IMarket internal constant MARKET = IMarket(0xCa14000000000000000000000000000000000005);
     IStake internal constant STAKE = IStake(0xca14000000000000000000000000000000000006);
     IEconomy internal constant ECONOMY = IEconomy(0xca14000000000000000000000000000000000007);
+    /// The next two only where genesis has a [governance] table.
+    IGovernance internal constant GOVERNANCE = IGovernance(0xca1400000000000000000000000000000000000A);
+    ITreasury internal constant TREASURY = ITreasury(0xCa14000000000000000000000000000000000010);
 
     /// Number of the sector of environmental sensing.
     uint8 internal constant SENSING = 1;

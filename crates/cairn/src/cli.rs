@@ -1,5 +1,6 @@
 //! Every command with its flags, help and an example. What a command does lives in `commands/` and `up/`.
 
+mod govern;
 mod price;
 mod signer;
 mod simulate;
@@ -10,6 +11,7 @@ use std::path::PathBuf;
 use alloy_primitives::{Address, B256, U256};
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 
+pub use govern::{GovernCommand, IdArgs, LockArgs, ProposeArgs, TreasuryCommand, VoteArgs};
 pub use price::SwapArgs;
 pub use signer::{SignerCommand, SignerInitArgs, SignerRunArgs};
 pub use simulate::SimulateArgs;
@@ -108,6 +110,12 @@ pub enum Command {
     /// What validators lose stake for: report, appeal, execute.
     #[command(subcommand)]
     Slash(SlashCommand),
+    /// Votes of locked stones: on parameters, on the treasury's streams, on the guardian.
+    #[command(subcommand)]
+    Govern(GovernCommand),
+    /// The treasury and its streams.
+    #[command(subcommand)]
+    Treasury(TreasuryCommand),
     /// A node without a vote: JSON-RPC and archive, or an ingest for devices' evidence.
     #[command(subcommand)]
     Node(NodeCommand),

@@ -70,6 +70,8 @@ async fn run(command: &Command) -> Result<ExitCode> {
         Command::Validator(command) => return commands::validator(command).await,
         Command::Signer(command) => commands::signer(command).await?,
         Command::Stake(command) => commands::stake(command).await?,
+        Command::Govern(command) => commands::govern(command).await?,
+        Command::Treasury(command) => commands::treasury(command).await?,
         Command::Slash(command) => commands::slash(command).await?,
         Command::Node(command) => commands::node(command).await?,
         // A benchmark may start a runtime of its own, which is not allowed inside one.

@@ -7,6 +7,7 @@ mod claim;
 mod credits;
 mod devices;
 mod genesis;
+mod govern;
 mod join;
 mod node;
 mod payback;
@@ -31,6 +32,7 @@ pub use devices::devices;
 pub use genesis::genesis;
 #[cfg(test)]
 pub use genesis::genesis_example;
+pub use govern::{govern, treasury::treasury};
 pub use join::join;
 pub use node::node;
 pub use payback::payback;
