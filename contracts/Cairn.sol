@@ -8,6 +8,8 @@ import {IRewards} from "./IRewards.sol";
 import {IMarket} from "./IMarket.sol";
 import {IStake} from "./IStake.sol";
 import {IEconomy} from "./IEconomy.sol";
+import {IPool} from "./IPool.sol";
+import {IUsd} from "./IUsd.sol";
 import {IGovernance} from "./IGovernance.sol";
 import {ITreasury} from "./ITreasury.sol";
 
@@ -20,6 +22,9 @@ library Cairn {
     IMarket internal constant MARKET = IMarket(0xCa14000000000000000000000000000000000005);
     IStake internal constant STAKE = IStake(0xca14000000000000000000000000000000000006);
     IEconomy internal constant ECONOMY = IEconomy(0xca14000000000000000000000000000000000007);
+    /// The next two only where genesis has a [pool] table.
+    IPool internal constant POOL = IPool(0xCA14000000000000000000000000000000000008);
+    IUsd internal constant USD = IUsd(0xCA14000000000000000000000000000000000009);
     /// The next two only where genesis has a [governance] table.
     IGovernance internal constant GOVERNANCE = IGovernance(0xca1400000000000000000000000000000000000A);
     ITreasury internal constant TREASURY = ITreasury(0xCa14000000000000000000000000000000000010);

@@ -6,13 +6,13 @@ use cairn_primitives::{
     Stones,
     abi::{
         self, BATCHES, CREDITS, ECONOMY, GOVERNANCE, IBatches, ICredits, IEconomy, IGovernance,
-        IKernel, IMarket, IRegistry, IRewards, IStake, ITreasury, MARKET, REGISTRY, REWARDS, STAKE,
-        TREASURY,
+        IKernel, IMarket, IPool, IRegistry, IRewards, IStake, ITreasury, IUsd, MARKET, POOL,
+        REGISTRY, REWARDS, STAKE, TREASURY, USD,
     },
 };
 use proptest::prelude::*;
 
-use super::{CONTRACTS, credits, registry::tests as registry_tests};
+use super::{CONTRACTS, credits, pool::tests::with_pool, registry::tests as registry_tests};
 use crate::{
     Account, CallOutcome,
     fixture::{ALICE, BOB, Chain, INGESTS, VALIDATORS, enter, governed, stones},
@@ -69,6 +69,8 @@ fn selectors(address: Address) -> &'static [[u8; 4]] {
         BATCHES => IBatches::IBatchesCalls::SELECTORS,
         REWARDS => IRewards::IRewardsCalls::SELECTORS,
         MARKET => IMarket::IMarketCalls::SELECTORS,
+        POOL => IPool::IPoolCalls::SELECTORS,
+        USD => IUsd::IUsdCalls::SELECTORS,
         GOVERNANCE => IGovernance::IGovernanceCalls::SELECTORS,
         TREASURY => ITreasury::ITreasuryCalls::SELECTORS,
         other => panic!("{other} has no ABI"),
@@ -83,7 +85,7 @@ fn every_address_has_its_contract() {
 
 #[test]
 fn every_selector_of_every_abi_is_dispatched() {
-    let chain = Chain::with(governed());
+    let chain = Chain::with(with_pool(governed()));
     for contract in CONTRACTS {
         for selector in selectors(contract.address) {
             // Zeros decode as any arguments: numbers are 0, and every offset points at a length of 0.
@@ -107,7 +109,7 @@ fn every_selector_of_every_abi_is_dispatched() {
 
 #[test]
 fn unknown_functions_and_damaged_arguments_are_refused() {
-    let chain = Chain::with(governed());
+    let chain = Chain::with(with_pool(governed()));
     let cut = &ICredits::balanceOfCall { account: ALICE }.abi_encode()[..35];
     let dirty = {
         let mut input = ICredits::balanceOfCall { account: ALICE }.abi_encode();
@@ -296,7 +298,7 @@ proptest! {
         for word in words {
             input.extend_from_slice(&word.to_be_bytes::<32>());
         }
-        let chain = Chain::with(governed());
+        let chain = Chain::with(with_pool(governed()));
         let mut env = chain.ledger.env_of(&chain.head);
         env.time.0 += later_ms;
         let request = alloy_rpc_types_eth::TransactionRequest {
