@@ -24,7 +24,7 @@ mod write;
 pub use dev_keys::{DevKeys, Role};
 pub use error::ClientError;
 pub use key_file::{KeyFile, KeyFileError, StoredKey};
-pub use ledger_client::{LedgerClient, TransactionReceipt};
+pub use ledger_client::{LedgerClient, TransactionReceipt, time_of};
 pub use read::{
     BlockTag, Device, DeviceStatus, Head, LedgerRead, LogFilter, LogRecord, PAGE_MAX, Reads,
 };

@@ -6,7 +6,7 @@
 //!
 //! Read in this order: `params` (numbers), `day` (the day's budget), `settle` (paid work), `distribute` (one epoch's
 //! pool to devices), `reward` (the leaf an owner claims), then `bond`, `payback` and `why` (what people ask), `stake` (validators), and the
-//! price: `log2`, `pool`, `twap`, `mint`; last `vesting` and `vote`.
+//! price: `log2`, `pool`, `twap`, `mint`; then `vesting` and `vote`; last `reality`, what an honest buyer asks.
 
 mod bond;
 mod day;
@@ -16,6 +16,7 @@ mod mint;
 mod params;
 mod payback;
 mod pool;
+pub mod reality;
 mod reward;
 mod settle;
 mod stake;

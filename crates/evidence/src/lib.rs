@@ -7,6 +7,7 @@ mod desk;
 #[cfg(test)]
 mod fake;
 pub mod ingest;
+pub mod reality;
 pub mod recompute;
 pub mod sealed;
 pub mod verifier;
