@@ -1,0 +1,176 @@
+//! The reality page over a devnet of 200 epochs: it says what the ledger's state says, two readers agree, an altered number shows.
+
+use std::sync::Arc;
+
+use alloy_eips::eip2718::Encodable2718 as _;
+use alloy_primitives::Bytes;
+use cairn_economy::reality::{Absent, Report, report};
+use cairn_evidence::reality::{Book, CheckedBlock, Judged, Period, differences};
+use cairn_primitives::abi::{CREDITS, ECONOMY, ICredits, IEconomy, INSURANCE, TREASURY};
+
+use super::*;
+
+/// Epochs of the devnet: eight days and a third.
+const EPOCHS: u64 = 200;
+/// What its consumer spends in an epoch: 20 cents.
+const SPEND: MicroUsd = MicroUsd(200_000);
+
+fn devnet() -> Simulation {
+    let log = made_up(7, 4, EPOCHS, TimeMs(1_357_020_000_000));
+    let (cheaters, faults) = (Vec::new(), BTreeMap::new());
+    let config = Config { seed: 1, log, cheaters, epochs: EPOCHS, spend: SPEND, faults };
+    let mut simulation = Simulation::recorded(config).expect("the network is founded");
+    for _ in 0..EPOCHS {
+        simulation.step().expect("every epoch becomes final");
+    }
+    simulation
+}
+
+fn book_of(simulation: &Simulation) -> Book {
+    let mut book = Book::new(simulation.genesis());
+    for block in simulation.chain().blocks() {
+        book.fold(&block.header, &block.transactions, &block.receipts).expect("the next block");
+    }
+    book
+}
+
+fn files_of(simulation: &Simulation, epoch: Epoch) -> [Bytes; 3] {
+    simulation.leaf_files(epoch).expect("kept").clone().map(Bytes::from)
+}
+
+fn page(simulation: &Simulation, book: &Book, period: Period) -> Report {
+    let judged: Vec<_> = (period.from.0..=period.to.0)
+        .map(Epoch)
+        .map(|epoch| {
+            let row = book.final_epoch(SECTOR, epoch).expect("final");
+            let files = files_of(simulation, epoch).map(|bytes| bytes.0);
+            (SECTOR, epoch, Arc::new(Judged::read(row, files).expect("the ledger's leaves")))
+        })
+        .collect();
+    report(&book.facts(period, &judged))
+}
+
+fn value(report: &Report, number: u8, figure: &str) -> i64 {
+    let indicator = report.indicator(number).expect("there are twenty");
+    let figure = indicator.figure(figure).unwrap_or_else(|| panic!("{number} has no {figure}"));
+    figure.value.unwrap_or_else(|| panic!("{number}.{}: {:?}", figure.name, figure.absent))
+}
+
+fn absent(report: &Report, number: u8, figure: &str) -> Option<Absent> {
+    report.indicator(number)?.figure(figure)?.absent
+}
+
+/// The blocks of a node as bytes, read back and checked as an auditor does.
+fn audited(simulation: &Simulation) -> Book {
+    let mut book = Book::new(simulation.genesis());
+    for block in simulation.chain().blocks() {
+        let transactions = block.transactions.iter().map(|tx| tx.inner().clone()).collect();
+        let body = alloy_consensus::BlockBody {
+            transactions,
+            ommers: Vec::new(),
+            withdrawals: block.header.withdrawals_root.map(|_| Default::default()),
+        };
+        let raw = alloy_rlp::encode(alloy_consensus::Block { header: block.header.clone(), body });
+        let receipts: Vec<Bytes> =
+            block.receipts.iter().map(|receipt| receipt.encoded_2718().into()).collect();
+        let read = CheckedBlock::read(block.header.number, &raw, &receipts).expect("whole");
+        assert_eq!(read.hash, block.header.hash_slow());
+        if let Some(fewer) = receipts.len().checked_sub(1) {
+            CheckedBlock::read(block.header.number, &raw, &receipts[..fewer]).unwrap_err();
+        }
+        book.fold(&read.header, &read.transactions, &read.receipts).expect("the next block");
+    }
+    book
+}
+
+/// What the page says of the money is what the ledger's state says.
+fn agrees_with_the_state(simulation: &Simulation, report: &Report) {
+    let chain = simulation.chain();
+    let at = BlockTag::Latest;
+    let million = alloy_primitives::U256::from(1_000_000_000_000_u64);
+    let shown = |stones: alloy_primitives::U256| i64::try_from(stones / million).expect("small");
+    let outstanding =
+        block_on(chain.view(CREDITS, ICredits::totalSupplyCall {}, at)).expect("a view");
+    let vault = block_on(chain.view(CREDITS, ICredits::vaultCall {}, at)).expect("a view");
+    assert_eq!(value(report, 16, "outstanding"), outstanding.to::<i64>());
+    assert_eq!(value(report, 16, "vault"), shown(vault));
+    let burned = block_on(chain.view(ECONOMY, IEconomy::burnedCall {}, at)).expect("a view");
+    let reserve = block_on(chain.view(ECONOMY, IEconomy::reserveCall {}, at)).expect("a view");
+    let cap = u128::from(simulation.genesis().economy.cap_stones) * STONE;
+    let circulating = alloy_primitives::U256::from(cap) - burned - reserve;
+    assert_eq!(value(report, 14, "circulating"), shown(circulating));
+    assert_eq!(value(report, 4, "burned"), shown(burned), "the period is the whole life");
+    let genesis = u128::from(simulation.genesis().economy.reserve_stones) * STONE;
+    assert_eq!(value(report, 4, "emitted"), shown(alloy_primitives::U256::from(genesis) - reserve));
+    let day = block_on(chain.economy_day(SECTOR, at)).expect("a view");
+    let left = Stones(day.grantLeftStones.to()).to_micro_usd_floor(simulation.genesis().price());
+    assert_eq!(value(report, 15, "grant_left"), i64::try_from(left.0).expect("small"));
+    // Validators' part of the fees stays in the stake contract.
+    let funds = [TREASURY, INSURANCE].map(|fund| chain.balance_of(fund).expect("a balance").0);
+    let funds = alloy_primitives::U256::from(funds[0] + funds[1]);
+    assert!(value(report, 14, "to_funds") >= shown(funds));
+}
+
+#[test]
+fn two_hundred_epochs_are_recomputed_and_an_altered_number_shows() {
+    let simulation = devnet();
+    let (node, auditor) = (book_of(&simulation), audited(&simulation));
+    assert_eq!(node.next_epoch(), Epoch(EPOCHS));
+    let whole = Period { from: Epoch(0), to: Epoch(EPOCHS - 1) };
+    let served = page(&simulation, &node, whole);
+    agrees_with_the_state(&simulation, &served);
+    // The first sale is in epoch 1, over the rows of epoch 0.
+    let sold = i64::try_from(SPEND.0 * (EPOCHS - 1)).expect("small");
+    assert_eq!(value(&served, 1, "revenue"), sold);
+    assert_eq!(value(&served, 2, "revenue"), sold, "consumer and owners are strangers");
+    assert_eq!(value(&served, 6, "units_sold"), i64::try_from(4 * (EPOCHS - 1)).expect("small"));
+    assert_eq!(value(&served, 8, "effective_payers"), 1_000);
+    assert_eq!(value(&served, 13, "collected"), 80_000);
+    assert_eq!(absent(&served, 12, "retention"), Some(Absent::TooYoung));
+    assert_eq!(absent(&served, 19, "depth"), Some(Absent::NotOnLedger));
+    assert_eq!((served.index.letter, served.young), (None, true));
+
+    let schedule = simulation.genesis().schedule();
+    let usual = Period::of(None, None, node.next_epoch(), &schedule).expect("a period");
+    assert_eq!(usual, Period { from: Epoch(150), to: Epoch(199) });
+    let served = page(&simulation, &node, usual);
+    assert_eq!(value(&served, 12, "retention"), 1_000_000);
+    assert_eq!(served.index.letter, Some('F'), "one payer is a twentieth of a market");
+    assert!(!served.young);
+
+    // An auditor who reads bytes comes to the same page, also when the chain went on since.
+    let json = |report: &Report| serde_json::to_value(report).expect("plain data");
+    for period in [whole, usual, Period { from: Epoch(30), to: Epoch(53) }] {
+        let served = json(&page(&simulation, &node, period));
+        let recomputed = json(&page(&simulation, &auditor, period));
+        assert_eq!(differences(&served, &recomputed), []);
+        let mut altered = served;
+        let figure = &mut altered["indicators"][2]["figures"][0]["value"];
+        *figure = (figure.as_i64().expect("a share") - 1).into();
+        let found = differences(&altered, &recomputed);
+        let paths: Vec<&str> = found.iter().map(|found| found.path.as_str()).collect();
+        assert_eq!(paths, ["indicators.2.figures.0.value"]);
+    }
+
+    // Leaves that are not the ledger's are refused.
+    let row = node.final_epoch(SECTOR, Epoch(7)).expect("final");
+    let other = files_of(&simulation, Epoch(8)).map(|bytes| bytes.0);
+    assert_eq!(Judged::read(row, other).expect_err("another root").file, "verdicts.jsonl");
+}
+
+#[test]
+fn a_period_of_the_past_does_not_change_when_the_chain_goes_on() {
+    let log = made_up(7, 4, 20, TimeMs(1_357_020_000_000));
+    let (cheaters, faults) = (Vec::new(), BTreeMap::new());
+    let config = Config { seed: 1, log, cheaters, epochs: 20, spend: SPEND, faults };
+    let mut simulation = Simulation::recorded(config).expect("the network is founded");
+    let period = Period { from: Epoch(2), to: Epoch(7) };
+    for _ in 0..8 {
+        simulation.step().expect("every epoch becomes final");
+    }
+    let early = page(&simulation, &book_of(&simulation), period);
+    for _ in 8..20 {
+        simulation.step().expect("every epoch becomes final");
+    }
+    assert_eq!(early, page(&simulation, &book_of(&simulation), period));
+}
