@@ -11,6 +11,7 @@ pub mod reality;
 pub mod recompute;
 pub mod sealed;
 pub mod verifier;
+pub mod why;
 mod workload;
 
 pub use desk::Desk;

@@ -121,6 +121,12 @@ impl Auditor {
         Ok(Self { book, genesis: genesis.clone() })
     }
 
+    /// Blocks that were checked, genesis not among them.
+    #[must_use]
+    pub const fn blocks(&self) -> u64 {
+        self.book.next_height() - 1
+    }
+
     /// The period of these epochs, as a node understands it.
     ///
     /// # Errors
