@@ -148,13 +148,7 @@ fn named(sector: Sector, index: usize, name: &'static str) -> &'static str {
 }
 
 /// Where a reader finds what a cause rests on.
-fn ground(
-    view: &EpochView,
-    device: DeviceId,
-    index: usize,
-    cause: &str,
-    micro_usd: i64,
-) -> Ground {
+fn ground(view: &EpochView, device: DeviceId, index: usize, cause: &str, micro_usd: i64) -> Ground {
     let is_part = index < PARTS;
     let file = match cause {
         _ if is_part => EpochFile::Scores,

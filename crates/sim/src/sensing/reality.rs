@@ -41,10 +41,11 @@ fn files_of(simulation: &Simulation, epoch: Epoch) -> [Bytes; 3] {
 fn page(simulation: &Simulation, book: &Book, period: Period) -> Report {
     let judged: Vec<_> = (period.from.0..=period.to.0)
         .map(Epoch)
-        .map(|epoch| {
-            let row = book.final_epoch(SECTOR, epoch).expect("final");
+        .filter_map(|epoch| {
+            let row = book.final_epoch(SECTOR, epoch)?;
             let files = files_of(simulation, epoch).map(|bytes| bytes.0);
-            (SECTOR, epoch, Arc::new(Judged::read(row, files).expect("the ledger's leaves")))
+            let judged = Judged::read(row, files).expect("the ledger's leaves");
+            Some((SECTOR, epoch, Arc::new(judged)))
         })
         .collect();
     report(&book.facts(period, &judged))
@@ -118,7 +119,9 @@ fn two_hundred_epochs_are_recomputed_and_an_altered_number_shows() {
     assert_eq!(node.next_epoch(), Epoch(EPOCHS));
     let whole = Period { from: Epoch(0), to: Epoch(EPOCHS - 1) };
     let served = page(&simulation, &node, whole);
-    agrees_with_the_state(&simulation, &served);
+    // The last epoch became final in blocks of the next one: with them the page is of the state after the last block.
+    let head = Period { from: Epoch(0), to: Epoch(EPOCHS) };
+    agrees_with_the_state(&simulation, &page(&simulation, &node, head));
     // The first sale is in epoch 1, over the rows of epoch 0.
     let sold = i64::try_from(SPEND.0 * (EPOCHS - 1)).expect("small");
     assert_eq!(value(&served, 1, "revenue"), sold);
