@@ -225,7 +225,7 @@ fn golden_numbers_of_a_busy_month() {
     }
     let factors: Vec<_> = report.index.factors.iter().map(|f| f.value.unwrap()).collect();
     assert_eq!(factors, [666_666, 1_000_000, 138_850, 800_000]);
-    assert_eq!(report.index.index.value, Some(74_053));
+    assert_eq!(report.index.index.value, Some(74_052));
     assert_eq!(report.index.letter, Some('E'));
     assert!(!report.young);
 }
@@ -455,7 +455,9 @@ proptest! {
     fn effective_payers_count_equal_parts(k in 1_u8..40, amount in 1_u128..1 << 60) {
         let shares = Shares::of((1..=k).map(|n| (account(n), amount)));
         let effective = shares.effective(Absent::NoRevenue).unwrap();
-        prop_assert!((i64::from(k) * 1_000..=i64::from(k) * 1_000 + 1).contains(&effective), "{}", effective);
+        // A share is rounded down to a millionth: of k equal ones, by less than k millionths of itself.
+        let (exact, error) = (i64::from(k) * 1_000, i64::from(k) * i64::from(k) / 500 + 1);
+        prop_assert!((exact..=exact + error).contains(&effective), "{}", effective);
         prop_assert_eq!(shares.half(Absent::NoRevenue).unwrap(), i64::from(k.div_ceil(2)));
     }
 }

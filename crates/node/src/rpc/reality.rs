@@ -9,7 +9,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, TryLockError},
     time::{Duration, Instant},
 };
 
@@ -64,9 +64,22 @@ impl Reality {
         Self(Mutex::new(Kept::new(genesis)))
     }
 
-    fn kept(&self) -> MutexGuard<'_, Kept> {
-        // A panic while folding may leave half a block in the book: `Kept::read` begins anew then.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    /// What is kept, unless another request is working on it: nobody waits here with a place for reads.
+    fn kept(&self, genesis: &Genesis) -> Answer<MutexGuard<'_, Kept>> {
+        match self.0.try_lock() {
+            Ok(kept) => Ok(kept),
+            Err(TryLockError::WouldBlock) => {
+                let busy = "this node is reading its ledger for another request: ask again";
+                Err(error(LIMIT, busy).into())
+            }
+            // A panic may have left half a block in the book.
+            Err(TryLockError::Poisoned(poisoned)) => {
+                let mut kept = poisoned.into_inner();
+                *kept = Kept::new(genesis);
+                self.0.clear_poison();
+                Ok(kept)
+            }
+        }
     }
 }
 
@@ -158,7 +171,7 @@ fn page(node: &Node, from: Option<Epoch>, to: Option<Epoch>) -> Answer<Report> {
         error(NOT_SUPPORTED, "cairn_getReality is not supported here: this chain has no evidence")
     })?;
     let until = Instant::now() + SLICE;
-    let mut kept = node.reality.kept();
+    let mut kept = node.reality.kept(&node.genesis)?;
     kept.fold(&node.disk.snapshot(), &node.genesis, until)?;
     let schedule = node.genesis.schedule();
     let period = Period::of(from, to, kept.book.next_epoch(), &schedule)
