@@ -11,13 +11,17 @@ use std::{
 
 use cairn_client::ClientError;
 use cairn_economy::reality::Report;
-use eyre::{Result, WrapErr as _, bail};
+use eyre::{Result, WrapErr as _};
 use serde_json::{Value, json};
 
 use crate::{cli::RealityArgs, session::Session};
 
 /// JSON-RPC's word for a limit: the node is still reading its ledger.
 const UNFINISHED: i64 = -32005;
+/// JSON-RPC's word for what is not here: a node's archive is a moment behind its ledger.
+const NOT_YET: i64 = -32001;
+/// How long it may be behind.
+const FILES_PATIENCE: Duration = Duration::from_secs(30);
 /// How long a node may read its ledger before it is given up.
 const PATIENCE: Duration = Duration::from_secs(1_800);
 /// Pause between two questions to a node that is reading.
@@ -51,18 +55,21 @@ pub async fn reality(args: &RealityArgs) -> Result<ExitCode> {
 
 /// The page as the node serves it. A node that reads its ledger for the first time is asked again.
 async fn served(session: &Session, args: &RealityArgs) -> Result<Value> {
-    let until = Instant::now() + PATIENCE;
+    let begun = Instant::now();
     loop {
-        match session.client.reality(args.from, args.to).await {
+        let error = match session.client.reality(args.from, args.to).await {
             Ok(served) => return Ok(served),
-            Err(ClientError::Rpc { code: UNFINISHED, message, .. }) => {
-                if Instant::now() > until {
-                    bail!("{message}; it has not finished in {} s", PATIENCE.as_secs());
-                }
-                tokio::time::sleep(POLL).await;
-            }
-            Err(error) => return Err(error).wrap_err("asking for the page"),
+            Err(error) => error,
+        };
+        let patience = match &error {
+            ClientError::Rpc { code: UNFINISHED, .. } => PATIENCE,
+            ClientError::Rpc { code: NOT_YET, .. } => FILES_PATIENCE,
+            _ => Duration::ZERO,
+        };
+        if begun.elapsed() >= patience {
+            return Err(error).wrap_err("asking for the page");
         }
+        tokio::time::sleep(POLL).await;
     }
 }
 

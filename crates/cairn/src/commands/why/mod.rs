@@ -52,9 +52,11 @@ pub async fn why(args: &WhyArgs) -> Result<()> {
     Ok(())
 }
 
-/// A device by id or station, else a provider by address or by the name of its account.
+/// A device by station or id, else a provider by address or by the name of its account. A name of both is the station's.
 async fn subject(session: &Session, name: &str) -> Result<Subject> {
+    let is_station = session.endpoints.as_ref().is_some_and(|e| e.stations.contains_key(name));
     let owner = match name.parse::<Address>() {
+        _ if is_station => None,
         Ok(owner) => Some(owner),
         Err(_) => session.folder.wallet(name).ok().map(|wallet| wallet.address()),
     };
