@@ -15,4 +15,4 @@ mod tests;
 mod waterfall;
 
 pub use epoch::{EpochView, ViewError};
-pub use waterfall::{Batch, CauseSum, GROUNDS_MAX, Ground, Refused, Waterfall, waterfall};
+pub use waterfall::{Batch, CauseSum, GROUNDS_MAX, Ground, Refused, Waterfall};

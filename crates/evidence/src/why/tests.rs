@@ -128,6 +128,18 @@ fn view(epoch: u64, need: u64, availabilities: [u16; 2]) -> EpochView {
     .expect("files of an epoch")
 }
 
+fn waterfall(
+    sector: Sector,
+    devices: &[DeviceId],
+    pairs: &[(Option<&EpochView>, &EpochView)],
+) -> Waterfall {
+    let mut sum = Waterfall::new(sector);
+    for (before, after) in pairs {
+        sum.add(devices, *before, after);
+    }
+    sum
+}
+
 /// What the causes come to.
 fn sum(waterfall: &Waterfall) -> i64 {
     waterfall.causes.iter().map(|cause| cause.micro_usd).sum()

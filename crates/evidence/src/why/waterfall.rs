@@ -85,46 +85,42 @@ pub struct Waterfall {
 }
 
 impl Waterfall {
+    /// Nothing compared yet.
+    #[must_use]
+    pub const fn new(sector: Sector) -> Self {
+        Self {
+            sector,
+            before: MicroUsd::ZERO,
+            earned: MicroUsd::ZERO,
+            subsidy: MicroUsd::ZERO,
+            causes: Vec::new(),
+        }
+    }
+
     /// Income of the period.
     #[must_use]
     pub const fn after(&self) -> MicroUsd {
         MicroUsd(self.earned.0.saturating_add(self.subsidy.0))
     }
-}
 
-/// The waterfall of `devices` of one sector. `pairs`: each epoch of the period, and the one that it is compared with; none
-/// before the network's first.
-#[must_use]
-pub fn waterfall(
-    sector: Sector,
-    devices: &[DeviceId],
-    pairs: &[(Option<&EpochView>, &EpochView)],
-) -> Waterfall {
-    let mut sum = Waterfall {
-        sector,
-        before: MicroUsd::ZERO,
-        earned: MicroUsd::ZERO,
-        subsidy: MicroUsd::ZERO,
-        causes: Vec::new(),
-    };
-    let add = |to: &mut MicroUsd, amount: MicroUsd| to.0 = to.0.saturating_add(amount.0);
-    for (before, after) in pairs {
+    /// Adds what `devices` earned in epoch `after` and in the one that it is compared with; in none before the network's first.
+    pub fn add(&mut self, devices: &[DeviceId], before: Option<&EpochView>, after: &EpochView) {
         for device in devices {
             let now = after.input(*device);
             let nothing = WhyInput { price: now.price, ..WhyInput::default() };
             let then = before.map_or(nothing, |before| before.input(*device));
-            add(&mut sum.before, then.earned);
-            add(&mut sum.before, then.subsidy);
-            add(&mut sum.earned, now.earned);
-            add(&mut sum.subsidy, now.subsidy);
+            for (sum, amount) in [
+                (&mut self.before, then.earned),
+                (&mut self.before, then.subsidy),
+                (&mut self.earned, now.earned),
+                (&mut self.subsidy, now.subsidy),
+            ] {
+                sum.0 = sum.0.saturating_add(amount.0);
+            }
             let causes = why(&after.inputs.economy, &then, &now);
             for (index, cause) in causes.iter().enumerate() {
                 let micro_usd = i64::try_from(cause.micro_usd).unwrap_or(i64::MAX);
-                if sum.causes.len() <= index {
-                    let name = named(sector, index, cause.name);
-                    sum.causes.push(CauseSum { name, micro_usd: 0, grounds: Vec::new() });
-                }
-                let Some(total) = sum.causes.get_mut(index) else { continue };
+                let total = self.cause(index, cause.name);
                 total.micro_usd = total.micro_usd.saturating_add(micro_usd);
                 if micro_usd != 0 {
                     total.grounds.push(ground(after, *device, index, cause.name, micro_usd));
@@ -133,7 +129,15 @@ pub fn waterfall(
             }
         }
     }
-    sum
+
+    /// Cause number `index`; the causes come in one order always.
+    fn cause(&mut self, index: usize, name: &'static str) -> &mut CauseSum {
+        if self.causes.len() <= index {
+            let name = named(self.sector, index, name);
+            self.causes.push(CauseSum { name, micro_usd: 0, grounds: Vec::new() });
+        }
+        &mut self.causes[index]
+    }
 }
 
 /// Keeps what changed most; of equals, the earliest.

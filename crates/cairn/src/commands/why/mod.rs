@@ -8,7 +8,7 @@ mod screen;
 use std::collections::BTreeMap;
 
 use alloy_primitives::Address;
-use cairn_evidence::why::{EpochView, Waterfall, waterfall};
+use cairn_evidence::why::{EpochView, Waterfall};
 use cairn_primitives::{DeviceId, Epoch, Sector};
 use cairn_sectors::Rejection;
 use eyre::{Result, WrapErr as _, bail, eyre};
@@ -22,28 +22,33 @@ enum Subject {
     Provider(Address, BTreeMap<Sector, Vec<DeviceId>>),
 }
 
-/// Explains a period against another.
+/// Explains a period against another. Two epochs are in memory at a time, however long the periods are.
 pub async fn why(args: &WhyArgs) -> Result<()> {
     let session = Session::open(&args.network).await?;
     let subject = subject(&session, &args.device).await?;
-    let (periods, views) = read(&session, args).await?;
-    let pairs: Vec<(Option<&EpochView>, &EpochView)> = periods
-        .iter()
-        .filter_map(|(before, after)| {
-            Some((before.and_then(|epoch| views.get(&epoch)), views.get(after)?))
-        })
-        .collect();
-    let waterfalls: Vec<Waterfall> = match &subject {
-        Subject::Device(id, sector) => vec![waterfall(*sector, &[*id], &pairs)],
-        Subject::Provider(_, sectors) => {
-            sectors.iter().map(|(sector, devices)| waterfall(*sector, devices, &pairs)).collect()
-        }
+    let pairs = pairs(&session, args).await?;
+    let of = match &subject {
+        Subject::Device(id, sector) => BTreeMap::from([(*sector, vec![*id])]),
+        Subject::Provider(_, sectors) => sectors.clone(),
     };
+    let mut waterfalls: Vec<Waterfall> = of.keys().copied().map(Waterfall::new).collect();
+    let mut last = None;
+    for (before, after) in &pairs {
+        let before = match before {
+            Some(epoch) => Some(view(&session, *epoch).await?),
+            None => None,
+        };
+        let after = view(&session, *after).await?;
+        for (waterfall, devices) in waterfalls.iter_mut().zip(of.values()) {
+            waterfall.add(devices, before.as_ref(), &after);
+        }
+        last = Some(after);
+    }
     let names = screen::Names::of(&session);
-    let value = to_json(&session, &subject, &pairs, &waterfalls);
+    let value = to_json(&session, &subject, &pairs, &waterfalls, last.as_ref());
     session.output.answer(&value, || {
         let head = match &subject {
-            Subject::Device(id, _) => screen::device(&names, *id, &pairs),
+            Subject::Device(id, _) => screen::device(&names, *id, &pairs, last.as_ref()),
             Subject::Provider(owner, sectors) => screen::provider(*owner, sectors, &pairs),
         };
         let parts = waterfalls.iter().map(|waterfall| screen::waterfall(&names, waterfall));
@@ -76,11 +81,11 @@ async fn subject(session: &Session, name: &str) -> Result<Subject> {
     Ok(Subject::Provider(owner, sectors))
 }
 
-/// Each epoch of the period with the one at the same place in the period it is compared with.
-type Pairs = Vec<(Option<Epoch>, Epoch)>;
+/// An epoch of the period, with the one at the same place in the period it is compared with.
+type Pair = (Option<Epoch>, Epoch);
 
-/// The epochs that are compared, and their files.
-async fn read(session: &Session, args: &WhyArgs) -> Result<(Pairs, BTreeMap<Epoch, EpochView>)> {
+/// The epochs that are compared.
+async fn pairs(session: &Session, args: &WhyArgs) -> Result<Vec<Pair>> {
     let last = session.last_final().await?.ok_or_else(|| eyre!("no epoch is final yet"))?;
     let epoch = args.epoch.map_or(last, Epoch);
     if epoch > last {
@@ -93,16 +98,8 @@ async fn read(session: &Session, args: &WhyArgs) -> Result<(Pairs, BTreeMap<Epoc
     if let Some(against) = against.filter(|against| *against > last) {
         bail!("--against is {against}: the last final epoch is {last}");
     }
-    let pairs: Pairs = (first.0..=epoch.0)
-        .map(|now| (against.and_then(|a| a.0.checked_sub(epoch.0 - now)).map(Epoch), Epoch(now)))
-        .collect();
-    let mut views = BTreeMap::new();
-    for epoch in pairs.iter().flat_map(|(before, after)| before.iter().chain([after])) {
-        if !views.contains_key(epoch) {
-            views.insert(*epoch, view(session, *epoch).await?);
-        }
-    }
-    Ok((pairs, views))
+    let before = |now: u64| against?.0.checked_sub(epoch.0 - now).map(Epoch);
+    Ok((first.0..=epoch.0).map(|now| (before(now), Epoch(now))).collect())
 }
 
 async fn view(session: &Session, epoch: Epoch) -> Result<EpochView> {
@@ -119,13 +116,13 @@ async fn view(session: &Session, epoch: Epoch) -> Result<EpochView> {
 fn to_json(
     session: &Session,
     subject: &Subject,
-    pairs: &[(Option<&EpochView>, &EpochView)],
+    pairs: &[Pair],
     waterfalls: &[Waterfall],
+    last: Option<&EpochView>,
 ) -> Value {
-    let last = pairs.last();
     let mut value = json!({
-        "epoch": last.map(|(_, after)| after.epoch()),
-        "against": last.and_then(|(before, _)| Some(before.as_ref()?.epoch())),
+        "epoch": pairs.last().map(|(_, after)| after),
+        "against": pairs.last().and_then(|(before, _)| *before),
         "epochs": pairs.len(),
     });
     match (subject, waterfalls) {
@@ -134,8 +131,8 @@ fn to_json(
             value["station"] = json!(session.station_of(*id));
             value["sector"] = json!(sector);
             money(&mut value, one);
-            if let Some((_, after)) = last {
-                of_epoch(&mut value, *id, after);
+            if let Some(view) = last {
+                of_epoch(&mut value, *id, view);
             }
         }
         (Subject::Provider(owner, sectors), _) => {

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use alloy_primitives::Address;
 use cairn_evidence::why::{EpochView, Ground, Waterfall};
-use cairn_primitives::{DeviceId, MicroUsd, Sector};
+use cairn_primitives::{DeviceId, Epoch, MicroUsd, Sector};
 use cairn_sectors::{Rejection, ScoreLeaf, profile};
 
+use super::Pair;
 use crate::{
     output::{table, usd},
     session::Session,
@@ -32,28 +33,25 @@ impl Names {
     }
 }
 
-type Compared<'a> = &'a [(Option<&'a EpochView>, &'a EpochView)];
-
 /// Which epochs are compared.
-fn periods(pairs: Compared<'_>) -> String {
-    let span = |first: u64, last: u64| {
-        if first == last { format!("epoch {last}") } else { format!("epochs {first} to {last}") }
+fn periods(pairs: &[Pair]) -> String {
+    let span = |epochs: &[Epoch]| match (epochs.first()?, epochs.last()?) {
+        (first, last) if first == last => Some(format!("epoch {last}")),
+        (first, last) => Some(format!("epochs {first} to {last}")),
     };
-    let after: Vec<u64> = pairs.iter().map(|(_, after)| after.epoch().0).collect();
-    let before: Vec<u64> =
-        pairs.iter().filter_map(|(before, _)| Some(before.as_ref()?.epoch().0)).collect();
-    let of = |epochs: &[u64]| Some(span(*epochs.first()?, *epochs.last()?));
-    let after = of(&after).unwrap_or_default();
-    match of(&before) {
+    let after: Vec<Epoch> = pairs.iter().map(|(_, after)| *after).collect();
+    let before: Vec<Epoch> = pairs.iter().filter_map(|(before, _)| *before).collect();
+    let after = span(&after).unwrap_or_default();
+    match span(&before) {
         Some(before) => format!("{after} against {before}"),
         None => format!("{after}, the network's first"),
     }
 }
 
 /// Head of a device's explanation: its last epoch's score.
-pub fn device(names: &Names, id: DeviceId, pairs: Compared<'_>) -> String {
+pub fn device(names: &Names, id: DeviceId, pairs: &[Pair], last: Option<&EpochView>) -> String {
     let station = names.0.get(&id).map_or_else(String::new, |station| format!(" ({station})"));
-    let score = pairs.last().map_or_else(String::new, |(_, view)| score_line(id, view));
+    let score = last.map_or_else(String::new, |view| score_line(id, view));
     format!("{id}{station}, {}\n{score}", periods(pairs))
 }
 
@@ -61,7 +59,7 @@ pub fn device(names: &Names, id: DeviceId, pairs: Compared<'_>) -> String {
 pub fn provider(
     owner: Address,
     sectors: &BTreeMap<Sector, Vec<DeviceId>>,
-    pairs: Compared<'_>,
+    pairs: &[Pair],
 ) -> String {
     let each: Vec<String> = sectors
         .iter()
