@@ -109,14 +109,10 @@ impl Waterfall {
             let now = after.input(*device);
             let nothing = WhyInput { price: now.price, ..WhyInput::default() };
             let then = before.map_or(nothing, |before| before.input(*device));
-            for (sum, amount) in [
-                (&mut self.before, then.earned),
-                (&mut self.before, then.subsidy),
-                (&mut self.earned, now.earned),
-                (&mut self.subsidy, now.subsidy),
-            ] {
-                sum.0 = sum.0.saturating_add(amount.0);
-            }
+            let plus = |sum: MicroUsd, amount: MicroUsd| MicroUsd(sum.0.saturating_add(amount.0));
+            self.before = plus(plus(self.before, then.earned), then.subsidy);
+            self.earned = plus(self.earned, now.earned);
+            self.subsidy = plus(self.subsidy, now.subsidy);
             let causes = why(&after.inputs.economy, &then, &now);
             for (index, cause) in causes.iter().enumerate() {
                 let micro_usd = i64::try_from(cause.micro_usd).unwrap_or(i64::MAX);
