@@ -61,6 +61,7 @@ async fn run(command: &Command) -> Result<ExitCode> {
         Command::Swap(args) => commands::swap(args).await?,
         Command::Credits(command) => commands::credits(command).await?,
         Command::Why(args) => commands::why(args).await?,
+        Command::Reality(args) => return commands::reality(args).await,
         Command::Query(args) => commands::query(args).await?,
         Command::Audit(args) => return commands::audit(args).await,
         Command::Proof(command) => return commands::proof(command).await,

@@ -6,7 +6,8 @@
 //!
 //! Read in this order: `params` (numbers), `day` (the day's budget), `settle` (paid work), `distribute` (one epoch's
 //! pool to devices), `reward` (the leaf an owner claims), then `bond`, `payback` and `why` (what people ask), `stake` (validators), and the
-//! price: `log2`, `pool`, `liquidity`, `twap`, `ring`, `mint`; last `vesting`, `vote` and `govern`.
+//! price: `log2`, `pool`, `liquidity`, `twap`, `ring`, `mint`; then `vesting`, `vote` and `govern`;
+//! last `reality`, what an honest buyer asks.
 
 mod bond;
 mod day;
@@ -18,6 +19,7 @@ mod mint;
 mod params;
 mod payback;
 mod pool;
+pub mod reality;
 mod reward;
 mod ring;
 mod settle;

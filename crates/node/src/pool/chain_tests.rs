@@ -175,7 +175,7 @@ fn a_gap_closes() {
 #[tokio::test]
 async fn many_senders_at_once() {
     let mut chain = TestChain::new();
-    let good: Vec<Vec<u8>> = (0..40)
+    let good: Vec<Bytes> = (0..40)
         .map(|n| {
             let (wallet, nonce) =
                 if n % 2 == 0 { (&chain.alice, n / 2) } else { (&chain.bob, n / 2) };
@@ -183,9 +183,9 @@ async fn many_senders_at_once() {
         })
         .collect();
     let mut raws = good.clone();
-    raws.insert(7, vec![0xff; 9]);
+    raws.insert(7, Bytes::from_static(&[0xff; 9]));
     raws.insert(20, good[3].clone());
-    let sends = raws.iter().map(|raw| chain.pool.send(Bytes::copy_from_slice(raw)));
+    let sends = raws.iter().map(|raw| chain.pool.send(raw.clone()));
     let answers = futures::future::join_all(sends).await;
     for (raw, answer) in raws.iter().zip(&answers) {
         match answer {
