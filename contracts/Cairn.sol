@@ -8,8 +8,10 @@ import {IRewards} from "./IRewards.sol";
 import {IMarket} from "./IMarket.sol";
 import {IStake} from "./IStake.sol";
 import {IEconomy} from "./IEconomy.sol";
+import {IPool} from "./IPool.sol";
+import {IUsd} from "./IUsd.sol";
 
-/// Where the native contracts live; the same on every Cairn network.
+/// Where the native contracts live; the same on every Cairn network. POOL and USD are only where genesis has a pool.
 library Cairn {
     ICredits internal constant CREDITS = ICredits(0xCa14000000000000000000000000000000000001);
     IRegistry internal constant REGISTRY = IRegistry(0xCa14000000000000000000000000000000000002);
@@ -18,6 +20,8 @@ library Cairn {
     IMarket internal constant MARKET = IMarket(0xCa14000000000000000000000000000000000005);
     IStake internal constant STAKE = IStake(0xca14000000000000000000000000000000000006);
     IEconomy internal constant ECONOMY = IEconomy(0xca14000000000000000000000000000000000007);
+    IPool internal constant POOL = IPool(0xCA14000000000000000000000000000000000008);
+    IUsd internal constant USD = IUsd(0xCA14000000000000000000000000000000000009);
 
     /// Number of the sector of environmental sensing.
     uint8 internal constant SENSING = 1;

@@ -12,7 +12,7 @@ use toml::{Table, Value};
 use super::{check::check, mechanism::Name};
 
 /// Keys of a founder's file (docs/spec/genesis.md) that say nothing about the economy.
-pub const FOUNDING_KEYS: [&str; 16] = [
+pub const FOUNDING_KEYS: [&str; 17] = [
     "name",
     "chain_id",
     "start",
@@ -25,6 +25,7 @@ pub const FOUNDING_KEYS: [&str; 16] = [
     "block_gas_limit",
     "base_fee_initial",
     "base_fee_min",
+    "pool",
     "stake",
     "validators",
     "ingests",
