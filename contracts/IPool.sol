@@ -53,6 +53,6 @@ interface IPool {
     /// reason: 0 healthy, 1 shallow, 2 gap, 3 feeds apart. The median of the feeds (0: there is none), and how many it is of.
     function health() external view returns (uint8 reason, uint64 medianMicroUsd, uint32 feeds);
     /// What an epoch is settled at, and its health: fixed once the epoch is over, a preview before.
-    function epochPrice(uint64 epoch) external view returns (uint64 priceMicroUsd, uint8 health, bool isFixed);
+    function epochPrice(uint64 epoch) external view returns (uint64 priceMicroUsd, uint8 reason, bool isFixed);
     function feedOf(address validator) external view returns (uint64 priceMicroUsd, uint64 timeMs);
 }

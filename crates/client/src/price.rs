@@ -182,3 +182,34 @@ impl Sender {
         Ok(now.saturating_add(DEADLINE_MS))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prices_are_whole_micro_dollars_rounded_down() {
+        assert_eq!(whole(50_000 << 32), MicroUsd(50_000));
+        assert_eq!(whole((50_000 << 32) - 1), MicroUsd(49_999));
+        assert_eq!(whole(u128::MAX), MicroUsd(u64::MAX));
+    }
+
+    #[test]
+    fn limits_that_never_end_are_of_a_network_without_a_pool() {
+        let limits = |end| ICredits::Limits {
+            mintPriceMicroUsd: 1,
+            settlePriceMicroUsd: 1,
+            health: 0,
+            windowEndMs: end,
+            windowMicroUsd: 0,
+            windowLeftMicroUsd: 0,
+            outstandingMicroUsd: 0,
+            outstandingMaxMicroUsd: 0,
+            coveragePpm: 1_000_000,
+            warned: false,
+            roomMicroUsd: 0,
+        };
+        assert!(has_pool(&limits(1_800_000)));
+        assert!(!has_pool(&limits(u64::MAX)));
+    }
+}

@@ -119,7 +119,7 @@ impl fmt::Display for Revert {
 #[cfg(test)]
 mod tests {
     use alloy_primitives::U256;
-    use cairn_primitives::abi::{IBatches, IKernel, IRegistry, IRewards, IStake};
+    use cairn_primitives::abi::{IBatches, IKernel, IPool, IRegistry, IRewards, IStake, IUsd};
 
     use super::*;
 
@@ -133,6 +133,15 @@ mod tests {
         let low = IStake::BondTooLow { bond: U256::from(5), required: U256::from(10) }.abi_encode();
         let revert = Revert::decode(Some(abi::STAKE), low.into());
         assert_eq!(revert.to_string(), "BondTooLow { bond: 5, required: 10 }");
+
+        let full = IPool::PoolFloor { leftMicroUsd: 3, leastMicroUsd: 4 }.abi_encode();
+        let revert = Revert::decode(Some(abi::POOL), full.into());
+        assert_eq!(revert.to_string(), "PoolFloor { leftMicroUsd: 3, leastMicroUsd: 4 }");
+        // The pool takes dollars, and their contract says what is missing.
+        let (account, amount) = (Address::ZERO, U256::from(1));
+        let poor = IUsd::InsufficientBalance { account, balance: amount, needed: amount };
+        let revert = Revert::decode(Some(abi::POOL), poor.abi_encode().into());
+        assert!(matches!(revert.error, Some(NativeError::Usd(_))), "{revert}");
 
         let kernel = IKernel::NonPayable {}.abi_encode();
         assert_eq!(Revert::decode(Some(abi::STAKE), kernel.into()).name(), "NonPayable");

@@ -85,7 +85,7 @@ pub(super) fn call(c: &mut Ctx<'_>, data: &[u8]) -> Res<Bytes> {
         F::health(q) => c.view(q, |c, _| feed::health_view(c)),
         F::epochPrice(q) => c.view(q, |c, q| {
             let fixed = at_epoch(c, Epoch(q.epoch))?;
-            let (price, health) = match &fixed {
+            let (price, reason) = match &fixed {
                 Some(row) => (row.price, row.health),
                 None => {
                     let now = quote(c)?;
@@ -93,7 +93,7 @@ pub(super) fn call(c: &mut Ctx<'_>, data: &[u8]) -> Res<Bytes> {
                 }
             };
             let is_fixed = fixed.is_some();
-            Ok(IPool::epochPriceReturn { priceMicroUsd: price.0, health, isFixed: is_fixed })
+            Ok(IPool::epochPriceReturn { priceMicroUsd: price.0, reason, isFixed: is_fixed })
         }),
         F::feedOf(q) => c.view(q, |c, q| feed::feed_of(c, q.validator)),
     }

@@ -25,6 +25,7 @@ pub const FOUNDING_KEYS: [&str; 17] = [
     "block_gas_limit",
     "base_fee_initial",
     "base_fee_min",
+    "pool",
     "stake",
     "governance",
     "validators",

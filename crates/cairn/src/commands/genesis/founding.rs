@@ -197,6 +197,24 @@ mod tests {
         assert_eq!(written, made);
     }
 
+    /// The example's pool is one that can be founded; its stones come out of the account that gets the rest.
+    #[test]
+    fn the_example_explains_a_pool() {
+        let line = |line: &str| match line.strip_prefix('#') {
+            Some(rest) if !rest.starts_with(' ') => rest.to_owned(),
+            _ => line.to_owned(),
+        };
+        let text = EXAMPLE.lines().map(line).collect::<Vec<_>>().join("\n");
+        let (genesis, plain) = (found(&text).unwrap(), found(EXAMPLE).unwrap());
+        let pool = genesis.pool.as_ref().unwrap();
+        assert_eq!((pool.usd, pool.whole_stones(genesis.price())), (100_000, 400_000));
+        assert_eq!(genesis.accounts[0].stones, plain.accounts[0].stones - 400_000);
+        assert!(plain.pool.is_none());
+        let text = toml::to_string(&genesis).unwrap();
+        assert_eq!(toml::from_str::<Genesis>(&text).unwrap(), genesis);
+        assert!(!toml::to_string(&plain).unwrap().contains("pool"));
+    }
+
     /// One file for both: what is simulated is what is founded.
     #[test]
     fn a_scenario_is_a_founders_file_and_the_other_way_round() {

@@ -41,7 +41,7 @@ pub(super) fn limits(c: &mut Ctx<'_>) -> Res<Option<Limits>> {
     }
     let Quote { prices, health, settle } = pool::quote(c)?;
     let (price, settle) = (prices.mint().floor(), settle.floor());
-    let fees = fees_ppm(&in_force(c)?);
+    let fees = fees(c)?;
     let window = c.now().0 / MINT_WINDOW_MS;
     let window_max = mint_window(pool::counted_depth(c)?, fees);
     let last = MINTED.get(c)?;
@@ -67,10 +67,11 @@ fn vault_before(c: &mut Ctx<'_>) -> Res<Stones> {
     Ok(Stones(vault.0.saturating_sub(sent.0)))
 }
 
-/// Today's parameters.
-fn in_force(c: &mut Ctx<'_>) -> Res<EconomyParams> {
+/// φ: what a credit that is minted now loses at least when it is spent, today or by the fees that a vote has set.
+fn fees(c: &mut Ctx<'_>) -> Res<u32> {
     let day = c.genesis().schedule().day_of(c.epoch());
-    governance::in_force(c, day)
+    let (today, next) = (governance::in_force(c, day)?, governance::latest(c)?);
+    Ok(fees_ppm(&today).min(fees_ppm(&next)))
 }
 
 fn fees_ppm(params: &EconomyParams) -> u32 {

@@ -49,7 +49,7 @@ fn epochs_that_nobody_saw_share_a_row() {
         assert!(epoch_price(&world, epoch).isFixed, "{epoch}");
     }
     assert!(!epoch_price(&world, 10).isFixed);
-    assert_eq!(epoch_price(&world, 4).health, 2, "five hours without a block");
+    assert_eq!(epoch_price(&world, 4).reason, 2, "five hours without a block");
 }
 
 /// Work is paid at the pool's price, and an unhealthy epoch is not subsidised.
@@ -76,7 +76,7 @@ fn an_unhealthy_epoch_has_no_subsidy_and_pays_its_work() {
     assert!(paused.earnedStones > U256::ZERO && paused.priceMicroUsd > 0);
     let computed = world.finish_with(cairn_primitives::Digest([1; 32]));
     assert_eq!(computed.split.subsidy_stones, Stones::ZERO);
-    assert_eq!(epoch_price(&world, 1).health, 2);
+    assert_eq!(epoch_price(&world, 1).reason, 2);
     let view = world.chain.call(ALICE, cairn_primitives::abi::REWARDS, &next());
     assert_eq!(view, 2);
 }
