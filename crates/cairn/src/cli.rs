@@ -1,6 +1,7 @@
 //! Every command with its flags, help and an example. What a command does lives in `commands/` and `up/`.
 
 mod govern;
+mod price;
 mod signer;
 mod simulate;
 mod stake;
@@ -11,6 +12,7 @@ use alloy_primitives::{Address, B256, U256};
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 
 pub use govern::{GovernCommand, IdArgs, LockArgs, ProposeArgs, TreasuryCommand, VoteArgs};
+pub use price::SwapArgs;
 pub use signer::{SignerCommand, SignerInitArgs, SignerRunArgs};
 pub use simulate::SimulateArgs;
 pub use stake::{
@@ -61,6 +63,14 @@ pub enum Command {
         after_help = "Example:\n  cairn claim --account owner-EWR-1\n  cairn claim --all --json"
     )]
     Claim(ClaimArgs),
+    /// What a stone is worth: last, both means, health, depth, and how much may be minted.
+    #[command(after_help = "Example:\n  cairn price\n  cairn price --json")]
+    Price(NetworkArgs),
+    /// Swap dollars for stones, or stones for dollars, in the network's own pool.
+    #[command(
+        after_help = "Example:\n  cairn swap --usd 5 --faucet\n  cairn swap --stones 100 --account owner-EWR-1\n  cairn swap --usd 5 --quote --json"
+    )]
+    Swap(SwapArgs),
     /// Buy credits, the unit in which services are paid.
     #[command(subcommand)]
     Credits(CreditsCommand),
@@ -537,6 +547,10 @@ pub struct RunArgs {
     /// The network's genesis; genesis.toml in the folder by default.
     #[arg(long, value_name = "FILE")]
     pub genesis: Option<PathBuf>,
+    /// Files of the ledger are damaged, or its disk was rolled back: move them to data/damaged and fetch the ledger again from other
+    /// nodes. Keys, votes, waiting transactions, archive and an ingest's batches stay.
+    #[arg(long)]
+    pub refetch: bool,
     /// One JSON object a line instead of text.
     #[arg(long)]
     pub json: bool,

@@ -57,6 +57,8 @@ async fn run(command: &Command) -> Result<ExitCode> {
         Command::Join(args) => commands::join(args).await?,
         Command::Payback(args) => commands::payback(args).await?,
         Command::Claim(args) => commands::claim(args).await?,
+        Command::Price(args) => commands::price(args).await?,
+        Command::Swap(args) => commands::swap(args).await?,
         Command::Credits(command) => commands::credits(command).await?,
         Command::Why(args) => commands::why(args).await?,
         Command::Query(args) => commands::query(args).await?,

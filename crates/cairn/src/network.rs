@@ -286,6 +286,7 @@ impl Founding<'_> {
             base_fee_initial: 1_000_000_000,
             base_fee_min: 100_000_000,
             economy,
+            pool: None,
             // Every seat sets memory for its messages aside, in four validators of one process.
             stake: StakeParams { seats_max: 8, ..StakeParams::default() },
             governance: None,

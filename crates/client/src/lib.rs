@@ -14,6 +14,7 @@ mod governance;
 mod key_file;
 mod ledger_client;
 pub mod light;
+mod price;
 mod read;
 mod retry;
 mod reverted;
@@ -27,6 +28,7 @@ pub use error::ClientError;
 pub use governance::GovernanceReads;
 pub use key_file::{KeyFile, KeyFileError, StoredKey};
 pub use ledger_client::{LedgerClient, TransactionReceipt};
+pub use price::{HEALTH, PoolView, PriceReads, has_pool};
 pub use read::{
     BlockTag, Device, DeviceStatus, Head, LedgerRead, LogFilter, LogRecord, PAGE_MAX, Reads,
 };

@@ -6,8 +6,8 @@ use alloy_primitives::{Address, Bytes};
 use alloy_sol_types::{Revert as SolRevert, SolError as _, SolInterface as _};
 use cairn_primitives::abi::{
     self, IBatches::IBatchesErrors, ICredits::ICreditsErrors, IGovernance::IGovernanceErrors,
-    IKernel::IKernelErrors, IMarket::IMarketErrors, IRegistry::IRegistryErrors,
-    IRewards::IRewardsErrors, IStake::IStakeErrors, ITreasury::ITreasuryErrors,
+    IKernel::IKernelErrors, IMarket::IMarketErrors, IPool::IPoolErrors, IRegistry::IRegistryErrors,
+    IRewards::IRewardsErrors, IStake::IStakeErrors, ITreasury::ITreasuryErrors, IUsd::IUsdErrors,
 };
 
 /// An error that a native contract declares in `contracts/`.
@@ -27,6 +27,10 @@ pub enum NativeError {
     Market(IMarketErrors),
     /// Of stake.
     Stake(IStakeErrors),
+    /// Of the pool.
+    Pool(IPoolErrors),
+    /// Of the pool's dollars.
+    Usd(IUsdErrors),
     /// Of governance.
     Governance(IGovernanceErrors),
     /// Of the treasury, which governance calls.
@@ -57,16 +61,20 @@ impl Revert {
             abi::REWARDS => IRewardsErrors::abi_decode(&data).ok().map(NativeError::Rewards),
             abi::MARKET => IMarketErrors::abi_decode(&data).ok().map(NativeError::Market),
             abi::STAKE => IStakeErrors::abi_decode(&data).ok().map(NativeError::Stake),
+            abi::POOL => IPoolErrors::abi_decode(&data).ok().map(NativeError::Pool),
+            abi::USD => IUsdErrors::abi_decode(&data).ok().map(NativeError::Usd),
             abi::GOVERNANCE => {
                 IGovernanceErrors::abi_decode(&data).ok().map(NativeError::Governance)
             }
             abi::TREASURY => ITreasuryErrors::abi_decode(&data).ok().map(NativeError::Treasury),
             _ => None,
         };
+        let mut known =
+            abi::CONTRACTS.into_iter().chain(abi::PRICE_CONTRACTS).chain(abi::GOVERNED_CONTRACTS);
         let error = to
             .and_then(of)
             .or_else(|| IKernelErrors::abi_decode(&data).ok().map(NativeError::Kernel))
-            .or_else(|| abi::CONTRACTS.into_iter().find_map(|(contract, _)| of(contract)))
+            .or_else(|| known.find_map(|(contract, _)| of(contract)))
             .or_else(|| {
                 SolRevert::abi_decode(&data).ok().map(|revert| NativeError::Reason(revert.reason))
             });
@@ -96,6 +104,8 @@ impl fmt::Display for Revert {
             Some(NativeError::Rewards(error)) => format!("{error:?}"),
             Some(NativeError::Market(error)) => format!("{error:?}"),
             Some(NativeError::Stake(error)) => format!("{error:?}"),
+            Some(NativeError::Pool(error)) => format!("{error:?}"),
+            Some(NativeError::Usd(error)) => format!("{error:?}"),
             Some(NativeError::Governance(error)) => format!("{error:?}"),
             Some(NativeError::Treasury(error)) => format!("{error:?}"),
         };

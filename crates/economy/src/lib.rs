@@ -6,18 +6,20 @@
 //!
 //! Read in this order: `params` (numbers), `day` (the day's budget), `settle` (paid work), `distribute` (one epoch's
 //! pool to devices), `reward` (the leaf an owner claims), then `bond`, `payback` and `why` (what people ask), `stake` (validators), and the
-//! price: `log2`, `pool`, `twap`, `mint`; last `vesting`, `vote` and `govern`.
+//! price: `log2`, `pool`, `liquidity`, `twap`, `ring`, `mint`; last `vesting`, `vote` and `govern`.
 
 mod bond;
 mod day;
 mod distribute;
 mod govern;
+mod liquidity;
 mod log2;
 mod mint;
 mod params;
 mod payback;
 mod pool;
 mod reward;
+mod ring;
 mod settle;
 mod stake;
 mod twap;
@@ -28,7 +30,7 @@ mod why;
 #[cfg(test)]
 mod tests;
 
-pub use bond::{BondError, bond_required};
+pub use bond::{BOND_RATCHET_PPM, BondError, bond_required, bond_revalued};
 pub use day::{EconomyError, EconomyState, EpochPool, Service};
 pub use distribute::{
     DEVICES_MAX, DistributeError, Distribution, EarnedLine, Pool, ScoredDevice, cell_budget,
@@ -38,8 +40,9 @@ pub use govern::{Change, ChangeError, NEED_STEP_PPM, RATE_DAYS, changed, keeps_p
 pub use log2::{LOG2_BITS, exp2_floor, log2_floor};
 pub use mint::{
     CLAMP_PPM_HOUR, COVERAGE_PAUSE_PPM, COVERAGE_WARN_PPM, Coverage, FEED_APART_PPM,
-    MINT_MARGIN_PPM, OUTSTANDING_DAYS, OUTSTANDING_PPM, PRICE_STALE_MS, clamped, coverage,
-    coverage_ppm, is_healthy, mint_price, mint_window, outstanding_max,
+    MINT_MARGIN_PPM, MINT_WINDOW_MS, OUTSTANDING_DAYS, OUTSTANDING_PPM, PRICE_STALE_MS, clamped,
+    coverage, coverage_ppm, is_healthy, mint_price, mint_window, outstanding_bound,
+    outstanding_max,
 };
 pub use params::{
     CELL_TARGET_MAX, EMA_DAYS, Fees, GRANT_DAYS, KAPPA, MATCH_PACE, PPM, coverage_need, fees_of,
@@ -48,6 +51,7 @@ pub use params::{
 pub use payback::{Card, Costs, Income, Payback, Percentiles, card, payback, percentiles};
 pub use pool::{PricePool, PriceQ32, SWAP_FEE_PPM_MAX};
 pub use reward::{REWARD_BYTES, Reward, RewardError, reward_tree};
+pub use ring::{RING_PLACES, Ring, WindowStart};
 pub use settle::{Dues, IOUS_MAX, Iou, Settlement};
 pub use stake::{
     DELEGATION_MIN, Presence, REPORTER_PPM_MAX, SLASH_BURNED_PPM, SlashParts, StakePool, part,

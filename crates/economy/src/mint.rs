@@ -11,6 +11,8 @@ use crate::pool::PriceQ32;
 
 /// Part of φ·y that may be minted in a window, ppm: the bound is φ·y for n = 1 block, less a margin for rounding.
 pub const MINT_MARGIN_PPM: u32 = 950_000;
+/// A window, network ms: half an hour, counted from 1970, for all accounts together.
+pub const MINT_WINDOW_MS: u64 = 1_800_000;
 /// Days of settled usage that outstanding credits may reach.
 pub const OUTSTANDING_DAYS: u64 = 30;
 /// Part of the supply's value that outstanding credits may reach, ppm: a crash by 95 % then dilutes by at most 19 %.
@@ -49,6 +51,19 @@ pub fn outstanding_max(settled: MicroUsd, supply: Stones, price: MicroUsd) -> Mi
         0 => by_supply,
         by_usage => MicroUsd(by_usage).min(by_supply),
     }
+}
+
+/// The same for a ledger, where the first customer's first cent must not close the door behind it: 30 days of usage count for at
+/// least one `window`.
+#[must_use]
+pub fn outstanding_bound(
+    settled: MicroUsd,
+    supply: Stones,
+    price: MicroUsd,
+    window: MicroUsd,
+) -> MicroUsd {
+    let by_supply = outstanding_max(MicroUsd::ZERO, supply, price);
+    outstanding_max(settled, supply, price).max(window).min(by_supply)
 }
 
 /// How far the vault covers the credits, ppm, rounded down: `vault·P / outstanding`. Full when nothing is outstanding.
@@ -122,6 +137,12 @@ mod tests {
         assert_eq!(most(0), MicroUsd(1_000_000 * USD));
         assert_eq!(most(1_000 * USD), MicroUsd(30_000 * USD));
         assert_eq!(most(1_000_000 * USD), MicroUsd(1_000_000 * USD));
+        let bound = |settled| {
+            outstanding_bound(MicroUsd(settled), supply, MicroUsd(250_000), MicroUsd(76_000 * USD))
+        };
+        assert_eq!(bound(0), MicroUsd(1_000_000 * USD));
+        assert_eq!(bound(1), MicroUsd(76_000 * USD));
+        assert_eq!(bound(10_000 * USD), MicroUsd(300_000 * USD));
         assert_eq!(mint_price(price(3), price(2), price(4)), price(2));
     }
 

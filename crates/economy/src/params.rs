@@ -18,7 +18,8 @@ pub const CELL_TARGET_MAX: u32 = 1_024;
 /// Scale of `novelty`: the least common multiple of 1 to 16, so that the usual ranks divide it exactly.
 const NOVELTY_ONE: u64 = 720_720;
 
-/// Micro-dollars per STONE. From genesis until the on-ledger pool exists; every reader goes through this function.
+/// Micro-dollars per STONE of these parameters; every reader goes through this function. A ledger with a pool passes parameters with
+/// the price that the pool fixed.
 #[must_use]
 pub const fn price(params: &EconomyParams) -> MicroUsd {
     MicroUsd(params.price_micro_usd)

@@ -293,6 +293,7 @@ pub(crate) fn genesis(ingest_url: &str) -> Genesis {
             dispute_epochs: 1,
             vesting_epochs: 30,
         },
+        pool: None,
         stake: StakeParams::default(),
         governance: None,
         validators: Vec::new(),

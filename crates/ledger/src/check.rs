@@ -1,16 +1,19 @@
 //! The ledger's invariants as shipped code: run after every test, and by anyone on any node's disk.
 //!
 //! Stones: the balances of all accounts and the burned total add up to the cap. Credits: the balances add up to the
-//! supply. Every native contract's balance covers what it owes.
+//! supply, and so do the pool's dollars. Every native contract's balance covers what it owes.
 
 use std::sync::Arc;
 
 use alloy_primitives::{Address, U256};
-use cairn_primitives::{DeviceId, Digest, Genesis, Stones, TimeMs, abi::CREDITS};
+use cairn_primitives::{
+    DeviceId, Digest, Genesis, Stones, TimeMs,
+    abi::{CREDITS, USD},
+};
 
 use crate::{
     FullState, StateError,
-    native::{self, CONTRACTS, Ctx, Facts, Sheet, Stop, credits, economy},
+    native::{self, Ctx, Facts, Sheet, Stop, credits, economy, usd},
 };
 
 /// A broken invariant.
@@ -31,6 +34,14 @@ pub enum Violation {
     /// Credits appeared or vanished.
     #[error("credit balances add up to {sum} micro-dollars, the supply is {supply}")]
     CreditsNotConserved {
+        /// Sum of all balances.
+        sum: U256,
+        /// Total supply.
+        supply: U256,
+    },
+    /// Dollars of the pool's token appeared or vanished.
+    #[error("dollar balances add up to {sum} micro-dollars, the supply is {supply}")]
+    UsdNotConserved {
         /// Sum of all balances.
         sum: U256,
         /// Total supply.
@@ -91,13 +102,8 @@ pub fn check(
         balances = balances.saturating_add(account.balance);
         Ok(())
     })?;
-    let mut credit_sum = U256::ZERO;
-    state.each_slot(CREDITS, &mut |slot, value| {
-        if slot != credits::SUPPLY_SLOT {
-            credit_sum = credit_sum.saturating_add(value);
-        }
-        Ok(())
-    })?;
+    let credit_sum = sum_of(state, CREDITS, credits::SUPPLY_SLOT)?;
+    let dollar_sum = sum_of(state, USD, usd::SUPPLY_SLOT)?;
 
     let mut sheet = Sheet::new(state.as_state());
     let mut c = Ctx::free(&mut sheet, &facts);
@@ -108,8 +114,8 @@ pub fn check(
             found.push(Violation::StonesNotConserved { balances, burned, cap });
         }
         credits::check_sum(&mut c, credit_sum, &mut found)?;
-        let contracts = CONTRACTS.iter().filter(|contract| contract.is_in(genesis));
-        contracts.into_iter().try_for_each(|contract| (contract.check)(&mut c, &mut found))
+        usd::check_sum(&mut c, dollar_sum, &mut found)?;
+        native::contracts(genesis).try_for_each(|contract| (contract.check)(&mut c, &mut found))
     };
     match run() {
         Ok(()) => Ok(found),
@@ -119,6 +125,18 @@ pub fn check(
         }
         Err(Stop::OutOfGas) => Err(StateError("a check ran out of its unlimited gas".into())),
     }
+}
+
+/// Sum over every slot of a contract but its supply's.
+fn sum_of(state: &dyn FullState, contract: Address, supply: U256) -> Result<U256, StateError> {
+    let mut sum = U256::ZERO;
+    state.each_slot(contract, &mut |slot, value| {
+        if slot != supply {
+            sum = sum.saturating_add(value);
+        }
+        Ok(())
+    })?;
+    Ok(sum)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! What a block does outside its transactions: it draws randomness, begins a term, counts its proposer, divides its base fees.
 //!
 //! ```text
-//! open ─► (first turn after a boundary) epochs are drawn ─► (first block of a term) the next set is fixed
+//! open ─► (first turn after a boundary) epochs are drawn ─► the price of epochs that ended is fixed ─► (first block of a term) the next set is fixed
 //! close ─► proposer counted; base fees: part to it, the rest burned
 //! ```
 //! Logs need receipts, and these have none: what was fixed here is announced by the next transaction that can
@@ -17,12 +17,13 @@ use cairn_primitives::{
 use crate::{
     Env, Ledger, StateError,
     database::BlockDb,
-    native::{Between, Ctx, Host as _, Res, Stop, beacon, economy, stake},
+    native::{Between, Ctx, Host as _, Res, Stop, beacon, economy, pool, stake},
 };
 
 /// Before the first transaction.
 pub(crate) fn open(ledger: &Ledger, env: &Env, db: &mut BlockDb<'_>) -> Result<(), StateError> {
     run(ledger, env, db, |c| beacon::draw(c, env.turn, env.prevrandao))?;
+    run(ledger, env, db, pool::tick)?;
     let genesis = ledger.genesis();
     if env.number != genesis.term_start(genesis.term_of(env.number)) {
         return Ok(());

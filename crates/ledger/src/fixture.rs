@@ -82,6 +82,7 @@ pub fn genesis() -> Genesis {
             dispute_epochs: 1,
             vesting_epochs: 30,
         },
+        pool: None,
         // Without parts of fees, so that what other tests count is burned or the treasury's; `stake` has its own.
         stake: StakeParams { proposer_fee_ppm: 0, vote_fee_ppm: 0, ..StakeParams::default() },
         governance: None,

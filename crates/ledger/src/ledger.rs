@@ -10,7 +10,7 @@ use alloy_primitives::{Address, B256, Bloom, KECCAK256_EMPTY, U256, keccak256};
 use alloy_rpc_types_eth::{TransactionRequest, state::StateOverride};
 use cairn_primitives::{
     Digest, Epoch, Genesis, STONE, TimeMs,
-    abi::{ECONOMY, INSURANCE, STAKE, TREASURY},
+    abi::{self, ECONOMY, INSURANCE, STAKE, TREASURY},
 };
 
 use crate::{
@@ -18,7 +18,7 @@ use crate::{
     block::{self, BlockError, Env, Executed, time_of, turn_of},
     call::{self, CallError, CallOutcome},
     check,
-    native::{self, CONTRACTS, Ctx, Facts, Sheet, Stop, beacon, stake},
+    native::{self, Ctx, Facts, Sheet, Stop, beacon, stake},
     transaction::{Kind, Voters, highest_cost, is_delegation, precheck},
 };
 
@@ -88,15 +88,18 @@ impl Ledger {
     /// When a native contract refuses the genesis.
     pub fn genesis_writes(&self) -> Result<Writes, StateError> {
         let mut accounts = std::collections::BTreeMap::<Address, Account>::new();
-        let contracts = || CONTRACTS.iter().filter(|contract| contract.is_in(&self.genesis));
-        let system = contracts().map(|contract| contract.address).chain([TREASURY, INSURANCE]);
+        let price = self.genesis.price();
+        let pooled = self.genesis.pool.as_ref().map(|pool| (abi::POOL, pool.stones(price).0));
+        let contracts = native::contracts(&self.genesis).map(|contract| contract.address);
+        let system = contracts.chain([TREASURY, INSURANCE]);
         for address in system {
             let code_hash = keccak256(SYSTEM_CODE);
             accounts.insert(address, Account { nonce: 1, balance: U256::ZERO, code_hash });
         }
         let reserve = u128::from(self.genesis.economy.reserve_stones) * STONE;
         let held = self.genesis.accounts.iter().map(|a| (a.address, u128::from(a.stones) * STONE));
-        let all = held.chain([(ECONOMY, reserve), (STAKE, stake::bonds(&self.genesis).0)]);
+        let all =
+            held.chain([(ECONOMY, reserve), (STAKE, stake::bonds(&self.genesis).0)]).chain(pooled);
         for (address, stones) in all {
             let account = accounts.entry(address).or_default();
             account.balance = account.balance.saturating_add(U256::from(stones));
@@ -115,7 +118,7 @@ impl Ledger {
         let facts = self.facts(&self.genesis_env());
         let mut sheet = Sheet::new(&base);
         let mut c = Ctx::free(&mut sheet, &facts);
-        for contract in contracts() {
+        for contract in native::contracts(&self.genesis) {
             (contract.genesis)(&mut c).map_err(|stop| match stop {
                 Stop::Fatal(reason) => StateError(reason.into()),
                 other => {

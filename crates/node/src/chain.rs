@@ -76,6 +76,7 @@ pub(crate) fn genesis(keys: &DevKeys) -> Genesis {
             dispute_epochs: 1,
             vesting_epochs: 4,
         },
+        pool: None,
         stake: StakeParams::default(),
         governance: None,
         validators: vec![GenesisValidator {

@@ -26,6 +26,10 @@ pub const MARKET: Address = address!("0xca14000000000000000000000000000000000005
 pub const STAKE: Address = address!("0xca14000000000000000000000000000000000006");
 /// Reserve, day budget, supply.
 pub const ECONOMY: Address = address!("0xca14000000000000000000000000000000000007");
+/// The pool of stones and dollars; only where genesis has one.
+pub const POOL: Address = address!("0xca14000000000000000000000000000000000008");
+/// The pool's dollars; only where genesis has a pool.
+pub const USD: Address = address!("0xca14000000000000000000000000000000000009");
 /// Locks, votes, and the parameters in force; only on networks whose genesis has governance.
 pub const GOVERNANCE: Address = address!("0xca1400000000000000000000000000000000000a");
 /// The treasury's stones; with governance in genesis a contract that streams them.
@@ -33,8 +37,8 @@ pub const TREASURY: Address = address!("0xca140000000000000000000000000000000000
 /// Holds the insurance fund's stones.
 pub const INSURANCE: Address = address!("0xca14000000000000000000000000000000000011");
 
-/// Every native contract, in order of its address. The last two are there only with governance in genesis.
-pub const CONTRACTS: [(Address, &str); 9] = [
+/// Every native contract, in order of its address.
+pub const CONTRACTS: [(Address, &str); 7] = [
     (CREDITS, "credits"),
     (REGISTRY, "registry"),
     (BATCHES, "batches"),
@@ -42,9 +46,14 @@ pub const CONTRACTS: [(Address, &str); 9] = [
     (MARKET, "market"),
     (STAKE, "stake"),
     (ECONOMY, "economy"),
-    (GOVERNANCE, "governance"),
-    (TREASURY, "treasury"),
 ];
+
+/// The native contracts that only a network with a pool has.
+pub const PRICE_CONTRACTS: [(Address, &str); 2] = [(POOL, "pool"), (USD, "usd")];
+
+/// The native contracts that only a network with governance has.
+pub const GOVERNED_CONTRACTS: [(Address, &str); 2] =
+    [(GOVERNANCE, "governance"), (TREASURY, "treasury")];
 
 sol!(#![sol(all_derives)] "../../contracts/IKernel.sol");
 sol!(#![sol(all_derives)] "../../contracts/ICredits.sol");
@@ -54,5 +63,7 @@ sol!(#![sol(all_derives)] "../../contracts/IRewards.sol");
 sol!(#![sol(all_derives)] "../../contracts/IMarket.sol");
 sol!(#![sol(all_derives)] "../../contracts/IStake.sol");
 sol!(#![sol(all_derives)] "../../contracts/IEconomy.sol");
+sol!(#![sol(all_derives)] "../../contracts/IPool.sol");
+sol!(#![sol(all_derives)] "../../contracts/IUsd.sol");
 sol!(#![sol(all_derives)] "../../contracts/IGovernance.sol");
 sol!(#![sol(all_derives)] "../../contracts/ITreasury.sol");

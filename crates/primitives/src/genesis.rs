@@ -5,9 +5,11 @@
 
 mod check;
 mod governance;
+mod pool;
 mod stake;
 
 pub use governance::{Bound, GovernanceParams, Parameter};
+pub use pool::PoolParams;
 pub use stake::{SEATS_MIN, StakeParams};
 
 use alloy_primitives::{Address, B256};
@@ -45,6 +47,9 @@ pub struct Genesis {
     pub base_fee_min: u64,
     /// The economy.
     pub economy: EconomyParams,
+    /// The stone/dollar pool; none: the price is `economy.price_micro_usd` for ever.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pool: Option<PoolParams>,
     /// The validators' seats, from the third term on.
     #[serde(default)]
     pub stake: StakeParams,
@@ -63,7 +68,7 @@ pub struct Genesis {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EconomyParams {
-    /// Micro-dollars per STONE, until the on-ledger pool exists.
+    /// Micro-dollars per STONE: for ever, or at genesis where there is a pool.
     pub price_micro_usd: u64,
     /// Hard cap, in whole stones.
     pub cap_stones: u64,
@@ -155,7 +160,7 @@ impl Genesis {
         EpochSchedule { start: TimeMs(self.start_ms), epoch_ms: self.epoch_ms }
     }
 
-    /// Micro-dollars per STONE.
+    /// Micro-dollars per STONE at genesis.
     #[must_use]
     pub const fn price(&self) -> MicroUsd {
         MicroUsd(self.economy.price_micro_usd)

@@ -27,7 +27,7 @@ pub use envelope::{
 };
 pub use genesis::{
     Bound, EconomyParams, Genesis, GenesisAccount, GenesisError, GenesisIngest, GenesisValidator,
-    GovernanceParams, Parameter, SEATS_MIN, StakeParams, quorum,
+    GovernanceParams, Parameter, PoolParams, SEATS_MIN, StakeParams, quorum,
 };
 pub use id::{DeviceId, Seq, Stream};
 pub use key::{Assurance, KeyError, KeyType, PublicKey, SecretKey, Signature};

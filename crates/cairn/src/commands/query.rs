@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::{
     cli::QueryArgs,
-    commands::stones_for,
+    commands::buy_credits,
     output::{parse_usd, table, usd},
     session::Session,
 };
@@ -62,10 +62,7 @@ async fn open_lease(
     let held = session.client.view(CREDITS, call, BlockTag::Latest).await?;
     let held = MicroUsd(u64::try_from(held).unwrap_or(u64::MAX));
     if held < amount {
-        let price = session.client.price(BlockTag::Latest).await?;
-        let cost = stones_for(MicroUsd(amount.0 - held.0), price)
-            .ok_or_else(|| eyre!("the price is out of range"))?;
-        sender.mint_credits(cost).await.wrap_err("buying credits")?;
+        buy_credits(&sender, MicroUsd(amount.0 - held.0)).await?;
     }
     let now = session.client.current_epoch(BlockTag::Latest).await?;
     sender.open_lease(offer, amount, Epoch(now.0 + LEASE_EPOCHS)).await.wrap_err("opening a lease")

@@ -16,7 +16,7 @@ use cairn_primitives::{
 use eyre::{Result, WrapErr as _, eyre};
 use tokio::{sync::watch, time::Instant};
 
-use crate::{commands::stones_for, session::SECTOR, up::results::Results};
+use crate::{commands::buy_credits, session::SECTOR, up::results::Results};
 
 /// Escrow of a lease.
 const ESCROW: MicroUsd = MicroUsd(5_000_000);
@@ -79,10 +79,7 @@ impl Buyer {
         let call = ICredits::balanceOfCall { account: address };
         let held = self.client.view(CREDITS, call, BlockTag::Latest).await?;
         if held < alloy_primitives::U256::from(ESCROW.0) {
-            let price = self.client.price(BlockTag::Latest).await?;
-            let cost = stones_for(CREDITS_BOUGHT, price)
-                .ok_or_else(|| eyre!("credits cost more than there are stones"))?;
-            self.sender.mint_credits(cost).await.wrap_err("buying credits")?;
+            buy_credits(&self.sender, CREDITS_BOUGHT).await?;
         }
         let offer = self.consumer.offer().await.wrap_err("asking the gateway for its offer")?;
         let now = self.client.current_epoch(BlockTag::Latest).await?;

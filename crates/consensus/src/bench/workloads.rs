@@ -330,6 +330,7 @@ fn genesis(senders: &[Sender]) -> Genesis {
             dispute_epochs: 1,
             vesting_epochs: 2,
         },
+        pool: None,
         stake: StakeParams::default(),
         governance: None,
         validators: vec![GenesisValidator {

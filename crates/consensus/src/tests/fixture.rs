@@ -90,6 +90,7 @@ pub fn identity(n: u64, busy_ms: u64, idle_ms: u64) -> NetworkIdentity {
             dispute_epochs: 1,
             vesting_epochs: 2,
         },
+        pool: None,
         stake: StakeParams { seats_max: 8, ..StakeParams::default() },
         governance: None,
         validators,

@@ -15,7 +15,7 @@ use cairn_primitives::{
 use revm::interpreter::{SStoreResult, StateLoad};
 
 use super::{
-    CONTRACTS, Call, Ctx, Host, Sheet, Stop, enter,
+    Call, Ctx, Host, Sheet, Stop, contracts, enter,
     scenario::{S, Verdicts, World, offer},
 };
 use crate::fixture::{ALICE, BOB, Chain, INGESTS, VALIDATORS, stones};
@@ -97,7 +97,7 @@ pub(super) fn case<C: SolCall>(from: Address, to: Address, call: &C, unseen: u64
 }
 
 /// Gas that a call charges and the work it does, at the present state of the chain.
-fn measure(chain: &Chain, case: &Case) -> (u64, u64, bool) {
+pub(super) fn measure(chain: &Chain, case: &Case) -> (u64, u64, bool) {
     let env = chain.ledger.next_env(&chain.head, chain.now(), VALIDATORS[0]);
     let facts = chain.ledger.facts(&env);
     let mut host = Counting { sheet: Sheet::new(&chain.state), work: 0, last: U256::ZERO };
@@ -105,7 +105,8 @@ fn measure(chain: &Chain, case: &Case) -> (u64, u64, bool) {
     host.sheet.set_balance(case.to, held + U256::from(case.value.0)).expect("memory");
     let call = Call { this: case.to, caller: case.from, value: case.value, is_static: false };
     let mut c = Ctx::new(&mut host, &facts, call, 1 << 24, 0);
-    let contract = CONTRACTS.iter().find(|one| one.address == case.to).expect("a contract");
+    let contract =
+        contracts(chain.ledger.genesis()).find(|one| one.address == case.to).expect("a contract");
     let result = enter(&mut c, contract, true, &case.input);
     assert!(!matches!(result, Err(Stop::Fatal(_))), "{}", case.name);
     let (gas, succeeds) = (c.gas_used(), result.is_ok());

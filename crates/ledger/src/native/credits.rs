@@ -6,13 +6,15 @@
 //! **Invariant:** the sum of all balances is the total supply. The balances are the only hashed slots of this contract,
 //! so that the sum over its storage can be checked without a list of holders.
 
+mod limits;
+
 use alloy_primitives::{Address, Bytes, U256};
 use cairn_primitives::{
     MicroUsd, Stones,
     abi::{CREDITS, ICredits},
 };
 
-use super::{Ctx, Mapping, Res, Value, decode, economy, revert};
+use super::{Ctx, Mapping, Res, Value, decode, pool, revert};
 use crate::check::Violation;
 
 /// `mapping(address => uint256)` at slot 0.
@@ -33,10 +35,12 @@ pub(super) fn call(c: &mut Ctx<'_>, data: &[u8]) -> Res<Bytes> {
         F::transfer(q) => c.mutate(q, |_, _| revert(ICredits::AccountBound {})),
         F::approve(q) => c.mutate(q, |_, _| revert(ICredits::AccountBound {})),
         F::transferFrom(q) => c.mutate(q, |_, _| revert(ICredits::AccountBound {})),
-        F::mint(q) => c.mutate_payable(q, |c, _| mint(c)),
+        F::mint(q) => c.mutate_payable(q, |c, _| mint(c, U256::ZERO)),
+        F::mintAtLeast(q) => c.mutate_payable(q, |c, q| mint(c, q.minCredits)),
+        F::limits(q) => c.view(q, |c, _| limits::view(c)),
         F::quote(q) => c.view(q, |c, q| {
             let stones = Stones(u128::try_from(q.stones).unwrap_or(u128::MAX));
-            Ok(U256::from(stones.to_micro_usd_floor(economy::price(c)).0))
+            Ok(U256::from(stones.to_micro_usd_floor(mint_price(c)?).0))
         }),
         F::vault(q) => c.view(q, |c, _| Ok(U256::from(vault(c)?.0))),
     }
@@ -66,16 +70,23 @@ pub fn vault(c: &mut Ctx<'_>) -> Res<Stones> {
     c.balance(CREDITS)
 }
 
-/// Moves credits between an account and the market's escrow. Only native contracts call this: credits are account-bound.
+/// Moves credits between an account and the market's escrow; nothing moves, and the answer is what `from` holds, when that is
+/// less. Only native contracts call this: credits are account-bound.
 ///
 /// # Errors
-/// `InsufficientCredits`.
-pub fn shift(c: &mut Ctx<'_>, from: Address, to: Address, amount: MicroUsd) -> Res<()> {
-    debit(c, from, amount)?;
-    let held = balance(c, to)?;
-    // The supply bounds every balance, and the supply is a checked u64.
-    BALANCES.at(&to).set(c, &held.0.saturating_add(amount.0))?;
-    c.emit(CREDITS, &ICredits::Transfer { from, to, value: U256::from(amount.0) })
+/// See `balance`.
+pub fn shift(
+    c: &mut Ctx<'_>,
+    from: Address,
+    to: Address,
+    amount: MicroUsd,
+) -> Res<Result<(), MicroUsd>> {
+    if let Err(held) = debit(c, from, amount)? {
+        return Ok(Err(held));
+    }
+    credit(c, to, amount)?;
+    c.emit(CREDITS, &ICredits::Transfer { from, to, value: U256::from(amount.0) })?;
+    Ok(Ok(()))
 }
 
 /// Destroys credits that a settlement spent; the caller releases the vault's stones.
@@ -83,31 +94,61 @@ pub fn shift(c: &mut Ctx<'_>, from: Address, to: Address, amount: MicroUsd) -> R
 /// # Errors
 /// `InsufficientCredits`.
 pub fn spend(c: &mut Ctx<'_>, from: Address, amount: MicroUsd) -> Res<()> {
-    debit(c, from, amount)?;
+    if let Err(held) = debit(c, from, amount)? {
+        return short(from, held, amount);
+    }
     let rest = supply(c)?.0.saturating_sub(amount.0);
     SUPPLY.set(c, &rest)?;
     c.emit(CREDITS, &ICredits::Transfer { from, to: Address::ZERO, value: U256::from(amount.0) })
 }
 
-fn debit(c: &mut Ctx<'_>, from: Address, amount: MicroUsd) -> Res<()> {
-    let held = balance(c, from)?;
-    let Ok(rest) = held.sub(amount) else {
-        let (balance, needed) = (U256::from(held.0), U256::from(amount.0));
-        return revert(ICredits::InsufficientCredits { account: from, balance, needed });
-    };
-    BALANCES.at(&from).set(c, &rest.0)
+/// Reverts with `InsufficientCredits`.
+///
+/// # Errors
+/// Always.
+pub fn short<T>(account: Address, held: MicroUsd, needed: MicroUsd) -> Res<T> {
+    let (balance, needed) = (U256::from(held.0), U256::from(needed.0));
+    revert(ICredits::InsufficientCredits { account, balance, needed })
 }
 
-fn mint(c: &mut Ctx<'_>) -> Res<U256> {
-    let (account, stones, price) = (c.caller(), c.value(), economy::price(c));
+/// Takes credits away, or says what `from` holds when that is less.
+fn debit(c: &mut Ctx<'_>, from: Address, amount: MicroUsd) -> Res<Result<(), MicroUsd>> {
+    let place = BALANCES.at(&from);
+    let held = MicroUsd(place.get(c)?);
+    let Ok(rest) = held.sub(amount) else { return Ok(Err(held)) };
+    place.set(c, &rest.0).map(Ok)
+}
+
+/// Adds credits: the supply bounds every balance, and the supply is a checked u64.
+fn credit(c: &mut Ctx<'_>, to: Address, amount: MicroUsd) -> Res<()> {
+    let place = BALANCES.at(&to);
+    let held = place.get(c)?;
+    place.set(c, &held.saturating_add(amount.0))
+}
+
+/// At which stones become credits now.
+fn mint_price(c: &mut Ctx<'_>) -> Res<MicroUsd> {
+    if pool::exists(c) { Ok(pool::prices(c)?.mint().floor()) } else { Ok(c.genesis().price()) }
+}
+
+fn mint(c: &mut Ctx<'_>, least: U256) -> Res<U256> {
+    let limits = limits::limits(c)?;
+    let price = limits.as_ref().map_or(c.genesis().price(), |limits| limits.price);
+    let (account, stones) = (c.caller(), c.value());
     let credits = stones.to_micro_usd_floor(price);
     let minted = supply(c)?.0.checked_add(credits.0);
     let (Some(minted), true) = (minted, credits > MicroUsd::ZERO) else {
         let stones = U256::from(stones.0);
         return revert(ICredits::MintTooSmall { stones, priceMicroUsd: price.0 });
     };
-    let held = balance(c, account)?;
-    BALANCES.at(&account).set(c, &held.0.saturating_add(credits.0))?;
+    if U256::from(credits.0) < least {
+        let credits = U256::from(credits.0);
+        return revert(ICredits::MintBelow { credits, minCredits: least });
+    }
+    if let Some(limits) = &limits {
+        limits.admit(c, credits)?;
+    }
+    credit(c, account, credits)?;
     SUPPLY.set(c, &minted)?;
     let (value, stones) = (U256::from(credits.0), U256::from(stones.0));
     c.emit(CREDITS, &ICredits::Transfer { from: Address::ZERO, to: account, value })?;

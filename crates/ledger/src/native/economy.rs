@@ -4,11 +4,14 @@
 
 use alloy_primitives::{B256, Bytes, U256};
 use cairn_primitives::{
-    MicroUsd, STONE, Stones,
+    EconomyParams, Epoch, MicroUsd, STONE, Stones,
     abi::{ECONOMY, IEconomy},
 };
 
-use super::{Ctx, Res, Stop, Value, decode};
+use super::{
+    Ctx, Res, Stop, Value, decode, governance,
+    pool::{self, Health},
+};
 
 /// `uint256` at slot 0.
 const BURNED: Value<Stones> = Value::new(ECONOMY, 0);
@@ -31,10 +34,10 @@ pub const fn cause(text: &str) -> B256 {
 pub(super) fn call(c: &mut Ctx<'_>, data: &[u8]) -> Res<Bytes> {
     use IEconomy::IEconomyCalls as F;
     match decode(data)? {
-        F::price(q) => c.view(q, |c, _| Ok(price(c).0)),
+        F::price(q) => c.view(q, |c, _| Ok(price(c)?.0)),
         F::reserve(q) => c.view(q, |c, _| Ok(U256::from(reserve(c)?.0))),
         F::burned(q) => c.view(q, |c, _| Ok(U256::from(burned(c)?.0))),
-        F::supply(q) => c.view(q, |c, _| Ok(U256::from(cap(c).0.saturating_sub(burned(c)?.0)))),
+        F::supply(q) => c.view(q, |c, _| Ok(U256::from(supply(c)?.0))),
         F::today(q) => c.view(q, |c, q| super::economy_state::today(c, q.sector)),
         F::epoch(q) => c.view(q, |c, _| Ok(c.epoch().0)),
         F::randomness(q) => c.view(q, |c, q| super::beacon::randomness(c, q.epoch)),
@@ -42,10 +45,43 @@ pub(super) fn call(c: &mut Ctx<'_>, data: &[u8]) -> Res<Bytes> {
     }
 }
 
-/// Micro-dollars per STONE.
-#[must_use]
-pub fn price(c: &Ctx<'_>) -> MicroUsd {
-    c.genesis().price()
+/// Micro-dollars per STONE, at which work is settled now: the pool's, or genesis's where there is none.
+///
+/// # Errors
+/// Out of gas, or disk trouble; so for the functions below.
+pub fn price(c: &mut Ctx<'_>) -> Res<MicroUsd> {
+    if pool::exists(c) { Ok(pool::quote(c)?.settle.floor()) } else { Ok(c.genesis().price()) }
+}
+
+/// What an epoch is settled at, and whether it may be subsidised: fixed once the epoch is over, a preview before.
+///
+/// # Errors
+/// See `price`.
+pub fn price_of(c: &mut Ctx<'_>, epoch: Epoch) -> Res<(MicroUsd, bool)> {
+    if !pool::exists(c) {
+        return Ok((c.genesis().price(), true));
+    }
+    if let Some(row) = pool::at_epoch(c, epoch)? {
+        return Ok((row.price, row.health == Health::Healthy.number()));
+    }
+    let now = pool::quote(c)?;
+    Ok((now.settle.floor(), now.health == Health::Healthy))
+}
+
+/// The economy's parameters in a day of the network, with a price of the ledger's.
+///
+/// # Errors
+/// See `price`.
+pub fn params_at(c: &mut Ctx<'_>, price: MicroUsd, day: u64) -> Res<EconomyParams> {
+    Ok(EconomyParams { price_micro_usd: price.0, ..governance::in_force(c, day)? })
+}
+
+/// The hard cap less what was burned.
+///
+/// # Errors
+/// See `price`.
+pub fn supply(c: &mut Ctx<'_>) -> Res<Stones> {
+    Ok(Stones(cap(c).0.saturating_sub(burned(c)?.0)))
 }
 
 /// The hard cap.
@@ -57,7 +93,7 @@ pub fn cap(c: &Ctx<'_>) -> Stones {
 /// Stones not yet issued.
 ///
 /// # Errors
-/// Out of gas, or disk trouble; so for the functions below.
+/// See `price`.
 pub fn reserve(c: &mut Ctx<'_>) -> Res<Stones> {
     c.balance(ECONOMY)
 }
@@ -65,7 +101,7 @@ pub fn reserve(c: &mut Ctx<'_>) -> Res<Stones> {
 /// Stones burned since genesis.
 ///
 /// # Errors
-/// See `reserve`.
+/// See `price`.
 pub fn burned(c: &mut Ctx<'_>) -> Res<Stones> {
     BURNED.get(c)
 }

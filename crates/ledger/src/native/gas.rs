@@ -19,6 +19,8 @@ pub const SHA256_WORD: u64 = 12;
 /// Deriving an H3 cell from a position.
 pub const CELL: u64 = 500;
 
+/// The pool's means or its next step: three logarithms or powers of 32 multiplications each.
+pub const POOL_READ: u64 = 300;
 /// Base price of decoding an envelope.
 pub const ENVELOPE: u64 = 500;
 /// Per 32-byte word of an envelope: parsing it, writing its one encoding again to compare, hashing it.

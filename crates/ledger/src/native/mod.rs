@@ -20,10 +20,12 @@ pub mod economy;
 pub mod economy_state;
 pub mod governance;
 pub mod market;
+pub mod pool;
 pub mod registry;
 pub mod rewards;
 pub mod stake;
 pub mod treasury;
+pub mod usd;
 
 pub use ctx::{Call, Ctx, Facts, Res, Stop, decode, out_of_range, revert};
 pub use gas::{CELL, SHA256, SIGNATURE, sha256};
@@ -58,7 +60,7 @@ pub struct Contract {
     pub check: fn(&mut Ctx<'_>, &mut Vec<Violation>) -> Res<()>,
 }
 
-/// Every native contract, in order of its address.
+/// Every native contract that all networks have, in order of its address.
 pub const CONTRACTS: &[Contract] = &[
     Contract {
         address: abi::CREDITS,
@@ -109,6 +111,23 @@ pub const CONTRACTS: &[Contract] = &[
         genesis: economy_state::genesis,
         check: no_check,
     },
+];
+
+/// The native contracts that only a network with a pool has.
+const PRICE_CONTRACTS: &[Contract] = &[
+    Contract {
+        address: abi::POOL,
+        name: "pool",
+        call: pool::call,
+        genesis: pool::genesis,
+        check: pool::check,
+    },
+    Contract { address: abi::USD, name: "usd", call: usd::call, genesis: nothing, check: no_check },
+];
+
+/// The native contracts that only a network with governance has. Without them the treasury is an account that nobody spends
+/// from.
+const GOVERNED_CONTRACTS: &[Contract] = &[
     Contract {
         address: abi::GOVERNANCE,
         name: "governance",
@@ -125,14 +144,11 @@ pub const CONTRACTS: &[Contract] = &[
     },
 ];
 
-impl Contract {
-    /// Whether a network has it: governance and the treasury's streams only where genesis says so. Without them the treasury
-    /// is an account that nobody spends from.
-    #[must_use]
-    pub fn is_in(&self, genesis: &Genesis) -> bool {
-        let governed = [abi::GOVERNANCE, abi::TREASURY].contains(&self.address);
-        !governed || genesis.governance.is_some()
-    }
+/// The native contracts of a network.
+pub(crate) fn contracts(genesis: &Genesis) -> impl Iterator<Item = &'static Contract> {
+    let priced = if genesis.pool.is_some() { PRICE_CONTRACTS } else { &[] };
+    let governed = if genesis.governance.is_some() { GOVERNED_CONTRACTS } else { &[] };
+    CONTRACTS.iter().chain(priced).chain(governed)
 }
 
 /// For a contract without storage at genesis.
@@ -150,10 +166,7 @@ pub(crate) fn precompiles(spec: SpecId, facts: &Arc<Facts>) -> PrecompilesMap {
     let mut map =
         PrecompilesMap::from_static(Precompiles::new(PrecompileSpecId::from_spec_id(spec)));
     map.extend_precompiles(
-        CONTRACTS
-            .iter()
-            .filter(|contract| contract.is_in(&facts.genesis))
-            .map(|contract| (contract.address, native(contract, facts))),
+        contracts(&facts.genesis).map(|contract| (contract.address, native(contract, facts))),
     );
     map
 }

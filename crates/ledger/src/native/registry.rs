@@ -16,13 +16,12 @@ pub use record::{Device, KeyBytes, Status};
 
 use alloy_primitives::{Address, Bytes, FixedBytes, U256};
 use cairn_primitives::{
-    Assurance, Cell, DeviceId, Epoch, KeyType, Position, PublicKey, STONE, Sector, Signature,
-    Stones,
+    Assurance, Cell, DeviceId, Epoch, KeyType, Position, PublicKey, Sector, Signature, Stones,
     abi::{IRegistry, REGISTRY},
     registration_message,
 };
 
-use super::{Ctx, List, Mapping, Res, Value, decode, gas, out_of_range, revert};
+use super::{Ctx, List, Mapping, Res, Value, decode, gas, out_of_range, pool, revert};
 use crate::check::Violation;
 
 /// Devices in order of registration, one id a slot; the length at slot 0.
@@ -94,11 +93,9 @@ pub fn by_index(c: &mut Ctx<'_>, index: u64) -> Res<Device> {
 ///
 /// # Errors
 /// `UnknownSector`.
-pub fn bond_required(c: &Ctx<'_>, sector: u8) -> Res<Stones> {
+pub fn bond_required(c: &mut Ctx<'_>, sector: u8) -> Res<Stones> {
     match Sector::from_u8(sector) {
-        Some(Sector::Sensing) => {
-            Ok(Stones(u128::from(c.genesis().economy.device_bond_stones) * STONE))
-        }
+        Some(Sector::Sensing) => pool::device_bond(c),
         None => revert(IRegistry::UnknownSector { sector }),
     }
 }

@@ -27,8 +27,8 @@ use cairn_primitives::{
 
 use self::record::{Outcome, PoolRow, Tally};
 use super::{
-    Ctx, List, Mapping, Res, Stop, Value, batches, decode, economy, economy_state, governance,
-    market, out_of_range, revert, stake,
+    Ctx, List, Mapping, Res, Stop, Value, batches, decode, economy, economy_state, market,
+    out_of_range, revert, stake,
 };
 use crate::check::Violation;
 
@@ -105,15 +105,19 @@ fn plan(c: &mut Ctx<'_>, epoch: Epoch, sector: Sector) -> Res<Plan> {
     let income = market::income(c, epoch, sector.number())?;
     let mut state = economy_state::load(c)?;
     let schedule = c.genesis().schedule();
-    let (params, epochs) =
-        (governance::in_force(c, schedule.day_of(epoch))?, schedule.epochs_per_day());
-    let subsidy = state.epoch_pool(sector, epoch.0 % epochs, epochs).or_else(bug)?;
+    let (price, is_healthy) = economy::price_of(c, epoch)?;
+    let params = economy::params_at(c, price, schedule.day_of(epoch))?;
+    let epochs = schedule.epochs_per_day();
+    let mut subsidy = state.epoch_pool(sector, epoch.0 % epochs, epochs).or_else(bug)?;
+    if !is_healthy {
+        subsidy = EpochPool::default();
+    }
     let settlement = state
         .settle_epoch(&params, sector, epoch, epochs, income.paid, income.released)
         .or_else(bug)?;
     let EpochPool { usage, need } = subsidy;
     let row = PoolRow {
-        price: economy::price(c),
+        price,
         earned: settlement.income,
         usage,
         need,
@@ -177,7 +181,7 @@ fn vote(
         return revert(IRewards::DoubleVote { epoch: epoch.0, validator: caller });
     }
     let hash = keccak256(result.abi_encode());
-    let plan = if is_final { None } else { Some(checked(plan(c, epoch, sector)?, c, result)?) };
+    let plan = if is_final { None } else { Some(checked(plan(c, epoch, sector)?, result)?) };
 
     stake::announce(c)?;
     voted.set_bit(bit, true);
@@ -237,10 +241,9 @@ fn tally(c: &mut Ctx<'_>, epoch: Epoch, sector: u8, round: u32, hash: B256) -> R
 }
 
 /// Refuses a result that hands out more than the pool, or not all that consumers paid.
-fn checked(plan: Plan, c: &Ctx<'_>, result: &IRewards::Result) -> Res<Plan> {
+fn checked(plan: Plan, result: &IRewards::Result) -> Res<Plan> {
     let row = &plan.row;
-    let subsidy =
-        MicroUsd(row.usage.0.saturating_add(row.need.0)).to_stones_floor(economy::price(c));
+    let subsidy = MicroUsd(row.usage.0.saturating_add(row.need.0)).to_stones_floor(row.price);
     let parts = [
         ("earned", result.earnedStones, U256::from(row.earned_stones.0)),
         ("usage", U256::from(result.usageMicroUsd), U256::from(row.usage.0)),
@@ -306,8 +309,8 @@ fn finalise(
     }
     let opens = genesis.schedule().day_of(slowest) > state.day;
     if opens {
-        let closing = governance::in_force(c, state.day)?;
-        let opening = governance::in_force(c, state.day.saturating_add(1))?;
+        let closing = economy::params_at(c, row.price, state.day)?;
+        let opening = economy::params_at(c, row.price, state.day.saturating_add(1))?;
         state.open_next_day_with(&closing, &opening);
     }
     economy_state::save(c, &state)?;

@@ -12,7 +12,7 @@ use cairn_primitives::{
 };
 use proptest::prelude::*;
 
-use super::{CONTRACTS, credits, registry::tests as registry_tests};
+use super::{CONTRACTS, contracts, credits, registry::tests as registry_tests};
 use crate::{
     Account, CallOutcome,
     fixture::{ALICE, BOB, Chain, INGESTS, VALIDATORS, enter, governed, stones},
@@ -79,12 +79,15 @@ fn selectors(address: Address) -> &'static [[u8; 4]] {
 fn every_address_has_its_contract() {
     let here: Vec<_> = CONTRACTS.iter().map(|contract| (contract.address, contract.name)).collect();
     assert_eq!(here, abi::CONTRACTS);
+    let more: Vec<_> =
+        contracts(&governed()).skip(here.len()).map(|c| (c.address, c.name)).collect();
+    assert_eq!(more, abi::GOVERNED_CONTRACTS);
 }
 
 #[test]
 fn every_selector_of_every_abi_is_dispatched() {
     let chain = Chain::with(governed());
-    for contract in CONTRACTS {
+    for contract in contracts(&governed()) {
         for selector in selectors(contract.address) {
             // Zeros decode as any arguments: numbers are 0, and every offset points at a length of 0.
             let mut input = selector.to_vec();
@@ -115,7 +118,7 @@ fn unknown_functions_and_damaged_arguments_are_refused() {
         input
     };
     for input in [&b""[..], b"\x01", b"\xde\xad\xbe\xef", cut, &dirty] {
-        for contract in CONTRACTS {
+        for contract in contracts(&governed()) {
             let outcome =
                 chain.try_call(ALICE, contract.address, Stones::ZERO, input.to_vec().into());
             let IKernel::IKernelErrors::UnknownSelector(error) = error_of(outcome) else {
@@ -284,14 +287,14 @@ proptest! {
     /// Whatever anybody calls with whatever arguments, at whatever time: an answer, never a stopped node.
     #[test]
     fn no_arguments_stop_the_node(
-        contract in 0..CONTRACTS.len(),
+        contract in 0..contracts(&governed()).count(),
         selector in any::<prop::sample::Index>(),
         words in prop::collection::vec(edge(), 0..12),
         caller in prop::sample::select(vec![ALICE, VALIDATORS[1], INGESTS[0]]),
         value in prop::sample::select(vec![0, 1, stones(100).0]),
         later_ms in prop::sample::select(vec![0_u64, 1, 3_600_000, 4_500_001, 400 * 3_600_000]),
     ) {
-        let to = CONTRACTS[contract].address;
+        let to = contracts(&governed()).nth(contract).expect("counted").address;
         let mut input = selector.get(selectors(to)).to_vec();
         for word in words {
             input.extend_from_slice(&word.to_be_bytes::<32>());

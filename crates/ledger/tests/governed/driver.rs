@@ -274,6 +274,7 @@ fn genesis() -> Genesis {
             dispute_epochs: 1,
             vesting_epochs: 30,
         },
+        pool: None,
         stake: StakeParams::default(),
         governance: Some(GovernanceParams {
             guardian: PEOPLE[3],

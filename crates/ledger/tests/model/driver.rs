@@ -399,6 +399,7 @@ fn genesis(people: &[SigningKey; 3]) -> Genesis {
             dispute_epochs: DISPUTE,
             vesting_epochs: 30,
         },
+        pool: None,
         stake: StakeParams::default(),
         governance: None,
         validators: vec![GenesisValidator {

@@ -96,6 +96,7 @@ impl Devnet {
                 dispute_epochs: 1,
                 vesting_epochs: 4,
             },
+            pool: None,
             stake: StakeParams { seats_max: 8, ..StakeParams::default() },
             governance: None,
             validators: seats.collect(),

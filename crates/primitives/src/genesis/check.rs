@@ -62,6 +62,9 @@ impl Genesis {
         self.check_time()?;
         self.check_blocks()?;
         self.economy.check()?;
+        if let Some(pool) = &self.pool {
+            pool.check(&self.economy)?;
+        }
         self.stake.check(self)?;
         self.governance.as_ref().map_or(Ok(()), |governance| governance.check(self))?;
         self.check_validators()?;
@@ -155,8 +158,9 @@ impl Genesis {
         let bonds = self.validators.iter().map(|validator| validator.bond_stones);
         let held = self.accounts.iter().map(|account| account.stones);
         let issued = bonds.chain(held).map(u128::from).sum::<u128>();
-        let total = issued + u128::from(self.economy.reserve_stones);
-        let reason = "reserve_stones, bonds and accounts must add up to economy.cap_stones exactly";
+        let pooled = self.pool.as_ref().map_or(0, |pool| pool.whole_stones(self.price()));
+        let total = issued + u128::from(self.economy.reserve_stones) + u128::from(pooled);
+        let reason = "reserve_stones, bonds and accounts, with the pool's stones, must add up to economy.cap_stones exactly";
         need(total == u128::from(self.economy.cap_stones), "accounts", total, reason)
     }
 }
@@ -198,7 +202,7 @@ impl EconomyParams {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::{GenesisAccount, GenesisIngest, GenesisValidator, StakeParams};
+    use crate::{GenesisAccount, GenesisIngest, GenesisValidator, PoolParams, StakeParams};
 
     pub(in crate::genesis) fn genesis() -> Genesis {
         Genesis {
@@ -232,6 +236,7 @@ pub(super) mod tests {
                 dispute_epochs: 1,
                 vesting_epochs: 30,
             },
+            pool: None,
             stake: StakeParams::default(),
             governance: None,
             validators: (1..=2)
@@ -253,6 +258,18 @@ pub(super) mod tests {
                 stones: 100,
             }],
         }
+    }
+
+    /// Gives a genesis a pool of a dollar.
+    fn pool(genesis: &mut Genesis) -> &mut PoolParams {
+        let owner = Address::repeat_byte(9);
+        genesis.pool.insert(PoolParams {
+            usd: 1,
+            fee_ppm: 3_000,
+            owner,
+            faucet_account_usd: 5,
+            faucet_day_usd: 5,
+        })
     }
 
     #[test]
@@ -280,6 +297,19 @@ pub(super) mod tests {
             ("economy.match_ppm is 1000000", |g| g.economy.match_ppm = 1_000_000),
             ("economy.grant_stones is 1001", |g| g.economy.grant_stones = 1_001),
             ("economy.vesting_epochs is 1000001", |g| g.economy.vesting_epochs = 1_000_001),
+            ("pool.usd is 0", |g| pool(g).usd = 0),
+            ("pool.usd is 7", |g| {
+                g.economy.price_micro_usd = 3;
+                pool(g).usd = 7;
+            }),
+            ("pool.fee_ppm is 100001", |g| pool(g).fee_ppm = 100_001),
+            ("pool.owner is 0x0000", |g| pool(g).owner = Address::ZERO),
+            ("pool.faucet_day_usd is 10000001", |g| pool(g).faucet_day_usd = 10_000_001),
+            ("pool.faucet_account_usd is 6", |g| pool(g).faucet_account_usd = 6),
+            ("accounts is 1111:", |g| {
+                g.economy.price_micro_usd = 1_000_000;
+                pool(g);
+            }),
             ("stake.term_blocks is 7", |g| g.stake.term_blocks = 7),
             ("stake.seats_max is 3", |g| g.stake.seats_max = 3),
             ("stake.seat_bond_stones is 6", |g| g.stake.seat_bond_stones = 6),

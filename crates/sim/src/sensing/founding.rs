@@ -69,6 +69,7 @@ pub fn genesis(log: &StationLog, keys: &DevKeys, seats: usize) -> Result<Genesis
         base_fee_initial: 1_000_000_000,
         base_fee_min: 100_000_000,
         economy,
+        pool: None,
         stake: StakeParams::default(),
         governance: None,
         accounts: accounts(log, keys, &validators),

@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use alloy_primitives::Address;
 use cairn_primitives::{
     EconomyParams, Genesis, GenesisAccount, GenesisIngest, GenesisValidator, GovernanceParams,
-    StakeParams,
+    MicroUsd, PoolParams, StakeParams,
 };
 use cairn_sim::economy::scenario::{Scenario, Simulate};
 use eyre::{Result, WrapErr as _, bail, eyre};
@@ -32,6 +32,7 @@ pub struct Founding {
     base_fee_initial: u64,
     base_fee_min: u64,
     economy: EconomyParams,
+    pool: Option<PoolParams>,
     #[serde(default)]
     stake: StakeParams,
     governance: Option<GovernanceParams>,
@@ -110,6 +111,7 @@ impl Founding {
             base_fee_initial: self.base_fee_initial,
             base_fee_min: self.base_fee_min,
             economy: self.economy,
+            pool: self.pool,
             stake: self.stake,
             governance: self.governance,
             validators: self.validators,
@@ -131,7 +133,12 @@ impl Founding {
             Share::Stones(stones) => u128::from(stones),
             Share::Rest(_) => 0,
         });
-        let spent = u128::from(self.economy.reserve_stones) + bonds + held.sum::<u128>();
+        let price = MicroUsd(self.economy.price_micro_usd);
+        let pooled = self.pool.as_ref().map_or(0, |pool| pool.whole_stones(price));
+        let spent = u128::from(self.economy.reserve_stones)
+            + u128::from(pooled)
+            + bonds
+            + held.sum::<u128>();
         let rest = u128::from(self.economy.cap_stones).checked_sub(spent);
         match rest.and_then(|rest| u64::try_from(rest).ok()) {
             Some(rest) => Ok(rest),

@@ -55,7 +55,7 @@ pub(super) fn quorum(c: &mut Ctx<'_>) -> Res<(Stones, Stones)> {
         treasury: c.balance(TREASURY)?,
         emission: economy_state::emission(c)?,
         need: MicroUsd(coverage_need(&params).0.saturating_mul(sectors)),
-        price: economy::price(c),
+        price: economy::price(c)?,
     });
     let locked = locks::LOCKED.get(c)?;
     let (share, loss) = (rules.quorum_ppm, rules.loss_ppm);

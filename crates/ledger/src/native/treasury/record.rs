@@ -60,7 +60,8 @@ impl Terms {
     /// `BadRecipient` for nobody and for a contract of the network, whose stones are counted otherwise; `OutOfRange`.
     pub fn from_abi(c: &Ctx<'_>, asked: &IGovernance::Terms) -> Res<Self> {
         let recipient = asked.recipient;
-        let system = abi::CONTRACTS.iter().any(|(address, _)| *address == recipient);
+        let all = [&abi::CONTRACTS[..], &abi::PRICE_CONTRACTS, &abi::GOVERNED_CONTRACTS];
+        let system = all.into_iter().flatten().any(|(address, _)| *address == recipient);
         if recipient == Address::ZERO || system || recipient == INSURANCE {
             return revert(ITreasury::BadRecipient { recipient });
         }

@@ -1,0 +1,100 @@
+//! `cairn price`: what a stone is worth, whether that can be trusted, and what may be minted.
+
+use cairn_client::{BlockTag, HEALTH, PriceReads as _, Reads as _, has_pool};
+use cairn_primitives::{MicroUsd, TimeMs, abi::ICredits::Limits};
+use eyre::Result;
+use serde_json::{Value, json};
+
+use crate::{
+    cli::NetworkArgs,
+    output::{percent, stones, usd, when},
+    session::Session,
+};
+
+/// Shows the price.
+pub async fn price(args: &NetworkArgs) -> Result<()> {
+    let session = Session::open(args).await?;
+    let limits = session.client.limits(BlockTag::Latest).await?;
+    if !has_pool(&limits) {
+        let price = session.client.price(BlockTag::Latest).await?;
+        let value = json!({ "price_usd": price.to_string(), "pool": null, "credits": null });
+        session.output.answer(&value, || {
+            format!("{} per STONE, by genesis: this network has no pool", usd(price))
+        });
+        return Ok(());
+    }
+    let pool = session.client.price_pool(BlockTag::Latest).await?;
+    let value = json!({
+        "price_usd": pool.last.to_string(),
+        "half_hour_usd": pool.half_hour.to_string(),
+        "day_usd": pool.day.to_string(),
+        "settle_usd": MicroUsd(limits.settlePriceMicroUsd).to_string(),
+        "mint_usd": MicroUsd(limits.mintPriceMicroUsd).to_string(),
+        "health": limits.health, "health_name": name(limits.health),
+        "feeds_usd": pool.feeds.map(|price| price.to_string()),
+        "pool": { "usd": pool.usd.to_string(), "stones": pool.stones.to_string(), "fee_ppm": pool.fee_ppm },
+        "credits": credits(&limits),
+    });
+    session.output.answer(&value, || {
+        let feeds = pool.feeds.map_or_else(
+            || "no quorum of validators feeds one".to_owned(),
+            |price| format!("validators say {}", usd(price)),
+        );
+        format!(
+            "{} per STONE; half an hour {}, a day {}: {}; {feeds}\n\
+             depth      {} and {}, a swap leaves {}\n\
+             settling   at {}\n{}",
+            usd(pool.last),
+            usd(pool.half_hour),
+            usd(pool.day),
+            name(limits.health),
+            usd(pool.usd),
+            stones(pool.stones),
+            percent(pool.fee_ppm),
+            usd(MicroUsd(limits.settlePriceMicroUsd)),
+            minting(&limits),
+        )
+    });
+    Ok(())
+}
+
+fn name(health: u8) -> &'static str {
+    HEALTH.get(usize::from(health)).copied().unwrap_or("unknown")
+}
+
+fn credits(limits: &Limits) -> Value {
+    let dollars = |micro: u64| MicroUsd(micro).to_string();
+    json!({
+        "room_usd": dollars(limits.roomMicroUsd),
+        "window_usd": dollars(limits.windowMicroUsd),
+        "window_left_usd": dollars(limits.windowLeftMicroUsd),
+        "window_end_ms": limits.windowEndMs,
+        "outstanding_usd": dollars(limits.outstandingMicroUsd),
+        "outstanding_max_usd": dollars(limits.outstandingMaxMicroUsd),
+        "coverage_ppm": limits.coveragePpm, "warned": limits.warned,
+    })
+}
+
+fn minting(limits: &Limits) -> String {
+    let dollars = |micro: u64| usd(MicroUsd(micro));
+    let cover = percent(u32::try_from(limits.coveragePpm).unwrap_or(u32::MAX));
+    let care = if limits.warned { ": take care" } else { "" };
+    let room = if limits.roomMicroUsd == 0 {
+        "minting    paused, or nothing left".to_owned()
+    } else {
+        format!(
+            "minting    at {}, {} now",
+            dollars(limits.mintPriceMicroUsd),
+            dollars(limits.roomMicroUsd)
+        )
+    };
+    format!(
+        "{room}: {} left of {} until {}\n\
+         credits    {} outstanding of at most {}, the vault covers {cover}{care}",
+        dollars(limits.windowLeftMicroUsd),
+        dollars(limits.windowMicroUsd),
+        when(TimeMs(limits.windowEndMs)),
+        dollars(limits.outstandingMicroUsd),
+        dollars(limits.outstandingMaxMicroUsd),
+    )
+}

@@ -1,0 +1,265 @@
+//! Performs acts on a ledger in memory and on the reference, and compares them.
+
+use std::sync::Arc;
+
+use alloy_consensus::{Header, Signed, TxEip1559, TxEnvelope, transaction::Recovered};
+use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, U256};
+use alloy_rpc_types_eth::TransactionRequest;
+use alloy_sol_types::SolCall;
+use cairn_ledger::{CallOutcome, Ledger, Memory, time_of};
+use cairn_primitives::{
+    Digest, EconomyParams, Genesis, GenesisAccount, GenesisValidator, PoolParams, StakeParams,
+    TimeMs,
+    abi::{CREDITS, ICredits, IPool, IUsd, POOL, USD},
+};
+
+use super::{
+    acts::Act,
+    reference::{DEPTH_USD, DOLLAR, FAUCET_USD, PRICE, Reference},
+};
+
+const CHAIN: u64 = 7_777;
+/// Whole stones of each person: more than any history of this driver sells.
+const HELD: u64 = 100_000_000;
+/// No deadline.
+const LATER: u64 = u64::MAX;
+
+/// A ledger, its reference, and the people.
+pub struct Driver {
+    ledger: Ledger,
+    state: Memory,
+    head: Header,
+    reference: Reference,
+}
+
+const fn person(n: usize) -> Address {
+    Address::repeat_byte(if n == 0 {
+        0xa0
+    } else if n == 1 {
+        0xb0
+    } else {
+        0xc0
+    })
+}
+
+impl Driver {
+    pub fn new() -> Self {
+        let genesis = genesis();
+        genesis.check().expect("sound");
+        let reference = Reference::new(genesis.start_ms);
+        let ledger = Ledger::new(Arc::new(genesis), Digest([7; 32]));
+        let mut state = Memory::default();
+        state.apply(&ledger.genesis_writes().expect("genesis"));
+        let head = ledger.genesis_header(B256::ZERO);
+        state.hashes.insert(0, head.hash_slow());
+        Self { ledger, state, head, reference }
+    }
+
+    fn now(&self) -> u64 {
+        time_of(&self.head).0
+    }
+
+    /// Performs one act; says whether it succeeded.
+    ///
+    /// # Panics
+    /// When ledger and reference differ, or a swap lowers the product of the reserves.
+    pub fn perform(&mut self, act: &Act) -> bool {
+        if let Act::Wait { ms } = act {
+            self.block(self.now() + ms, Vec::new());
+            self.compare(act);
+            return true;
+        }
+        let (who, to, stones, input) = self.call_of(act);
+        let product = U256::from(self.reference.stones) * U256::from(self.reference.usd);
+        // The block begins before its transaction runs, and after the call that asks in advance.
+        let called = self.ask_from(person(who), to, stones, &input);
+        self.reference.block(self.now());
+        let answer = self.reference.perform(act, self.now());
+        match (&called, answer) {
+            (CallOutcome::Success { .. }, Ok(())) => {}
+            (CallOutcome::Revert { output, .. }, Err(refusal)) => {
+                assert_eq!(output.get(..4), Some(&refusal[..]), "{act:?} reverts with {output}");
+            }
+            _ => panic!("{act:?}: {called:?}, expected {answer:02x?}"),
+        }
+        let from = person(who);
+        let tx = TxEip1559 {
+            chain_id: CHAIN,
+            nonce: self.state.accounts.get(&from).map_or(0, |account| account.nonce),
+            gas_limit: 8_000_000,
+            max_fee_per_gas: 2_000_000_000,
+            to: TxKind::Call(to),
+            value: U256::from(stones),
+            input,
+            ..TxEip1559::default()
+        };
+        let signed = Signed::new_unhashed(tx, Signature::test_signature());
+        let success = self.block(self.now(), vec![Recovered::new_unchecked(signed.into(), from)]);
+        assert_eq!(success, answer.is_ok(), "{act:?}");
+        if matches!(act, Act::Buy { .. } | Act::Sell { .. }) {
+            let after = U256::from(self.reference.stones) * U256::from(self.reference.usd);
+            assert!(after >= product, "{act:?} lowered the product");
+        }
+        self.compare(act);
+        success
+    }
+
+    fn call_of(&self, act: &Act) -> (usize, Address, u128, Bytes) {
+        let call = |who: &usize, to, stones: u128, input: Vec<u8>| (*who, to, stones, input.into());
+        let (deadline, none) = (LATER, U256::ZERO);
+        match act {
+            Act::Faucet { who, usd } => {
+                call(who, USD, 0, IUsd::faucetCall { microUsd: *usd }.abi_encode())
+            }
+            Act::Buy { who, usd } => {
+                let buy = IPool::buyCall { microUsd: *usd, minStones: none, deadlineMs: deadline };
+                call(who, POOL, 0, buy.abi_encode())
+            }
+            Act::Sell { who, stones } => {
+                let sell = IPool::sellCall { minMicroUsd: 0, deadlineMs: deadline };
+                call(who, POOL, *stones, sell.abi_encode())
+            }
+            Act::Add { who, stones } => {
+                let add = IPool::addLiquidityCall {
+                    maxMicroUsd: u64::MAX,
+                    minShares: none,
+                    deadlineMs: deadline,
+                };
+                call(who, POOL, *stones, add.abi_encode())
+            }
+            Act::Remove { who, ppm } => {
+                let remove = IPool::removeLiquidityCall {
+                    shares: U256::from(self.reference.shares_of(*who, *ppm)),
+                    minStones: none,
+                    minMicroUsd: 0,
+                    deadlineMs: deadline,
+                };
+                call(who, POOL, 0, remove.abi_encode())
+            }
+            Act::Give { who, to, usd } => {
+                let give = IUsd::transferCall { to: person(*to), value: U256::from(*usd) };
+                call(who, USD, 0, give.abi_encode())
+            }
+            Act::Mint { who, stones } => {
+                call(who, CREDITS, *stones, ICredits::mintCall {}.abi_encode())
+            }
+            Act::Wait { .. } => unreachable!("no call"),
+        }
+    }
+
+    /// Adds a block; says whether its transaction succeeded. Waiting is a block as well.
+    fn block(&mut self, time: u64, transactions: Vec<Recovered<TxEnvelope>>) -> bool {
+        if transactions.is_empty() {
+            self.reference.block(time);
+        }
+        let env = self.ledger.next_env(&self.head, TimeMs(time), Address::ZERO);
+        let executed = self.ledger.build(&self.state, &env, transactions).expect("state");
+        assert!(executed.dropped.is_empty(), "{:?}", executed.dropped);
+        self.state.apply(&executed.writes);
+        self.head = executed.header(&env, B256::ZERO);
+        self.state.hashes.insert(self.head.number, self.head.hash_slow());
+        let broken = self.ledger.check(&self.state, time_of(&self.head)).expect("state");
+        assert!(broken.is_empty(), "{broken:#?}");
+        executed.receipts.first().is_some_and(alloy_consensus::TxReceipt::status)
+    }
+
+    fn ask_from(&self, from: Address, to: Address, stones: u128, input: &Bytes) -> CallOutcome {
+        let request = TransactionRequest {
+            from: Some(from),
+            to: Some(TxKind::Call(to)),
+            value: Some(U256::from(stones)),
+            input: input.clone().into(),
+            ..TransactionRequest::default()
+        };
+        let env = self.ledger.env_of(&self.head);
+        self.ledger.call(&self.state, &env, &request, None).expect("runs")
+    }
+
+    fn ask<C: SolCall>(&self, to: Address, call: &C) -> C::Return {
+        match self.ask_from(Address::ZERO, to, 0, &call.abi_encode().into()) {
+            CallOutcome::Success { output, .. } => C::abi_decode_returns(&output).expect("decodes"),
+            other => panic!("a view fails: {other:?}"),
+        }
+    }
+
+    /// Everything that people can see of the contracts.
+    fn compare(&self, act: &Act) {
+        let (model, now) = (&self.reference, self.now());
+        let held = self.ask(POOL, &IPool::reservesCall {});
+        let seen = (held.stones.to::<u128>(), held.microUsd, held.shares.to::<u128>());
+        assert_eq!(seen, (model.stones, model.usd, model.total), "after {act:?}");
+        for n in 0..3 {
+            let account = person(n);
+            let dollars = self.ask(USD, &IUsd::balanceOfCall { account });
+            assert_eq!(dollars, U256::from(model.held(n)), "dollars of {n} after {act:?}");
+            let shares = self.ask(POOL, &IPool::sharesOfCall { account });
+            assert_eq!(shares, U256::from(model.shares_of(n, 1_000_000)), "after {act:?}");
+            let credits = self.ask(CREDITS, &ICredits::balanceOfCall { account });
+            let wanted = model.credits.get(&n).copied().unwrap_or(0);
+            assert_eq!(credits, U256::from(wanted), "credits of {n} after {act:?}");
+        }
+        assert_eq!(self.ask(POOL, &IPool::priceCall {}), model.price(), "after {act:?}");
+        let means = self.ask(POOL, &IPool::twapsCall {});
+        let wanted = (model.half_hour(now), model.day(now));
+        assert_eq!((means.halfHour, means.day), wanted, "after {act:?}");
+        assert_eq!(self.ask(POOL, &IPool::healthCall {}).reason, model.health(now), "{act:?}");
+        assert_eq!(self.ask(POOL, &IPool::settlePriceCall {}), model.settle(now), "{act:?}");
+        let limits = self.ask(CREDITS, &ICredits::limitsCall {});
+        assert_eq!(limits.windowLeftMicroUsd, model.window_left(now), "after {act:?}");
+    }
+}
+
+fn genesis() -> Genesis {
+    let pooled = DEPTH_USD * DOLLAR / PRICE;
+    Genesis {
+        name: "price".to_owned(),
+        chain_id: CHAIN,
+        start_ms: 1_356_998_400_000,
+        epoch_ms: 3_600_000,
+        time_scale: 180,
+        commit_window_ms: 900_000,
+        attest_window_ms: 900_000,
+        block_busy_ms: 250,
+        block_idle_ms: 1_000,
+        block_gas_limit: 60_000_000,
+        base_fee_initial: 1_000_000_000,
+        base_fee_min: 1_000_000,
+        economy: EconomyParams {
+            price_micro_usd: PRICE,
+            cap_stones: 1_000_000_000,
+            reserve_stones: 1_000_000_000 - 3 * HELD - 10_000 - pooled,
+            fee_burn_ppm: 50_000,
+            fee_treasury_ppm: 20_000,
+            fee_insurance_ppm: 10_000,
+            burn_share_ppm: 500_000,
+            match_ppm: 900_000,
+            taper_ppm: 500_000,
+            grant_stones: 40_000_000,
+            cell_target: 3,
+            device_cost_micro_usd_day: 250_000,
+            target_cells: 3,
+            device_bond_stones: 100,
+            dispute_epochs: 1,
+            vesting_epochs: 30,
+        },
+        pool: Some(PoolParams {
+            usd: DEPTH_USD,
+            fee_ppm: 3_000,
+            owner: person(2),
+            faucet_account_usd: FAUCET_USD.0,
+            faucet_day_usd: FAUCET_USD.1,
+        }),
+        stake: StakeParams::default(),
+        governance: None,
+        validators: vec![GenesisValidator {
+            name: "v".to_owned(),
+            operator: Address::repeat_byte(0x11),
+            consensus_key: B256::repeat_byte(1),
+            bond_stones: 10_000,
+        }],
+        ingests: Vec::new(),
+        accounts: (0..3)
+            .map(|n| GenesisAccount { name: "person".to_owned(), address: person(n), stones: HELD })
+            .collect(),
+    }
+}
