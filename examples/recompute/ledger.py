@@ -5,6 +5,19 @@ import urllib.request
 
 REWARDS = "0xca14000000000000000000000000000000000004"
 BATCHES = "0xca14000000000000000000000000000000000003"
+GOVERNANCE = "0xca1400000000000000000000000000000000000a"
+# The movable parameters in the order of IGovernance.Parameters, after the day from which they are in force.
+MOVABLE = [
+    "fee_burn_ppm",
+    "fee_treasury_ppm",
+    "fee_insurance_ppm",
+    "burn_share_ppm",
+    "match_ppm",
+    "taper_ppm",
+    "cell_target",
+    "target_cells",
+    "device_cost_micro_usd_day",
+]
 MASK = 2**64 - 1
 RHO = [[0, 36, 3, 41, 18], [1, 44, 10, 45, 2], [62, 6, 43, 15, 61], [28, 55, 25, 21, 56], [27, 20, 39, 8, 14]]
 
@@ -96,6 +109,13 @@ class Ledger:
         words = self.call(REWARDS, "pool(uint64,uint8)", epoch, 1)
         names = ["epoch", "price", "earned", "earned_stones", "usage", "need"]
         return {name: int.from_bytes(word, "big") for name, word in zip(names, words)}
+
+    def parameters(self, epoch):
+        """What votes made of the parameters for an epoch's day; nothing on a network without governance."""
+        if self.ask("eth_getCode", GOVERNANCE, "latest") == "0x":
+            return {}
+        words = self.call(GOVERNANCE, "parametersOf(uint64)", epoch)
+        return {name: int.from_bytes(word, "big") for name, word in zip(MOVABLE, words[1:])}
 
     def commitments(self, epoch):
         """With `included` from the frozen set."""

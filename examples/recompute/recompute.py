@@ -71,6 +71,8 @@ class Network:
             pool = self.ledger.pool(epoch)
             for name, value in pool.items():
                 must_equal(f"inputs.json, pool {name}", inputs["pool"][name], value)
+            for name, value in self.ledger.parameters(epoch).items():
+                must_equal(f"inputs.json, {name} in force", inputs["economy"][name], value)
             commitments = self.ledger.commitments(epoch)
             must_equal("inputs.json, number of commitments", len(inputs["commitments"]), len(commitments))
             for i, (mine, theirs) in enumerate(zip(inputs["commitments"], commitments)):

@@ -1,6 +1,8 @@
 //! Every command with its flags, help and an example. What a command does lives in `commands/` and `up/`.
 
+mod govern;
 mod price;
+mod reality;
 mod signer;
 mod simulate;
 mod stake;
@@ -10,7 +12,9 @@ use std::path::PathBuf;
 use alloy_primitives::{Address, B256, U256};
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 
+pub use govern::{GovernCommand, IdArgs, LockArgs, ProposeArgs, TreasuryCommand, VoteArgs};
 pub use price::SwapArgs;
+pub use reality::{RealityArgs, WhyArgs};
 pub use signer::{SignerCommand, SignerInitArgs, SignerRunArgs};
 pub use simulate::SimulateArgs;
 pub use stake::{
@@ -53,9 +57,16 @@ pub enum Command {
         after_help = "Example:\n  cairn payback --service sensing --lat 40.6413 --lon -73.7781 --hardware-usd 120 --power-w 3 --kwh-usd 0.20\n  cairn payback --cell 872a100d8ffffff --json"
     )]
     Payback(PaybackArgs),
-    /// Explain a device's income: this epoch against the last, each cause in dollars.
-    #[command(after_help = "Example:\n  cairn why 0x3f2a…\n  cairn why JFK-2 --epoch 12 --json")]
+    /// Explain the income of a device or a provider: this period against another, each cause in dollars, with its verdict.
+    #[command(
+        after_help = "Example:\n  cairn why 0x3f2a…\n  cairn why JFK-2 --epoch 12 --json\n  cairn why owner-JFK-2 --epochs 24"
+    )]
     Why(WhyArgs),
+    /// Twenty honest figures of the network, their index, and the seven questions of a buyer, answered by them.
+    #[command(
+        after_help = "Example:\n  cairn reality\n  cairn reality --from 150 --to 199 --verify\n  cairn reality --rpc http://127.0.0.1:8545 --verify --genesis genesis.toml --json"
+    )]
+    Reality(RealityArgs),
     /// Claim rewards that are unlocked, with their Merkle proofs.
     #[command(
         after_help = "Example:\n  cairn claim --account owner-EWR-1\n  cairn claim --all --json"
@@ -108,6 +119,12 @@ pub enum Command {
     /// What validators lose stake for: report, appeal, execute.
     #[command(subcommand)]
     Slash(SlashCommand),
+    /// Votes of locked stones: on parameters, on the treasury's streams, on the guardian.
+    #[command(subcommand)]
+    Govern(GovernCommand),
+    /// The treasury and its streams.
+    #[command(subcommand)]
+    Treasury(TreasuryCommand),
     /// A node without a vote: JSON-RPC and archive, or an ingest for devices' evidence.
     #[command(subcommand)]
     Node(NodeCommand),
@@ -266,18 +283,6 @@ pub struct PaybackArgs {
 pub enum Service {
     /// Weather and other sensors.
     Sensing,
-}
-
-/// Flags of `why`.
-#[derive(Args)]
-pub struct WhyArgs {
-    /// Device id, or the name of its station.
-    pub device: String,
-    /// The epoch to explain; the last final one by default.
-    #[arg(long)]
-    pub epoch: Option<u64>,
-    #[command(flatten)]
-    pub network: NetworkArgs,
 }
 
 /// Flags of `claim`.
@@ -539,6 +544,10 @@ pub struct RunArgs {
     /// The network's genesis; genesis.toml in the folder by default.
     #[arg(long, value_name = "FILE")]
     pub genesis: Option<PathBuf>,
+    /// Files of the ledger are damaged, or its disk was rolled back: move them to data/damaged and fetch the ledger again from other
+    /// nodes. Keys, votes, waiting transactions, archive and an ingest's batches stay.
+    #[arg(long)]
+    pub refetch: bool,
     /// One JSON object a line instead of text.
     #[arg(long)]
     pub json: bool,

@@ -61,6 +61,7 @@ async fn run(command: &Command) -> Result<ExitCode> {
         Command::Swap(args) => commands::swap(args).await?,
         Command::Credits(command) => commands::credits(command).await?,
         Command::Why(args) => commands::why(args).await?,
+        Command::Reality(args) => return commands::reality(args).await,
         Command::Query(args) => commands::query(args).await?,
         Command::Audit(args) => return commands::audit(args).await,
         Command::Proof(command) => return commands::proof(command).await,
@@ -70,6 +71,8 @@ async fn run(command: &Command) -> Result<ExitCode> {
         Command::Validator(command) => return commands::validator(command).await,
         Command::Signer(command) => commands::signer(command).await?,
         Command::Stake(command) => commands::stake(command).await?,
+        Command::Govern(command) => commands::govern(command).await?,
+        Command::Treasury(command) => commands::treasury(command).await?,
         Command::Slash(command) => commands::slash(command).await?,
         Command::Node(command) => commands::node(command).await?,
         // A benchmark may start a runtime of its own, which is not allowed inside one.

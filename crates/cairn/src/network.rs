@@ -289,6 +289,7 @@ impl Founding<'_> {
             pool: None,
             // Every seat sets memory for its messages aside, in four validators of one process.
             stake: StakeParams { seats_max: 8, ..StakeParams::default() },
+            governance: None,
             validators,
             ingests: vec![GenesisIngest {
                 operator: keys.wallet(Role::Ingest, "ingest").address(),

@@ -226,7 +226,13 @@ fn every_command_works_on_a_running_network() {
     let shown = json(&["devices", "show", "JFK-2", "--dir", path, "--json"]);
     assert_eq!(shown["station"], "JFK-2");
     let why = json(&["why", "EWR-1", "--dir", path, "--json"]);
-    assert!(!why["causes"].as_array().expect("causes").is_empty());
+    let causes = why["causes"].as_array().expect("causes");
+    assert!(!causes.is_empty());
+    for cause in causes.iter().filter(|cause| cause["micro_usd"] != 0) {
+        assert!(cause["grounds"][0]["sha256"].is_string(), "{cause} rests on nothing");
+    }
+    let provider = json(&["why", "owner-EWR-1", "--dir", path, "--json"]);
+    assert_eq!(provider["sectors"][0]["sector"], "sensing", "{provider}");
 
     let sql = "SELECT count(*) AS n, avg(temperature_c) AS t FROM readings WHERE epoch = 0";
     let answer = json(&["query", sql, "--max-spend", "0.05", "--dir", path, "--json"]);
@@ -403,6 +409,109 @@ fn proofs_hold(dir: &Path, rpc: &str) {
     assert_eq!(cairn(&check).status.code(), Some(1), "a changed proof was accepted");
 }
 
+/// Epochs of the devnet whose page is verified here; one of 200 epochs is in the simulator's tests, without waiting.
+const REALITY_EPOCHS: u64 = 16;
+
+#[test]
+fn the_reality_page_is_verified_and_an_altered_number_is_found() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let dir = folder.path().join("net");
+    let path = dir.to_str().expect("text");
+    let mut network = Background::start(path);
+    let ready = network.until("ready", |_| true);
+    let last = REALITY_EPOCHS - 1;
+    network.until("epoch_final", |event| event["epoch"] == last);
+    let to = last.to_string();
+    let page = dir.join("reality.html");
+    let html = page.to_str().expect("text");
+
+    let asked = ["reality", "--verify", "--from", "4", "--to", &to, "--json"];
+    let told = json(&[&asked[..], &["--dir", path, "--html", html]].concat());
+    assert_eq!((&told["verified"], &told["differences"]), (&json!(true), &json!([])), "{told}");
+    assert_eq!(told["genesis_trusted"], true);
+    assert_eq!(told["report"]["indicators"].as_array().map(Vec::len), Some(20));
+    assert_eq!(told["report"]["questions"].as_array().map(Vec::len), Some(7));
+    let revenue = &told["report"]["indicators"][0]["figures"][0];
+    assert!(revenue["value"].as_i64() > Some(0), "the consumer paid: {revenue}");
+    assert!(fs::read_to_string(&page).expect("a page").starts_with("<!doctype html>"));
+    // Without an end the newest final epochs are asked for, and the letter is there.
+    let usual = json(&["reality", "--verify", "--dir", path, "--json"]);
+    assert_eq!(usual["verified"], true, "{usual}");
+    assert!(usual["report"]["index"]["letter"].is_string(), "{usual}");
+
+    let rpc = ready["rpc"].as_str().expect("an address");
+    let proxy = Altering::start(rpc);
+    let genesis = dir.join("genesis.toml");
+    let genesis = genesis.to_str().expect("text");
+    let altered = cairn(&[&asked[..], &["--rpc", &proxy.url, "--genesis", genesis]].concat());
+    let text = String::from_utf8_lossy(&altered.stdout).into_owned();
+    assert_eq!(altered.status.code(), Some(1), "an altered number passed: {text}");
+    let told: Value = serde_json::from_str(text.lines().last().expect("a verdict")).expect("JSON");
+    assert_eq!(told["verified"], false);
+    let found = told["differences"].as_array().expect("a list");
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(found[0]["path"], "indicators.0.figures.0.value");
+    network.signal("-INT");
+    assert!(network.child.wait().expect("it ends").success(), "Ctrl-C is no failure");
+}
+
+/// Stands between a reader and a node, and adds one micro-dollar to the revenue that the node serves.
+struct Altering {
+    url: String,
+    /// Ends the server when it is dropped.
+    _runtime: tokio::runtime::Runtime,
+}
+
+impl Altering {
+    fn start(rpc: &str) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        let listener =
+            runtime.block_on(tokio::net::TcpListener::bind(("127.0.0.1", 0))).expect("a free port");
+        let url = format!("http://{}", listener.local_addr().expect("an address"));
+        let upstream = rpc.to_owned();
+        runtime.spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(pass_on(stream, upstream.clone()));
+            }
+        });
+        Self { url, _runtime: runtime }
+    }
+}
+
+/// One request a connection: read whole, asked of the node, altered, answered.
+async fn pass_on(mut stream: tokio::net::TcpStream, upstream: String) {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let (mut request, mut chunk) = (Vec::new(), [0; 4_096]);
+    let body = loop {
+        let Ok(read @ 1..) = stream.read(&mut chunk).await else { return };
+        request.extend_from_slice(&chunk[..read]);
+        let text = String::from_utf8_lossy(&request);
+        let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
+        let length = head.to_ascii_lowercase();
+        let length = length.lines().find_map(|line| line.strip_prefix("content-length:"));
+        let length: usize = length.and_then(|text| text.trim().parse().ok()).unwrap_or(0);
+        if body.len() >= length {
+            break body.to_owned();
+        }
+    };
+    let asked: Value = serde_json::from_str(&body).expect("JSON-RPC");
+    let answer = reqwest::Client::new().post(&upstream).json(&asked).send().await;
+    let mut answer: Value = answer.expect("the node answers").json().await.expect("JSON");
+    if asked["method"] == "cairn_getReality" {
+        let value = &mut answer["result"]["indicators"][0]["figures"][0]["value"];
+        *value = json!(value.as_i64().unwrap_or(0) + 1);
+    }
+    let body = answer.to_string();
+    let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close";
+    let head = format!("{head}\r\ncontent-length: {}\r\n\r\n", body.len());
+    let _ = stream.write_all(head.as_bytes()).await;
+    let _ = stream.write_all(body.as_bytes()).await;
+}
+
 #[test]
 fn a_station_log_with_errors_is_used_as_far_as_it_goes() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -460,6 +569,7 @@ fn wrong_usage_and_help() {
         &["join"],
         &["payback"],
         &["why"],
+        &["reality"],
         &["claim"],
         &["credits", "buy"],
         &["query"],

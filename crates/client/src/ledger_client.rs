@@ -162,6 +162,31 @@ impl LedgerClient {
         self.request("cairn_getProof", json!([asked]), None).await
     }
 
+    /// RLP of a block.
+    ///
+    /// # Errors
+    /// When the node does not answer, or does not keep it.
+    pub async fn raw_block(&self, height: u64) -> Result<Bytes, ClientError> {
+        self.request("debug_getRawBlock", json!([U64::from(height)]), None).await
+    }
+
+    /// EIP-2718 bytes of a block's receipts.
+    ///
+    /// # Errors
+    /// When the node does not answer, or does not keep them.
+    pub async fn raw_receipts(&self, height: u64) -> Result<Vec<Bytes>, ClientError> {
+        self.request("debug_getRawReceipts", json!([U64::from(height)]), None).await
+    }
+
+    /// The reality page of the epochs `from` to `to` as the node serves it (docs/spec/reality.md), unchecked.
+    ///
+    /// # Errors
+    /// When the node does not answer, is still reading its blocks (code -32005), or has not everything.
+    pub async fn reality(&self, from: Option<u64>, to: Option<u64>) -> Result<Value, ClientError> {
+        let params = json!([from.map(U64::from), to.map(U64::from)]);
+        self.request("cairn_getReality", params, None).await
+    }
+
     /// Height of the last final block.
     ///
     /// # Errors
@@ -246,7 +271,8 @@ fn tag(at: BlockTag) -> Value {
 }
 
 /// Network time of a header: 8 big-endian bytes of extra data, else its seconds.
-fn time_of(header: &alloy_consensus::Header) -> TimeMs {
+#[must_use]
+pub fn time_of(header: &alloy_consensus::Header) -> TimeMs {
     let millis = <[u8; 8]>::try_from(header.extra_data.as_ref()).map(u64::from_be_bytes);
     TimeMs(millis.unwrap_or_else(|_| header.timestamp.saturating_mul(1_000)))
 }

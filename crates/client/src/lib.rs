@@ -10,6 +10,7 @@
 pub mod api;
 mod dev_keys;
 mod error;
+mod governance;
 mod key_file;
 mod ledger_client;
 pub mod light;
@@ -24,8 +25,9 @@ mod write;
 
 pub use dev_keys::{DevKeys, Role};
 pub use error::ClientError;
+pub use governance::GovernanceReads;
 pub use key_file::{KeyFile, KeyFileError, StoredKey};
-pub use ledger_client::{LedgerClient, TransactionReceipt};
+pub use ledger_client::{LedgerClient, TransactionReceipt, time_of};
 pub use price::{HEALTH, PoolView, PriceReads, has_pool};
 pub use read::{
     BlockTag, Device, DeviceStatus, Head, LedgerRead, LogFilter, LogRecord, PAGE_MAX, Reads,

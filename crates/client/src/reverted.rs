@@ -5,9 +5,9 @@ use std::fmt;
 use alloy_primitives::{Address, Bytes};
 use alloy_sol_types::{Revert as SolRevert, SolError as _, SolInterface as _};
 use cairn_primitives::abi::{
-    self, IBatches::IBatchesErrors, ICredits::ICreditsErrors, IKernel::IKernelErrors,
-    IMarket::IMarketErrors, IPool::IPoolErrors, IRegistry::IRegistryErrors,
-    IRewards::IRewardsErrors, IStake::IStakeErrors, IUsd::IUsdErrors,
+    self, IBatches::IBatchesErrors, ICredits::ICreditsErrors, IGovernance::IGovernanceErrors,
+    IKernel::IKernelErrors, IMarket::IMarketErrors, IPool::IPoolErrors, IRegistry::IRegistryErrors,
+    IRewards::IRewardsErrors, IStake::IStakeErrors, ITreasury::ITreasuryErrors, IUsd::IUsdErrors,
 };
 
 /// An error that a native contract declares in `contracts/`.
@@ -31,6 +31,10 @@ pub enum NativeError {
     Pool(IPoolErrors),
     /// Of the pool's dollars.
     Usd(IUsdErrors),
+    /// Of governance.
+    Governance(IGovernanceErrors),
+    /// Of the treasury, which governance calls.
+    Treasury(ITreasuryErrors),
     /// A Solidity `revert("reason")` of somebody's contract.
     Reason(String),
 }
@@ -59,9 +63,13 @@ impl Revert {
             abi::STAKE => IStakeErrors::abi_decode(&data).ok().map(NativeError::Stake),
             abi::POOL => IPoolErrors::abi_decode(&data).ok().map(NativeError::Pool),
             abi::USD => IUsdErrors::abi_decode(&data).ok().map(NativeError::Usd),
+            abi::GOVERNANCE => {
+                IGovernanceErrors::abi_decode(&data).ok().map(NativeError::Governance)
+            }
+            abi::TREASURY => ITreasuryErrors::abi_decode(&data).ok().map(NativeError::Treasury),
             _ => None,
         };
-        let mut known = abi::CONTRACTS.into_iter().chain(abi::PRICE_CONTRACTS);
+        let mut known = abi::CONTRACTS.into_iter();
         let error = to
             .and_then(of)
             .or_else(|| IKernelErrors::abi_decode(&data).ok().map(NativeError::Kernel))
@@ -97,6 +105,8 @@ impl fmt::Display for Revert {
             Some(NativeError::Stake(error)) => format!("{error:?}"),
             Some(NativeError::Pool(error)) => format!("{error:?}"),
             Some(NativeError::Usd(error)) => format!("{error:?}"),
+            Some(NativeError::Governance(error)) => format!("{error:?}"),
+            Some(NativeError::Treasury(error)) => format!("{error:?}"),
         };
         // The generated enums print `BondTooLow(BondTooLow { … })`: the inner part says it all.
         let inner = debug

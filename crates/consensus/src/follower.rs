@@ -119,8 +119,8 @@ pub enum FollowerError {
     },
     /// It failed while it started; the log says how.
     #[error(
-        "the follower failed while it started: the log says how. If files in its folder are damaged, move the data folder away and start \
-         again (docs/runbooks/backup.md)"
+        "the follower failed while it started: the log says how. If files in its folder are damaged, start with --refetch: they come again \
+         from other nodes (docs/runbooks/backup.md)"
     )]
     Failed,
 }
@@ -219,7 +219,12 @@ pub async fn run_follower(
             let _ = end.send(Some(failed));
         })
         .map_err(FollowerError::Thread)?;
-    wait.await.map_err(|_| FollowerError::Failed)?;
+    let started = wait.await.unwrap_or(Err(FollowerError::Failed));
+    if started.is_err() {
+        // Its files are closed when the caller hears of it.
+        let _ = ended.clone().wait_for(Option::is_some).await;
+    }
+    started?;
     Ok(FollowerHandle {
         appends: append_sender,
         proofs: proof_sender,
@@ -253,7 +258,7 @@ impl Follower {
         self,
         storage: PathBuf,
         Mailbox { mut appends, mut proofs, mut logs, mut stop }: Mailbox,
-        started: oneshot::Sender<()>,
+        started: oneshot::Sender<Result<(), FollowerError>>,
     ) -> Result<(), FollowerError> {
         let settings =
             runtime::Config::default().with_worker_threads(WORKERS).with_storage_directory(storage);
@@ -263,8 +268,14 @@ impl Follower {
             let tree =
                 <Db as DatabaseSet<runtime::Context>>::init(context.child("tree"), config, None)
                     .await;
-            self.level(&tree).await?;
-            let _ = started.send(());
+            let level = self.level(&tree).await;
+            let is_level = level.is_ok();
+            let _ = started.send(level);
+            if !is_level {
+                // Whoever started it has the reason.
+                let _ = context.stop(0, Some(STOP_WITHIN)).await;
+                return Ok(());
+            }
             let mut ended = Ok(());
             loop {
                 let (run, answer) = tokio::select! {

@@ -84,8 +84,8 @@ pub enum ValidatorError {
     Genesis(#[from] GenesisBlockError),
     /// It failed while it opened its storage; the log says how.
     #[error(
-        "the validator failed while it started: the log says how. If files in its consensus folder are damaged, restore or empty the data \
-         folder, not the keys (docs/runbooks/backup.md)"
+        "the validator failed while it started: the log says how. If files in its consensus folder are damaged, start with --refetch: \
+         they come again from other validators (docs/runbooks/backup.md)"
     )]
     Failed,
     /// The thread could not be started.

@@ -109,16 +109,22 @@ impl EconomyState {
 
     /// Closes the open day and opens the next: averages move by the day's paid work, then the budgets are fixed.
     pub fn open_next_day(&mut self, params: &EconomyParams) {
+        self.open_next_day_with(params, params);
+    }
+
+    /// The same where a vote moved the parameters: what the day brought is counted by those that were in force in it
+    /// (`closing`), the next day's budgets by its own (`opening`).
+    pub fn open_next_day_with(&mut self, closing: &EconomyParams, opening: &EconomyParams) {
         for service in self.services.values_mut() {
-            let fees = fees_of(params, service.settled_today);
+            let fees = fees_of(closing, service.settled_today);
             service.income = averaged(service.income, fees.provider, 0);
-            let matched = burn_of_match(params, service.matched_today);
+            let matched = burn_of_match(closing, service.matched_today);
             service.burn = averaged(service.burn, fees.burn, matched);
             service.settled_today = MicroUsd::ZERO;
             service.matched_today = MicroUsd::ZERO;
         }
         self.day += 1;
-        self.fix_budgets(params);
+        self.fix_budgets(opening);
         self.drawn_today = Stones::ZERO;
     }
 

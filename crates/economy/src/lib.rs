@@ -6,17 +6,20 @@
 //!
 //! Read in this order: `params` (numbers), `day` (the day's budget), `settle` (paid work), `distribute` (one epoch's
 //! pool to devices), `reward` (the leaf an owner claims), then `bond`, `payback` and `why` (what people ask), `stake` (validators), and the
-//! price: `log2`, `pool`, `liquidity`, `twap`, `ring`, `mint`; last `vesting` and `vote`.
+//! price: `log2`, `pool`, `liquidity`, `twap`, `ring`, `mint`; then `vesting`, `vote` and `govern`;
+//! last `reality`, what an honest buyer asks.
 
 mod bond;
 mod day;
 mod distribute;
+mod govern;
 mod liquidity;
 mod log2;
 mod mint;
 mod params;
 mod payback;
 mod pool;
+pub mod reality;
 mod reward;
 mod ring;
 mod settle;
@@ -35,6 +38,7 @@ pub use distribute::{
     DEVICES_MAX, DistributeError, Distribution, EarnedLine, Pool, ScoredDevice, cell_budget,
     distribute, need_share, usage_share,
 };
+pub use govern::{Change, ChangeError, NEED_STEP_PPM, RATE_DAYS, changed, keeps_pace};
 pub use log2::{LOG2_BITS, exp2_floor, log2_floor};
 pub use mint::{
     CLAMP_PPM_HOUR, COVERAGE_PAUSE_PPM, COVERAGE_WARN_PPM, Coverage, FEED_APART_PPM,
@@ -57,9 +61,11 @@ pub use stake::{
 };
 pub use twap::{Accumulator, TWAP_LONG_MS, TWAP_SHORT_MS, WINDOW_STEPS, Window};
 pub use vesting::{
-    TREASURY_DAYS, TREASURY_PPM, split_forfeit, streamed, treasury_left, unlocked_after,
+    TREASURY_DAYS, TREASURY_PPM, split_forfeit, stream_pace, stream_unlocked, streamed,
+    treasury_left, unlocked_after,
 };
 pub use vote::{
-    LOCK_DAYS_MAX, LOCK_DAYS_MIN, WEIGHT_PPM_MAX, capture_cost, quorum_needed, vote_weight,
+    AtStake, LOCK_DAYS_MAX, LOCK_DAYS_MIN, WEIGHT_PPM_MAX, capture_cost, capture_most,
+    quorum_needed, quorum_stones, vote_weight,
 };
 pub use why::{Cause, WhyInput, why};

@@ -15,7 +15,7 @@ use crate::{Pool, ScoredDevice};
 const USD: u64 = 1_000_000;
 
 /// The parameters of docs/spec/economy.md with a small network: 3 cells of 3 devices at $ 0.25 a day, price $ 0.05.
-fn params() -> EconomyParams {
+pub(crate) fn params() -> EconomyParams {
     EconomyParams {
         price_micro_usd: 50_000,
         cap_stones: 1_000_000_000,

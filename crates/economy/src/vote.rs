@@ -6,7 +6,7 @@
 
 use cairn_primitives::{MicroUsd, Stones, mul_div_floor};
 
-use crate::params::PPM;
+use crate::{govern::NEED_STEP_PPM, params::PPM, vesting::treasury_left};
 
 /// Shortest lock that votes, days.
 pub const LOCK_DAYS_MIN: u64 = 180;
@@ -48,6 +48,53 @@ pub fn quorum_needed(
     u32::try_from(needed).ok().filter(|ppm| u64::from(*ppm) <= PPM)
 }
 
+/// Days of what a captured vote takes: a treasury's window, which is longer than a vote and a timelock.
+const CAPTURE_DAYS: u64 = crate::vesting::TREASURY_DAYS;
+
+/// What a network has that a vote decides on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AtStake {
+    /// Stones of the treasury.
+    pub treasury: Stones,
+    /// E: most stones that the reserve emits in a day.
+    pub emission: Stones,
+    /// C: coverage need, micro-dollars a day.
+    pub need: MicroUsd,
+    /// Micro-dollars per STONE.
+    pub price: MicroUsd,
+}
+
+/// `G_max`: the most that a captured vote takes before another can undo it, stones rounded up. The treasury's pace for a
+/// window, and the whole subsidy of as many days at the highest need that a vote can set: no parameter pays more than the
+/// need, and nothing pays more than the emission.
+#[must_use]
+pub fn capture_most(at: &AtStake) -> Stones {
+    let treasury = treasury_left(at.treasury, Stones::ZERO).0.saturating_add(1);
+    let need = at.need.0.saturating_add(at.need.ppm_floor(NEED_STEP_PPM).0).saturating_add(1);
+    let needed = MicroUsd(need).to_stones_floor(at.price).0.saturating_add(1);
+    let daily = needed.min(at.emission.0);
+    Stones(treasury.saturating_add(daily.saturating_mul(CAPTURE_DAYS.into())))
+}
+
+/// Stones that must vote yes: `share_ppm` of all that are locked, not below `least`, and so many that their expected loss
+/// (`loss_ppm`) is not below what the vote could take: `G_max ≤ Q·S·P·d` holds for every proposal, whatever is locked.
+/// Rounded up. A network that could lose more than its stones are worth carries out nothing.
+#[must_use]
+pub fn quorum_stones(
+    most: Stones,
+    locked: Stones,
+    least: Stones,
+    share_ppm: u32,
+    loss_ppm: u32,
+) -> Stones {
+    let up = |value: u128, by: u128, of: u128| {
+        mul_div_floor(value, by, of).unwrap_or(u128::MAX).saturating_add(1)
+    };
+    let share = up(locked.0, share_ppm.into(), PPM.into());
+    let safe = up(most.0, PPM.into(), loss_ppm.max(1).into());
+    Stones(share.max(safe)).max(least)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -68,6 +115,80 @@ mod tests {
         let needed = quorum_needed(MicroUsd(100_000_000_000), voting, MicroUsd(250_000), 125_000);
         assert_eq!(needed, Some(32_001));
         assert_eq!(quorum_needed(MicroUsd(u64::MAX), voting, MicroUsd(1), 1), None);
+    }
+
+    /// The table of docs/spec/governance.md: the defaults of genesis against what a vote could take.
+    #[test]
+    fn the_defaults_keep_the_inequality() {
+        let rules = cairn_primitives::GovernanceParams::default();
+        let price = MicroUsd(250_000);
+        for (need_usd, treasury, most, alone, usual, lost_usd, taken_usd) in [
+            (120, 1_000_000, 35_840, 286_720, 20_000_000, 625_000, 8_960),
+            (120, 50_000_000, 1_015_840, 8_126_720, 20_000_000, 625_000, 253_960),
+            (10_000, 2_000_000, 1_360_000, 10_880_000, 20_000_000, 625_000, 340_000),
+            (10_000, 50_000_000, 2_320_000, 18_560_000, 20_000_000, 625_000, 580_000),
+            (10_000, 200_000_000, 5_320_000, 42_560_000, 42_560_000, 1_330_000, 1_330_000),
+        ] {
+            let at = AtStake {
+                treasury: Stones(treasury * STONE),
+                emission: Stones(284_582 * STONE),
+                need: MicroUsd(need_usd * 1_000_000),
+                price,
+            };
+            let taken = capture_most(&at);
+            let quorum = |locked: u128, least| {
+                let (share, loss) = (rules.quorum_ppm, rules.loss_ppm);
+                quorum_stones(taken, Stones(locked * STONE), least, share, loss)
+            };
+            assert_eq!(taken.0 / STONE, most);
+            assert_eq!(quorum(0, Stones::ZERO).0 / STONE, alone);
+            let needed = quorum(100_000_000, rules.quorum_least());
+            assert_eq!(needed.0 / STONE, usual);
+            let lost = needed.to_micro_usd_floor(price).ppm_floor(rules.loss_ppm).0;
+            assert!(lost + 2 >= taken.to_micro_usd_floor(price).0);
+            let whole = [lost, taken.to_micro_usd_floor(price).0].map(|usd| usd / 1_000_000);
+            assert_eq!(whole, [lost_usd, taken_usd]);
+        }
+    }
+
+    #[test]
+    fn a_quorum_by_the_book() {
+        // $ 10,000 a day of need at $ 0.25, 2 M stones in the treasury, 284,582 stones of emission a day.
+        let at = AtStake {
+            treasury: Stones(2_000_000 * STONE),
+            emission: Stones(284_582 * STONE),
+            need: MicroUsd(10_000_000_000),
+            price: MicroUsd(250_000),
+        };
+        // 40,000 of the treasury, and 44,000 a day of subsidy for 30 days.
+        assert_eq!(capture_most(&at).0 / STONE, 1_360_000);
+        let quorum = |locked| {
+            let locked = Stones(locked * STONE);
+            quorum_stones(capture_most(&at), locked, Stones(STONE), 200_000, 125_000).0 / STONE
+        };
+        assert_eq!([0, 50_000_000, 100_000_000].map(quorum), [10_880_000, 10_880_000, 20_000_000]);
+        // The emission bounds what a need could take.
+        let poor = AtStake { price: MicroUsd(1_000), ..at };
+        assert_eq!(capture_most(&poor).0 / STONE, 40_000 + 30 * 284_582);
+        assert_eq!(quorum_stones(Stones::ZERO, Stones::ZERO, Stones(7), 1, 1), Stones(7));
+    }
+
+    proptest! {
+        /// `G_max ≤ Q·S_v·P·d`, in dollars, for every network that a vote can meet.
+        #[test]
+        fn a_captured_vote_loses_what_it_takes(
+            treasury in 0_u128..1 << 88, emission in 0_u128..1 << 80, need in 0_u64..1 << 44,
+            price in 1_000_u64..10_000_000, locked in 0_u128..1 << 88,
+            share in 1_u32..=1_000_000, loss in 1_000_u32..=1_000_000,
+        ) {
+            let (treasury, emission) = (Stones(treasury), Stones(emission));
+            let at = AtStake { treasury, emission, need: MicroUsd(need), price: MicroUsd(price) };
+            let most = capture_most(&at);
+            let quorum = quorum_stones(most, Stones(locked), Stones::ZERO, share, loss);
+            prop_assert!(mul_div_floor(quorum.0, loss.into(), PPM.into()).unwrap() >= most.0);
+            let cost = quorum.to_micro_usd_floor(MicroUsd(price)).ppm_floor(loss).0;
+            prop_assert!(cost + 2 >= most.to_micro_usd_floor(MicroUsd(price)).0);
+        }
     }
 
     proptest! {

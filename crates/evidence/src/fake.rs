@@ -295,6 +295,7 @@ pub(crate) fn genesis(ingest_url: &str) -> Genesis {
         },
         pool: None,
         stake: StakeParams::default(),
+        governance: None,
         validators: Vec::new(),
         ingests: vec![GenesisIngest {
             operator: Address::with_last_byte(0xaa),

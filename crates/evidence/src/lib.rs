@@ -7,9 +7,11 @@ mod desk;
 #[cfg(test)]
 mod fake;
 pub mod ingest;
+pub mod reality;
 pub mod recompute;
 pub mod sealed;
 pub mod verifier;
+pub mod why;
 mod workload;
 
 pub use desk::Desk;

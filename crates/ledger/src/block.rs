@@ -29,6 +29,7 @@ use revm::{
 
 use crate::{
     Ledger, SPEC, State, StateError, TxError, Writes,
+    bloom::Blooms,
     database::BlockDb,
     duties, native,
     params::{BLOCK_BYTES_MAX, BLOCK_TXS_MAX, TX_GAS_MAX},
@@ -260,6 +261,7 @@ struct Tally {
     gas_total: u64,
     bytes: usize,
     base_fees: U256,
+    blooms: Blooms,
 }
 
 impl Tally {
@@ -293,10 +295,9 @@ impl Tally {
             self.base_fees = self.base_fees.saturating_add(fee);
         }
         let receipt = Receipt { status: success.into(), cumulative_gas_used: self.gas_total, logs };
-        self.receipts.push(ReceiptEnvelope::from_typed(
-            transaction.tx_type(),
-            ReceiptWithBloom::from(receipt),
-        ));
+        let logs_bloom = self.blooms.of(&receipt.logs);
+        let receipt = ReceiptWithBloom { receipt, logs_bloom };
+        self.receipts.push(ReceiptEnvelope::from_typed(transaction.tx_type(), receipt));
         self.gas_used.push(gas);
         self.transactions.push(transaction);
     }

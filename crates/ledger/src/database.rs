@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, collections::BTreeSet, fmt};
 
-use alloy_primitives::{Address, B256, KECCAK256_EMPTY, U256, map::AddressMap};
+use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U256, map::AddressMap};
 use revm::{
     Database, DatabaseCommit, DatabaseRef, bytecode::Bytecode, database_interface::DBErrorMarker,
     state::AccountInfo,
@@ -12,17 +12,42 @@ use crate::{Account, State, StateError, Writes};
 
 impl DBErrorMarker for StateError {}
 
+/// What the block knows of an account or a slot: as it is now, and whether the block wrote it.
+#[derive(Clone, Copy)]
+struct Known<T> {
+    value: T,
+    written: bool,
+}
+
+impl<T> Known<T> {
+    const fn read(value: T) -> Self {
+        Self { value, written: false }
+    }
+    const fn written(value: T) -> Self {
+        Self { value, written: true }
+    }
+}
+
+/// Those that the block wrote.
+fn written<K: Ord, T>(known: BTreeMap<K, Known<T>>) -> BTreeMap<K, T> {
+    known
+        .into_iter()
+        .filter(|(_, known)| known.written)
+        .map(|(at, known)| (at, known.value))
+        .collect()
+}
+
 /// A state as the EVM reads it, with what was written since.
 pub struct BlockDb<'a> {
     base: &'a dyn State,
     /// Hashes of blocks that the state below does not have: the parent's, those of simulated blocks.
     hashes: BTreeMap<u64, B256>,
-    accounts: BTreeMap<Address, Option<Account>>,
-    slots: BTreeMap<(Address, U256), U256>,
+    accounts: BTreeMap<Address, Known<Option<Account>>>,
+    slots: BTreeMap<(Address, U256), Known<U256>>,
     codes: BTreeMap<B256, Bytecode>,
+    new_codes: BTreeMap<B256, Bytes>,
     /// Accounts whose storage below is gone. Only a call's overrides do this: EIP-6780 destroys nothing that is stored.
     wiped: BTreeSet<Address>,
-    writes: Writes,
 }
 
 impl fmt::Debug for BlockDb<'_> {
@@ -40,8 +65,8 @@ impl<'a> BlockDb<'a> {
             accounts: BTreeMap::new(),
             slots: BTreeMap::new(),
             codes: BTreeMap::new(),
+            new_codes: BTreeMap::new(),
             wiped: BTreeSet::new(),
-            writes: Writes::default(),
         }
     }
 
@@ -52,15 +77,19 @@ impl<'a> BlockDb<'a> {
 
     /// What the block wrote.
     pub(crate) fn into_writes(self) -> Writes {
-        self.writes
+        Writes {
+            accounts: written(self.accounts),
+            slots: written(self.slots),
+            codes: self.new_codes,
+        }
     }
 
     pub(crate) fn account(&mut self, address: Address) -> Result<Option<Account>, StateError> {
         if let Some(known) = self.accounts.get(&address) {
-            return Ok(*known);
+            return Ok(known.value);
         }
         let account = self.base.account(address)?;
-        self.accounts.insert(address, account);
+        self.accounts.insert(address, Known::read(account));
         Ok(account)
     }
 
@@ -81,13 +110,11 @@ impl<'a> BlockDb<'a> {
 
     /// Writes an account outside any transaction.
     pub(crate) fn write_account(&mut self, address: Address, account: Account) {
-        self.accounts.insert(address, Some(account));
-        self.writes.accounts.insert(address, Some(account));
+        self.accounts.insert(address, Known::written(Some(account)));
     }
 
     pub(crate) fn write_slot(&mut self, contract: Address, slot: U256, value: U256) {
-        self.slots.insert((contract, slot), value);
-        self.writes.slots.insert((contract, slot), value);
+        self.slots.insert((contract, slot), Known::written(value));
     }
 
     fn wipe(&mut self, address: Address) {
@@ -121,14 +148,14 @@ impl Database for BlockDb<'_> {
 
     fn storage(&mut self, contract: Address, slot: U256) -> Result<U256, StateError> {
         if let Some(known) = self.slots.get(&(contract, slot)) {
-            return Ok(*known);
+            return Ok(known.value);
         }
         let value = if self.wiped.contains(&contract) {
             U256::ZERO
         } else {
             self.base.slot(contract, slot)?
         };
-        self.slots.insert((contract, slot), value);
+        self.slots.insert((contract, slot), Known::read(value));
         Ok(value)
     }
 
@@ -143,7 +170,7 @@ impl DatabaseRef for BlockDb<'_> {
 
     fn basic_ref(&self, address: Address) -> Result<Option<AccountInfo>, StateError> {
         let account = match self.accounts.get(&address) {
-            Some(known) => *known,
+            Some(known) => known.value,
             None => self.base.account(address)?,
         };
         Ok(account.map(account_info))
@@ -158,7 +185,7 @@ impl DatabaseRef for BlockDb<'_> {
 
     fn storage_ref(&self, contract: Address, slot: U256) -> Result<U256, StateError> {
         match self.slots.get(&(contract, slot)) {
-            Some(known) => Ok(*known),
+            Some(known) => Ok(known.value),
             None if self.wiped.contains(&contract) => Ok(U256::ZERO),
             None => self.base.slot(contract, slot),
         }
@@ -195,9 +222,8 @@ impl DatabaseCommit for BlockDb<'_> {
             if changed.is_selfdestructed() {
                 self.wipe(address);
             }
-            if self.accounts.get(&address) != Some(&account) {
-                self.accounts.insert(address, account);
-                self.writes.accounts.insert(address, account);
+            if self.accounts.get(&address).is_none_or(|known| known.value != account) {
+                self.accounts.insert(address, Known::written(account));
             }
             if gone {
                 continue;
@@ -206,7 +232,7 @@ impl DatabaseCommit for BlockDb<'_> {
                 && changed.info.code_hash != KECCAK256_EMPTY
                 && !self.codes.contains_key(&changed.info.code_hash)
             {
-                self.writes.codes.insert(changed.info.code_hash, code.original_bytes());
+                self.new_codes.insert(changed.info.code_hash, code.original_bytes());
                 self.codes.insert(changed.info.code_hash, code);
             }
             for (slot, value) in changed.storage {

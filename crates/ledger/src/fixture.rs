@@ -2,15 +2,15 @@
 //!
 //! Every block is built and verified, must come out the same both times, and must leave every invariant whole.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use alloy_consensus::{Header, Signed, TxEip1559, TxEnvelope, transaction::Recovered};
 use alloy_primitives::{Address, B256, Bytes, Log, Signature, TxKind, U256, address};
 use alloy_rpc_types_eth::TransactionRequest;
 use alloy_sol_types::{SolCall, SolError, SolEvent};
 use cairn_primitives::{
-    Digest, EconomyParams, Epoch, Genesis, GenesisAccount, GenesisIngest, GenesisValidator, STONE,
-    StakeParams, Stones, TimeMs,
+    Bound, Digest, EconomyParams, Epoch, Genesis, GenesisAccount, GenesisIngest, GenesisValidator,
+    GovernanceParams, Parameter, STONE, StakeParams, Stones, TimeMs, abi,
 };
 
 use crate::{
@@ -85,6 +85,7 @@ pub fn genesis() -> Genesis {
         pool: None,
         // Without parts of fees, so that what other tests count is burned or the treasury's; `stake` has its own.
         stake: StakeParams { proposer_fee_ppm: 0, vote_fee_ppm: 0, ..StakeParams::default() },
+        governance: None,
         validators: (1..=4)
             .zip(VALIDATORS)
             .map(|(n, operator)| GenesisValidator {
@@ -103,6 +104,39 @@ pub fn genesis() -> Genesis {
             .to_vec(),
         accounts: vec![account("alice", ALICE), account("bob", BOB), account("carol", CAROL)],
     };
+    genesis.check().expect("the fixture's genesis is sound");
+    genesis
+}
+
+/// The guardian of `governed`.
+pub const GUARDIAN: Address = address!("0x60a4d1a000000000000000000000000000000001");
+/// Stones of the treasury of `governed`.
+pub const TREASURY_STONES: u64 = 1_000_000;
+
+/// The same network with governance: everybody's day and step, and a treasury to fight for.
+pub fn governed() -> Genesis {
+    let mut genesis = genesis();
+    let bound = |low, high, step| Bound { low, high, step };
+    let bounds = BTreeMap::from([
+        (Parameter::FeeBurnPpm, bound(30_000, 70_000, 10_000)),
+        (Parameter::FeeTreasuryPpm, bound(0, 40_000, 10_000)),
+        (Parameter::MatchPpm, bound(500_000, 950_000, 50_000)),
+        (Parameter::TaperPpm, bound(200_000, 900_000, 100_000)),
+        (Parameter::DeviceCostMicroUsdDay, bound(100_000, 1_000_000, 100_000)),
+    ]);
+    genesis.governance = Some(GovernanceParams {
+        guardian: GUARDIAN,
+        deposit_stones: 100,
+        quorum_stones: 1_000,
+        fees_ppm_max: 90_000,
+        bounds,
+        ..GovernanceParams::default()
+    });
+    let people = [("guardian", GUARDIAN, 1_000), ("treasury", abi::TREASURY, TREASURY_STONES)];
+    for (name, address, stones) in people {
+        genesis.accounts.push(GenesisAccount { name: name.to_owned(), address, stones });
+        genesis.economy.reserve_stones -= stones;
+    }
     genesis.check().expect("the fixture's genesis is sound");
     genesis
 }
@@ -167,6 +201,11 @@ impl Chain {
 
     pub fn now(&self) -> TimeMs {
         time_of(&self.head)
+    }
+
+    /// Adds an empty block `ms` later.
+    pub fn wait(&mut self, ms: u64) {
+        self.block_at(TimeMs(self.now().0 + ms), Vec::new());
     }
 
     /// Adds an empty block at the start of `epoch` plus `offset_ms`.

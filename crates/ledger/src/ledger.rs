@@ -10,7 +10,7 @@ use alloy_primitives::{Address, B256, Bloom, KECCAK256_EMPTY, U256, keccak256};
 use alloy_rpc_types_eth::{TransactionRequest, state::StateOverride};
 use cairn_primitives::{
     Digest, Epoch, Genesis, STONE, TimeMs,
-    abi::{self, ECONOMY, INSURANCE, STAKE, TREASURY},
+    abi::{ECONOMY, INSURANCE, POOL, STAKE, TREASURY},
 };
 
 use crate::{
@@ -88,11 +88,10 @@ impl Ledger {
     /// When a native contract refuses the genesis.
     pub fn genesis_writes(&self) -> Result<Writes, StateError> {
         let mut accounts = std::collections::BTreeMap::<Address, Account>::new();
-        let price = self.genesis.price();
-        let pooled = self.genesis.pool.as_ref().map(|pool| (abi::POOL, pool.stones(price).0));
-        let priced = abi::PRICE_CONTRACTS.iter().filter(|_| pooled.is_some());
-        let system = abi::CONTRACTS.iter().chain(priced).map(|(address, _)| *address);
-        let system = system.chain([TREASURY, INSURANCE]);
+        let pooled = self.genesis.pool.as_ref();
+        let pooled = pooled.map(|pool| (POOL, pool.stones(self.genesis.price()).0));
+        let contracts = native::contracts(&self.genesis).map(|contract| contract.address);
+        let system = contracts.chain([TREASURY, INSURANCE]);
         for address in system {
             let code_hash = keccak256(SYSTEM_CODE);
             accounts.insert(address, Account { nonce: 1, balance: U256::ZERO, code_hash });

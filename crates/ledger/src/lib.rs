@@ -4,6 +4,7 @@
 //! same state get the same bytes, this year and next. `Ledger` is the entry.
 
 mod block;
+mod bloom;
 mod call;
 pub mod check;
 mod database;

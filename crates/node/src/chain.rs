@@ -78,6 +78,7 @@ pub(crate) fn genesis(keys: &DevKeys) -> Genesis {
         },
         pool: None,
         stake: StakeParams::default(),
+        governance: None,
         validators: vec![GenesisValidator {
             name: "v0".to_owned(),
             operator: keys.wallet(Role::Validator, "v0").address(),

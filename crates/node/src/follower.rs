@@ -27,7 +27,7 @@ use tokio::sync::broadcast::error::RecvError;
 use crate::{
     config::Network,
     disk::RedbDisk,
-    feed,
+    feed, mend,
     pool::TxPool,
     report::{self, Report},
     rpc::{ProofParts, RpcConfig, RpcError, RpcParts, RpcServer},
@@ -97,29 +97,20 @@ impl FollowerNode {
         shutdown: Shutdown,
     ) -> Result<Self, NodeError> {
         let (metrics, readiness) = (Metrics::new(), Readiness::default());
-        let FollowConfig { folder, state_window, blocks_kept, .. } = config;
-        let disk = RedbDisk::open(&folder, network.hash, network.disk(state_window, blocks_kept))?;
+        let listener = Listener::bind(config.http)?;
         let mut upstream = Vec::new();
         for url in &config.upstream {
             upstream.push(LedgerClient::new(url)?);
         }
-        let peers = match config.sync.clients()? {
-            named if named.is_empty() => upstream.clone(),
-            named => named,
+        let opened = open(&config, network, &upstream, &clock, &metrics).await;
+        let (disk, pool, follower) = match opened {
+            Err(damage) if mend::is_damage(&damage) => {
+                mend::mend(&config.folder, &damage)?;
+                open(&config, network, &upstream, &clock, &metrics).await?
+            }
+            opened => opened?,
         };
-        let storage = folder.join("follower");
-        sync::take(&config.sync, network, storage.clone(), &disk, peers).await?;
-        let ledger = network.ledger();
-        let pool = TxPool::open(&folder, ledger.clone(), disk.clone(), clock.clone(), &metrics)
-            .map_err(|source| NodeError::Journal { path: folder.clone(), source })?;
-        let listener = Listener::bind(config.http)?;
-        let follower = run_follower(
-            &network.identity(),
-            storage,
-            Arc::new(disk.clone()),
-            Arc::new(pool.clone()),
-        )
-        .await?;
+        let (ledger, folder) = (network.ledger(), config.folder);
         let url = config.http_url.unwrap_or_else(|| format!("http://{}", listener.addr()));
         let archive = Archive::new(folder.join("archive"));
         let parts = RpcParts {
@@ -209,6 +200,30 @@ impl FollowerNode {
     pub async fn run(self) -> Result<(), TasksError> {
         self.tasks.run().await
     }
+}
+
+/// The ledger in the node's folder, taken from others where it is empty, and what follows on top of it.
+async fn open(
+    config: &FollowConfig,
+    network: &Network,
+    upstream: &[LedgerClient],
+    clock: &NetworkClock,
+    metrics: &Metrics,
+) -> Result<(RedbDisk, TxPool, FollowerHandle), NodeError> {
+    let folder = &config.folder;
+    let kept = network.disk(config.state_window, config.blocks_kept);
+    let disk = RedbDisk::open(folder, network.hash, kept)?;
+    let peers = match config.sync.clients()? {
+        named if named.is_empty() => upstream.to_vec(),
+        named => named,
+    };
+    let storage = folder.join(mend::FOLLOWER);
+    sync::take(&config.sync, network, storage.clone(), &disk, peers).await?;
+    let pool = TxPool::open(folder, network.ledger(), disk.clone(), clock.clone(), metrics)
+        .map_err(|source| NodeError::Journal { path: folder.clone(), source })?;
+    let (identity, blocks) = (network.identity(), Arc::new(disk.clone()));
+    let follower = run_follower(&identity, storage, blocks, Arc::new(pool.clone())).await?;
+    Ok((disk, pool, follower))
 }
 
 /// This node's archive, filled from those that the upstream nodes name and the ones of the settings.

@@ -5,6 +5,7 @@
 //!   rpc    JSON-RPC for wallets and tools        validator   all of it with consensus, as one role
 //!   follower   the same without a vote: blocks and their certificates from other nodes' feeds
 //!   feed   final blocks for followers      report   what an operator asks a node
+//!   mend   damaged files are set aside and fetched again
 //!   accuser   takes evidence of double votes to the ledger
 //!   signer the consensus key in another process
 //!   sync   the state of a recent block: given to others, taken from them
@@ -21,6 +22,7 @@ pub mod disk;
 pub mod feed;
 pub mod follower;
 mod keys;
+pub mod mend;
 pub mod offline;
 pub mod pool;
 pub mod report;

@@ -39,6 +39,7 @@ use crate::{
     disk::{DiskError, RedbDisk},
     feed,
     keys::make_folder,
+    mend,
     pool::TxPool,
     report::{self, Report},
     rpc::{ProofParts, RpcError, RpcParts, RpcServer},
@@ -187,11 +188,15 @@ impl ValidatorNode {
         let (metrics, readiness) = (Metrics::new(), Readiness::default());
         let ledger = network.ledger();
         make_folder(&config.folder)?;
-        let disk = RedbDisk::open(
-            &config.folder,
-            network.hash,
-            network.disk(config.state_window, config.blocks_kept),
-        )?;
+        let kept = network.disk(config.state_window, config.blocks_kept);
+        let opened = RedbDisk::open(&config.folder, network.hash, kept).map_err(NodeError::from);
+        let disk = match opened {
+            Err(damage) if mend::is_damage(&damage) => {
+                mend::mend(&config.folder, &damage)?;
+                RedbDisk::open(&config.folder, network.hash, kept)?
+            }
+            opened => opened?,
+        };
         let pool =
             TxPool::open(&config.folder, ledger.clone(), disk.clone(), clock.clone(), &metrics)
                 .map_err(|source| NodeError::Journal { path: config.folder.clone(), source })?;
@@ -203,7 +208,7 @@ impl ValidatorNode {
             ValidatorConfig {
                 signer: keys.consensus.signer(network.hash)?,
                 votes: VoteLog::open(&config.votes, config.votes_start)?,
-                storage: config.folder.join("consensus"),
+                storage: config.folder.join(mend::CONSENSUS),
                 listen: config.p2p,
                 dialable: config.dialable,
                 bootstrap: config.bootstrap,

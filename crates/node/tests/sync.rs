@@ -9,6 +9,7 @@ use cairn_client::{BlockTag, Call, ClientError, LedgerClient, LedgerRead as _, S
 use cairn_kit::{NetworkClock, Shutdown, tasks::TasksError};
 use cairn_node::{
     follower::{FollowConfig, FollowerNode},
+    mend::ASIDE,
     rpc::RpcConfig,
     sync::{SyncConfig, SyncMode},
     validator::{Network, ValidatorNode},
@@ -148,6 +149,22 @@ async fn state_sync_and_replay_give_the_same_ledger() {
     let again = Arc::new(folder("second"));
     let second = Running::follower(&devnet, &again, &clock, &[&synced], SyncMode::Replay).await;
     let next = validator.disk.snapshot().height() + 1;
+    second.reaches(next).await;
+
+    // Bytes that the disk turned, then a state tree that is gone: it says so, and has the ledger again from the others.
+    second.stop().await;
+    let file = again.join("ledger.redb");
+    let mut bytes = std::fs::read(&file).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle..].fill(0xa5);
+    std::fs::write(&file, bytes).unwrap();
+    let second = Running::follower(&devnet, &again, &clock, &[&synced], SyncMode::State).await;
+    assert!(again.join(ASIDE).join("ledger.redb").exists());
+    second.reaches(next).await;
+    assert_eq!(entries(&second), entries(&replayed));
+    second.stop().await;
+    std::fs::remove_dir_all(again.join("follower")).unwrap();
+    let second = Running::follower(&devnet, &again, &clock, &[&synced], SyncMode::State).await;
     second.reaches(next).await;
     for node in [second, synced, replayed, validator] {
         node.stop().await;

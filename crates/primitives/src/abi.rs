@@ -30,13 +30,15 @@ pub const ECONOMY: Address = address!("0xca1400000000000000000000000000000000000
 pub const POOL: Address = address!("0xca14000000000000000000000000000000000008");
 /// The pool's dollars; only where genesis has a pool.
 pub const USD: Address = address!("0xca14000000000000000000000000000000000009");
-/// Holds the treasury's stones.
+/// Locks, votes, and the parameters in force; only on networks whose genesis has governance.
+pub const GOVERNANCE: Address = address!("0xca1400000000000000000000000000000000000a");
+/// The treasury's stones; with governance in genesis a contract that streams them.
 pub const TREASURY: Address = address!("0xca14000000000000000000000000000000000010");
 /// Holds the insurance fund's stones.
 pub const INSURANCE: Address = address!("0xca14000000000000000000000000000000000011");
 
-/// Every native contract, in order of its address.
-pub const CONTRACTS: [(Address, &str); 7] = [
+/// Every native contract, in order of its address. The last two are there only with governance in genesis.
+pub const CONTRACTS: [(Address, &str); 11] = [
     (CREDITS, "credits"),
     (REGISTRY, "registry"),
     (BATCHES, "batches"),
@@ -44,10 +46,11 @@ pub const CONTRACTS: [(Address, &str); 7] = [
     (MARKET, "market"),
     (STAKE, "stake"),
     (ECONOMY, "economy"),
+    (POOL, "pool"),
+    (USD, "usd"),
+    (GOVERNANCE, "governance"),
+    (TREASURY, "treasury"),
 ];
-
-/// The native contracts that only a network with a pool has.
-pub const PRICE_CONTRACTS: [(Address, &str); 2] = [(POOL, "pool"), (USD, "usd")];
 
 sol!(#![sol(all_derives)] "../../contracts/IKernel.sol");
 sol!(#![sol(all_derives)] "../../contracts/ICredits.sol");
@@ -59,3 +62,5 @@ sol!(#![sol(all_derives)] "../../contracts/IStake.sol");
 sol!(#![sol(all_derives)] "../../contracts/IEconomy.sol");
 sol!(#![sol(all_derives)] "../../contracts/IPool.sol");
 sol!(#![sol(all_derives)] "../../contracts/IUsd.sol");
+sol!(#![sol(all_derives)] "../../contracts/IGovernance.sol");
+sol!(#![sol(all_derives)] "../../contracts/ITreasury.sol");

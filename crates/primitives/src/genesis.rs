@@ -4,9 +4,11 @@
 //! genesis value hurts all.
 
 mod check;
+mod governance;
 mod pool;
 mod stake;
 
+pub use governance::{Bound, GovernanceParams, Parameter};
 pub use pool::PoolParams;
 pub use stake::{SEATS_MIN, StakeParams};
 
@@ -51,6 +53,9 @@ pub struct Genesis {
     /// The validators' seats, from the third term on.
     #[serde(default)]
     pub stake: StakeParams,
+    /// Votes of locked stones and the treasury's streams; none: the economy is genesis's for ever.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub governance: Option<GovernanceParams>,
     /// The validators of the first two terms, one seat each.
     pub validators: Vec<GenesisValidator>,
     /// The ingests that may commit batches.

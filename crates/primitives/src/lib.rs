@@ -26,8 +26,8 @@ pub use envelope::{
     Anchor, BATCH_BYTES_MAX, BATCH_ROWS_MAX, Batch, Envelope, EnvelopeError, ROW_VALUES_MAX, Rows,
 };
 pub use genesis::{
-    EconomyParams, Genesis, GenesisAccount, GenesisError, GenesisIngest, GenesisValidator,
-    PoolParams, SEATS_MIN, StakeParams, quorum,
+    Bound, EconomyParams, Genesis, GenesisAccount, GenesisError, GenesisIngest, GenesisValidator,
+    GovernanceParams, Parameter, PoolParams, SEATS_MIN, StakeParams, quorum,
 };
 pub use id::{DeviceId, Seq, Stream};
 pub use key::{Assurance, KeyError, KeyType, PublicKey, SecretKey, Signature};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use alloy_consensus::Header;
+use alloy_consensus::{Header, ReceiptEnvelope, TxEnvelope, transaction::Recovered};
 use alloy_primitives::{Address, B256, Bytes, Log, TxKind, U256};
 use alloy_rpc_types_eth::TransactionRequest;
 use alloy_sol_types::SolEvent;
@@ -28,6 +28,19 @@ pub struct Chain {
     genesis: Arc<Genesis>,
     state: Memory,
     head: Header,
+    /// Every block after genesis, where they are kept.
+    kept: Option<Vec<KeptBlock>>,
+}
+
+/// A block as a node would keep it.
+#[derive(Clone, Debug)]
+pub struct KeptBlock {
+    /// Its header.
+    pub header: Header,
+    /// Its transactions with their senders.
+    pub transactions: Vec<Recovered<TxEnvelope>>,
+    /// One receipt a transaction.
+    pub receipts: Vec<ReceiptEnvelope>,
 }
 
 /// Why the simulation cannot go on.
@@ -107,7 +120,18 @@ impl Chain {
         // State roots are consensus' part; here the whole state is compared instead.
         let head = ledger.genesis_header(B256::ZERO);
         state.hashes.insert(0, head.hash_slow());
-        Ok(Self { ledger, genesis, state, head })
+        Ok(Self { ledger, genesis, state, head, kept: None })
+    }
+
+    /// Keeps every block from now on, for who reads the ledger as an auditor does.
+    pub fn keep_blocks(&mut self) {
+        self.kept.get_or_insert_default();
+    }
+
+    /// The blocks that were kept.
+    #[must_use]
+    pub fn blocks(&self) -> &[KeptBlock] {
+        self.kept.as_deref().unwrap_or_default()
     }
 
     /// Network time of the last block.
@@ -205,6 +229,13 @@ impl Chain {
         self.state.apply(&built.writes);
         self.head = built.header(&env, B256::ZERO);
         self.state.hashes.insert(number, self.head.hash_slow());
+        if let Some(kept) = &mut self.kept {
+            kept.push(KeptBlock {
+                header: self.head.clone(),
+                transactions: built.transactions,
+                receipts: built.receipts.clone(),
+            });
+        }
         let sent = built
             .receipts
             .iter()

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use cairn_client::{BlockTag, Reads as _};
+use cairn_client::{BlockTag, GovernanceReads as _, Reads as _};
 use cairn_economy::{Card, Costs, Income, Payback, card, cell_budget, need_share, percentiles};
 use cairn_primitives::{CELL_RESOLUTION, Cell, DeviceId, Epoch, MicroUsd, Position, Stones};
 use eyre::{Result, eyre};
@@ -99,7 +99,8 @@ pub async fn outlook(session: &Session, hardware: &HardwareArgs, cell: Cell) -> 
     let price = session.client.price(BlockTag::Latest).await?;
     let costs = costs(hardware, bond.to_micro_usd_floor(price))?;
     let (genesis, _) = session.folder.read_genesis()?;
-    let params = &genesis.economy;
+    let epoch = session.client.current_epoch(BlockTag::Latest).await?;
+    let params = &session.client.parameters(&genesis, epoch, BlockTag::Latest).await?;
     let per_day = genesis.schedule().epochs_per_day();
     let devices = session.devices().await?;
     let in_cell: Vec<DeviceId> =

@@ -1,15 +1,35 @@
 //! A role's life in a process of its own: until SIGINT or SIGTERM, or until a part fails.
 
+use std::path::Path;
+
 use cairn_kit::{Shutdown, tasks::TasksError};
+use cairn_node::mend;
 use eyre::{Result, WrapErr as _, bail};
 use serde_json::{Value, json};
 
-use crate::output::Output;
+use crate::{cli::RunArgs, output::Output};
 
 /// One line about something that happened.
 pub fn event(output: Output, name: &str, mut value: Value, text: impl FnOnce() -> String) {
     value["event"] = json!(name);
     output.answer(&value, text);
+}
+
+/// With `--refetch`: what other nodes have too goes out of the way before the node starts.
+pub fn refetch(args: &RunArgs, data: &Path, output: Output) -> Result<()> {
+    if !args.refetch {
+        return Ok(());
+    }
+    let aside =
+        mend::set_aside(data).wrap_err_with(|| format!("moving files in {}", data.display()))?;
+    event(output, "refetch", json!({ "aside": aside }), || {
+        format!(
+            "what was in {} is in {} now: the ledger is fetched again",
+            data.display(),
+            aside.display()
+        )
+    });
+    Ok(())
 }
 
 /// A role that runs in the foreground.

@@ -13,7 +13,7 @@ use cairn_primitives::{Digest, Genesis};
 use eyre::{Result, WrapErr as _, bail};
 
 pub use clock::start_clock;
-pub use life::{Life, event};
+pub use life::{Life, event, refetch};
 pub use settings::{ENV_PREFIX, Role, Settings, check_url, open_url, settings_path};
 
 /// Reads and checks a genesis file; its exact bytes are what is hashed.

@@ -54,6 +54,38 @@ fn fill(folder: &Path) -> std::path::PathBuf {
     path
 }
 
+/// The commands of the runbook's backup and of its restore.
+fn runbook() -> [String; 2] {
+    let page = include_str!("../../../../docs/runbooks/backup.md");
+    let tars = page.lines().filter(|line| line.contains("tar ")).map(|line| {
+        let command = line.split('`').nth(1).unwrap_or(line);
+        command.trim().to_owned()
+    });
+    tars.collect::<Vec<_>>().try_into().expect("one command saves, one restores")
+}
+
+/// Runs a command of the runbook where it says `validator` for the folder.
+fn shell(root: &Path, folder: &Path, command: &str) {
+    let name = folder.file_name().and_then(|name| name.to_str()).expect("text");
+    let command = command.replace("validator", name);
+    let mut shell = std::process::Command::new("sh");
+    let ended = shell.args(["-ec", &command]).current_dir(root).status().expect("a shell");
+    assert!(ended.success(), "{command}");
+}
+
+/// Other bytes in every file.
+fn spoil(folder: &Path) {
+    for entry in fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            spoil(&path);
+            continue;
+        }
+        let size = fs::metadata(&path).expect("a file").len();
+        fs::write(&path, vec![0xa5; usize::try_from(size).expect("a small file")]).expect("spoilt");
+    }
+}
+
 /// What `cairn validator status` says of a node, which must be well.
 fn status(node: &Node) -> Option<Value> {
     let rpc = format!("http://{}:8545", Lab::address(node.host()));
@@ -224,6 +256,27 @@ async fn scenario() {
     told("healed: blocks come again on all six");
     pay(all[2], &all, 5).await;
 
+    let plan = nodes.remove(1).stop();
+    let commands = runbook();
+    shell(root.path(), &plan.dir, &commands[0]);
+    fs::remove_dir_all(&plan.dir).expect("the old machine is off");
+    shell(root.path(), &plan.dir, &commands[1]);
+    let told_so = plan.refused(&lab, &net.genesis);
+    assert!(told_so.contains("votes.log is missing"), "{told_so}");
+    nodes.insert(1, plan.start_with(&["--restored"], &lab, &net.genesis));
+    let head = nodes[0].client.block_number().await.expect("a height");
+    nodes[1].reaches(head + 1).await;
+    told("host 2 was restored from a backup as the runbook says, and is level");
+
+    // Files of consensus with other bytes: it has them again from the other validators, and votes with the log that it kept.
+    let plan = nodes.remove(2).stop();
+    spoil(&plan.dir.join("data/consensus"));
+    nodes.insert(2, plan.start_with(&["--refetch"], &lab, &net.genesis));
+    let head = nodes[0].client.block_number().await.expect("a height");
+    nodes[2].reaches(head + 1).await;
+    told("host 3 fetched its ledger again, and is level");
+
+    let all: Vec<&Node> = nodes.iter().collect();
     let common = *heights(&all).await.iter().min().expect("six");
     for height in 0..=common {
         let mut hashes = Vec::<B256>::new();

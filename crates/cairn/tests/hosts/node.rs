@@ -56,13 +56,31 @@ pub struct Node {
 }
 
 impl Plan {
-    /// Starts the node and waits until it says that it is ready.
-    pub fn start(&self, lab: &Lab, genesis: &Path) -> Node {
+    fn command(&self, lab: &Lab, genesis: &Path) -> Command {
         let dir = self.dir.to_str().expect("text");
         let genesis = genesis.to_str().expect("text");
         let mut command = lab.on(self.host, CAIRN);
         command.args([self.role, "run", "--dir", dir, "--genesis", genesis, "--json"]);
         command.envs(self.settings.iter().map(|(key, value)| (*key, value)));
+        command
+    }
+
+    /// What the node says when it does not start, which it must not.
+    pub fn refused(&self, lab: &Lab, genesis: &Path) -> String {
+        let output = self.command(lab, genesis).output().expect("the program runs");
+        assert_eq!(output.status.code(), Some(1), "host {}", self.host);
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    }
+
+    /// Starts the node and waits until it says that it is ready.
+    pub fn start(&self, lab: &Lab, genesis: &Path) -> Node {
+        self.start_with(&[], lab, genesis)
+    }
+
+    /// The same with more flags.
+    pub fn start_with(&self, flags: &[&str], lab: &Lab, genesis: &Path) -> Node {
+        let mut command = self.command(lab, genesis);
+        command.args(flags);
         let mut child = command.stdout(Stdio::piped()).spawn().expect("the program runs");
         let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
         let mut ready = Value::Null;

@@ -332,6 +332,7 @@ fn genesis(senders: &[Sender]) -> Genesis {
         },
         pool: None,
         stake: StakeParams::default(),
+        governance: None,
         validators: vec![GenesisValidator {
             name: "v".to_owned(),
             operator: Address::repeat_byte(0xa0),

@@ -92,6 +92,7 @@ pub fn identity(n: u64, busy_ms: u64, idle_ms: u64) -> NetworkIdentity {
         },
         pool: None,
         stake: StakeParams { seats_max: 8, ..StakeParams::default() },
+        governance: None,
         validators,
         ingests: Vec::new(),
         accounts: vec![GenesisAccount {

@@ -204,7 +204,7 @@ fn deliveries(
 }
 
 /// Who shares in the pool: every scored device, and with score 0 those that were paid for and are no longer active.
-fn candidates(
+pub(crate) fn candidates(
     inputs: &Inputs,
     registry: &BTreeMap<DeviceId, DeviceRecord>,
     scores: &[ScoreLeaf],

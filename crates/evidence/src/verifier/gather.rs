@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use alloy_primitives::Address;
-use cairn_client::{BlockTag, ClientError, LedgerRead, Reads as _};
+use cairn_client::{BlockTag, ClientError, GovernanceReads as _, LedgerRead, Reads as _};
 use cairn_economy::{EarnedLine, Pool};
 use cairn_primitives::{Digest, Envelope, Epoch, Genesis, MicroUsd, Sector, SidecarError, Stones};
 use cairn_sectors::{ANCHOR_WINDOW_EPOCHS, VerdictLeaf};
@@ -89,7 +89,7 @@ pub enum GatherError {
 /// Reads what the ledger says about an epoch whose set is frozen.
 ///
 /// Everything read is fixed by then: commitments and availability by the freeze, payments and registrations by the end
-/// of the epoch (a registration counts from its own epoch on), roots by the votes before.
+/// of the epoch (a registration counts from its own epoch on), roots by the votes before, parameters by the start of its day.
 ///
 /// # Errors
 /// When the ledger cannot be read.
@@ -128,7 +128,7 @@ pub async fn inputs<L: LedgerRead>(
         epoch,
         sector,
         schedule,
-        economy: network.genesis.economy.clone(),
+        economy: ledger.parameters(&network.genesis, epoch, at).await?,
         pool: Pool {
             epoch,
             sector,

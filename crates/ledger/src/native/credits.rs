@@ -70,16 +70,23 @@ pub fn vault(c: &mut Ctx<'_>) -> Res<Stones> {
     c.balance(CREDITS)
 }
 
-/// Moves credits between an account and the market's escrow. Only native contracts call this: credits are account-bound.
+/// Moves credits between an account and the market's escrow; nothing moves, and the answer is what `from` holds, when that is
+/// less. Only native contracts call this: credits are account-bound.
 ///
 /// # Errors
-/// `InsufficientCredits`.
-pub fn shift(c: &mut Ctx<'_>, from: Address, to: Address, amount: MicroUsd) -> Res<()> {
-    debit(c, from, amount)?;
-    let held = balance(c, to)?;
-    // The supply bounds every balance, and the supply is a checked u64.
-    BALANCES.at(&to).set(c, &held.0.saturating_add(amount.0))?;
-    c.emit(CREDITS, &ICredits::Transfer { from, to, value: U256::from(amount.0) })
+/// See `balance`.
+pub fn shift(
+    c: &mut Ctx<'_>,
+    from: Address,
+    to: Address,
+    amount: MicroUsd,
+) -> Res<Result<(), MicroUsd>> {
+    if let Err(held) = debit(c, from, amount)? {
+        return Ok(Err(held));
+    }
+    credit(c, to, amount)?;
+    c.emit(CREDITS, &ICredits::Transfer { from, to, value: U256::from(amount.0) })?;
+    Ok(Ok(()))
 }
 
 /// Destroys credits that a settlement spent; the caller releases the vault's stones.
@@ -87,19 +94,36 @@ pub fn shift(c: &mut Ctx<'_>, from: Address, to: Address, amount: MicroUsd) -> R
 /// # Errors
 /// `InsufficientCredits`.
 pub fn spend(c: &mut Ctx<'_>, from: Address, amount: MicroUsd) -> Res<()> {
-    debit(c, from, amount)?;
+    if let Err(held) = debit(c, from, amount)? {
+        return short(from, held, amount);
+    }
     let rest = supply(c)?.0.saturating_sub(amount.0);
     SUPPLY.set(c, &rest)?;
     c.emit(CREDITS, &ICredits::Transfer { from, to: Address::ZERO, value: U256::from(amount.0) })
 }
 
-fn debit(c: &mut Ctx<'_>, from: Address, amount: MicroUsd) -> Res<()> {
-    let held = balance(c, from)?;
-    let Ok(rest) = held.sub(amount) else {
-        let (balance, needed) = (U256::from(held.0), U256::from(amount.0));
-        return revert(ICredits::InsufficientCredits { account: from, balance, needed });
-    };
-    BALANCES.at(&from).set(c, &rest.0)
+/// Reverts with `InsufficientCredits`.
+///
+/// # Errors
+/// Always.
+pub fn short<T>(account: Address, held: MicroUsd, needed: MicroUsd) -> Res<T> {
+    let (balance, needed) = (U256::from(held.0), U256::from(needed.0));
+    revert(ICredits::InsufficientCredits { account, balance, needed })
+}
+
+/// Takes credits away, or says what `from` holds when that is less.
+fn debit(c: &mut Ctx<'_>, from: Address, amount: MicroUsd) -> Res<Result<(), MicroUsd>> {
+    let place = BALANCES.at(&from);
+    let held = MicroUsd(place.get(c)?);
+    let Ok(rest) = held.sub(amount) else { return Ok(Err(held)) };
+    place.set(c, &rest.0).map(Ok)
+}
+
+/// Adds credits: the supply bounds every balance, and the supply is a checked u64.
+fn credit(c: &mut Ctx<'_>, to: Address, amount: MicroUsd) -> Res<()> {
+    let place = BALANCES.at(&to);
+    let held = place.get(c)?;
+    place.set(c, &held.saturating_add(amount.0))
 }
 
 /// At which stones become credits now.
@@ -124,8 +148,7 @@ fn mint(c: &mut Ctx<'_>, least: U256) -> Res<U256> {
     if let Some(limits) = &limits {
         limits.admit(c, credits)?;
     }
-    let held = balance(c, account)?;
-    BALANCES.at(&account).set(c, &held.0.saturating_add(credits.0))?;
+    credit(c, account, credits)?;
     SUPPLY.set(c, &minted)?;
     let (value, stones) = (U256::from(credits.0), U256::from(stones.0));
     c.emit(CREDITS, &ICredits::Transfer { from: Address::ZERO, to: account, value })?;

@@ -9,7 +9,7 @@ use cairn_primitives::{
 };
 
 use super::{
-    Ctx, Res, Stop, Value, decode,
+    Ctx, Res, Stop, Value, decode, governance,
     pool::{self, Health},
 };
 
@@ -68,10 +68,12 @@ pub fn price_of(c: &mut Ctx<'_>, epoch: Epoch) -> Res<(MicroUsd, bool)> {
     Ok((now.settle.floor(), now.health == Health::Healthy))
 }
 
-/// The economy's parameters with a price of the ledger's.
-#[must_use]
-pub fn params_at(c: &Ctx<'_>, price: MicroUsd) -> EconomyParams {
-    EconomyParams { price_micro_usd: price.0, ..c.genesis().economy.clone() }
+/// The economy's parameters in force in a day of the network, with a price of the ledger's.
+///
+/// # Errors
+/// See `price`.
+pub fn params_at(c: &mut Ctx<'_>, day: u64, price: MicroUsd) -> Res<EconomyParams> {
+    Ok(EconomyParams { price_micro_usd: price.0, ..governance::in_force(c, day)? })
 }
 
 /// The hard cap less what was burned.

@@ -131,6 +131,14 @@ pub fn save(c: &mut Ctx<'_>, state: &EconomyState) -> Res<()> {
     Ok(())
 }
 
+/// Most that the reserve emits in the open day.
+///
+/// # Errors
+/// See `load`.
+pub fn emission(c: &mut Ctx<'_>) -> Res<Stones> {
+    Ok(OPEN_DAY.get(c)?.emission)
+}
+
 /// The sector with this number.
 ///
 /// # Errors

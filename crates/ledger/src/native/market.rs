@@ -189,17 +189,17 @@ fn post_offer(c: &mut Ctx<'_>, sector: u8, price: u64, endpoint: &str) -> Res<u6
 }
 
 fn offer(c: &mut Ctx<'_>, id: u64) -> Res<Offer> {
-    if id == 0 || id > OFFERS.len(c)? {
-        return revert(IMarket::UnknownOffer { id });
-    }
-    OFFERS.at(id - 1).get(c)
+    let Some(index) = id.checked_sub(1) else { return revert(IMarket::UnknownOffer { id }) };
+    let offer = OFFERS.at(index).get(c)?;
+    // Offers are never taken back, and each has a sector: beyond the end there are zeros.
+    if offer.sector == 0 { revert(IMarket::UnknownOffer { id }) } else { Ok(offer) }
 }
 
 fn lease(c: &mut Ctx<'_>, id: u64) -> Res<Lease> {
-    if id == 0 || id > LEASES.len(c)? {
-        return revert(IMarket::UnknownLease { id });
-    }
-    LEASES.at(id - 1).get(c)
+    let Some(index) = id.checked_sub(1) else { return revert(IMarket::UnknownLease { id }) };
+    let lease = LEASES.at(index).get(c)?;
+    // Leases are never taken back, and each has an escrow: beyond the end there are zeros.
+    if lease.escrow == 0 { revert(IMarket::UnknownLease { id }) } else { Ok(lease) }
 }
 
 fn open_of(c: &mut Ctx<'_>, id: u64) -> Res<Lease> {
@@ -233,12 +233,11 @@ fn take_escrow(c: &mut Ctx<'_>, consumer: Address, amount: u64) -> Res<()> {
     if amount == 0 {
         return out_of_range("escrow", U256::ZERO, U256::from(1));
     }
-    let held = credits::balance(c, consumer)?;
-    if held.0 < amount {
+    if let Err(held) = credits::shift(c, consumer, MARKET, MicroUsd(amount))? {
         let credits = U256::from(held.0);
         return revert(IMarket::LeaseWithoutFunds { consumer, credits, escrow: amount });
     }
-    credits::shift(c, consumer, MARKET, MicroUsd(amount))
+    Ok(())
 }
 
 fn top_up(c: &mut Ctx<'_>, id: u64, amount: u64) -> Res<()> {
@@ -437,7 +436,10 @@ fn close(c: &mut Ctx<'_>, id: u64) -> Res<()> {
     lease.open = false;
     LEASES.at(id - 1).set(c, &lease)?;
     if refund > 0 {
-        credits::shift(c, MARKET, lease.consumer, MicroUsd(refund))?;
+        let refund = MicroUsd(refund);
+        if let Err(held) = credits::shift(c, MARKET, lease.consumer, refund)? {
+            return credits::short(MARKET, held, refund);
+        }
     }
     c.emit(MARKET, &IMarket::LeaseClosed { id, settled: lease.settled, refund })
 }

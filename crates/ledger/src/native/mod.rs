@@ -18,11 +18,13 @@ pub mod beacon;
 pub mod credits;
 pub mod economy;
 pub mod economy_state;
+pub mod governance;
 pub mod market;
 pub mod pool;
 pub mod registry;
 pub mod rewards;
 pub mod stake;
+pub mod treasury;
 pub mod usd;
 
 pub use ctx::{Call, Ctx, Facts, Res, Stop, decode, out_of_range, revert};
@@ -109,10 +111,6 @@ pub const CONTRACTS: &[Contract] = &[
         genesis: economy_state::genesis,
         check: no_check,
     },
-];
-
-/// The native contracts that only a network with a pool has.
-const PRICE_CONTRACTS: &[Contract] = &[
     Contract {
         address: abi::POOL,
         name: "pool",
@@ -121,12 +119,38 @@ const PRICE_CONTRACTS: &[Contract] = &[
         check: pool::check,
     },
     Contract { address: abi::USD, name: "usd", call: usd::call, genesis: nothing, check: no_check },
+    Contract {
+        address: abi::GOVERNANCE,
+        name: "governance",
+        call: governance::call,
+        genesis: governance::genesis,
+        check: governance::check,
+    },
+    Contract {
+        address: abi::TREASURY,
+        name: "treasury",
+        call: treasury::call,
+        genesis: nothing,
+        check: treasury::check,
+    },
 ];
+
+impl Contract {
+    /// Whether a network has it: the pool and its dollars, and governance with the treasury's streams, only where genesis says so. Without
+    /// governance the treasury is an account that nobody spends from.
+    #[must_use]
+    pub fn is_in(&self, genesis: &Genesis) -> bool {
+        match self.address {
+            abi::POOL | abi::USD => genesis.pool.is_some(),
+            abi::GOVERNANCE | abi::TREASURY => genesis.governance.is_some(),
+            _ => true,
+        }
+    }
+}
 
 /// The native contracts of a network.
 pub(crate) fn contracts(genesis: &Genesis) -> impl Iterator<Item = &'static Contract> {
-    let priced = if genesis.pool.is_some() { PRICE_CONTRACTS } else { &[] };
-    CONTRACTS.iter().chain(priced)
+    CONTRACTS.iter().filter(|contract| contract.is_in(genesis))
 }
 
 /// For a contract without storage at genesis.

@@ -142,4 +142,4 @@ fn shares_of(word: U256) -> Shares {
 }
 
 #[cfg(test)]
-mod tests;
+pub(in crate::native) mod tests;

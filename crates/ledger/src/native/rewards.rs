@@ -20,7 +20,7 @@ use alloy_primitives::{B256, Bytes, U256, keccak256};
 use alloy_sol_types::SolValue;
 use cairn_economy::{EconomyState, EpochPool, Settlement, part};
 use cairn_primitives::{
-    Epoch, MicroUsd, Sector, Stones,
+    EconomyParams, Epoch, MicroUsd, Sector, Stones,
     abi::{ECONOMY, INSURANCE, IRewards, REWARDS, STAKE, TREASURY},
     quorum,
 };
@@ -94,6 +94,8 @@ fn outcome(c: &mut Ctx<'_>, epoch: Epoch, sector: u8) -> Res<Outcome> {
 
 /// Everything that making the next epoch final would do to the economy, decided before anything is written.
 struct Plan {
+    /// The parameters in force in the epoch's day.
+    params: EconomyParams,
     state: EconomyState,
     settlement: Settlement,
     row: PoolRow,
@@ -102,9 +104,10 @@ struct Plan {
 fn plan(c: &mut Ctx<'_>, epoch: Epoch, sector: Sector) -> Res<Plan> {
     let income = market::income(c, epoch, sector.number())?;
     let mut state = economy_state::load(c)?;
-    let genesis = c.genesis();
+    let schedule = c.genesis().schedule();
     let (price, is_healthy) = economy::price_of(c, epoch)?;
-    let (params, epochs) = (economy::params_at(c, price), genesis.schedule().epochs_per_day());
+    let params = economy::params_at(c, schedule.day_of(epoch), price)?;
+    let epochs = schedule.epochs_per_day();
     let mut subsidy = state.epoch_pool(sector, epoch.0 % epochs, epochs).or_else(bug)?;
     if !is_healthy {
         subsidy = EpochPool::default();
@@ -120,7 +123,7 @@ fn plan(c: &mut Ctx<'_>, epoch: Epoch, sector: Sector) -> Res<Plan> {
         need,
         earned_stones: settlement.owed.providers,
     };
-    Ok(Plan { state, settlement, row })
+    Ok(Plan { params, state, settlement, row })
 }
 
 /// The economy refused what this contract had checked.
@@ -267,11 +270,10 @@ fn finalise(
     result: &IRewards::Result,
     votes: u32,
 ) -> Res<()> {
-    let Plan { mut state, settlement, row } = plan;
+    let Plan { params, mut state, settlement, row } = plan;
     let genesis = c.genesis();
     let outcome = Outcome::from_abi(result);
     let (earned, subsidy) = (outcome.earned_stones, outcome.subsidy_stones);
-    let params = economy::params_at(c, row.price);
     state.pay_subsidy(&params, sector, subsidy, outcome.need).or_else(bug)?;
 
     c.transfer(ECONOMY, REWARDS, settlement.drawn)?;
@@ -307,7 +309,9 @@ fn finalise(
     }
     let opens = genesis.schedule().day_of(slowest) > state.day;
     if opens {
-        state.open_next_day(&params);
+        let closing = economy::params_at(c, state.day, row.price)?;
+        let opening = economy::params_at(c, state.day.saturating_add(1), row.price)?;
+        state.open_next_day_with(&closing, &opening);
     }
     economy_state::save(c, &state)?;
     if opens { economy_state::announce(c, &state) } else { Ok(()) }

@@ -6,11 +6,11 @@ use cairn_economy::{
     Distribution, EarnedLine, Pool, Reward, ScoredDevice, distribute, reward_tree,
 };
 use cairn_primitives::{
-    Anchor, Batch, Cell, DeviceId, Digest, Envelope, Epoch, MerkleProof, MerkleTree, MicroUsd,
-    Position, Rows, STONE, SecretKey, Sector, Seq, Stones, Stream, TimeMs, WEATHER,
+    Anchor, Batch, Cell, DeviceId, Digest, EconomyParams, Envelope, Epoch, MerkleProof, MerkleTree,
+    MicroUsd, Position, Rows, STONE, SecretKey, Sector, Seq, Stones, Stream, TimeMs, WEATHER,
     abi::{
-        BATCHES, CREDITS, IBatches, ICredits, IMarket, IRegistry, IRewards, MARKET, REGISTRY,
-        REWARDS,
+        BATCHES, CREDITS, GOVERNANCE, IBatches, ICredits, IGovernance, IMarket, IRegistry,
+        IRewards, MARKET, REGISTRY, REWARDS,
     },
     registration_message,
 };
@@ -174,10 +174,31 @@ impl World {
             usage: MicroUsd(pool.usageSubsidyMicroUsd),
             need: MicroUsd(pool.needSubsidyMicroUsd),
         };
-        let params = &self.chain.ledger.genesis().economy;
-        let split = distribute(params, &pool, &devices, &lines).expect("distributes");
+        let split = distribute(&self.params(epoch), &pool, &devices, &lines).expect("distributes");
         let tree = reward_tree(&split.rewards);
         Computed { split, tree }
+    }
+
+    /// The parameters in force in an epoch, as a validator reads them.
+    pub fn params(&self, epoch: u64) -> EconomyParams {
+        let genesis = self.chain.ledger.genesis();
+        if genesis.governance.is_none() {
+            return genesis.economy.clone();
+        }
+        let call = IGovernance::parametersOfCall { epoch };
+        let now = self.chain.call(ALICE, GOVERNANCE, &call);
+        EconomyParams {
+            fee_burn_ppm: now.feeBurnPpm,
+            fee_treasury_ppm: now.feeTreasuryPpm,
+            fee_insurance_ppm: now.feeInsurancePpm,
+            burn_share_ppm: now.burnSharePpm,
+            match_ppm: now.matchPpm,
+            taper_ppm: now.taperPpm,
+            cell_target: now.cellTarget,
+            target_cells: now.targetCells,
+            device_cost_micro_usd_day: now.deviceCostMicroUsdDay,
+            ..genesis.economy.clone()
+        }
     }
 
     /// Takes the oldest epoch that is not final, which is over, from commitment to its last vote.

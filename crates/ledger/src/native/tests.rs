@@ -5,16 +5,17 @@ use alloy_sol_types::{SolCall, SolError, SolInterface};
 use cairn_primitives::{
     Stones,
     abi::{
-        self, BATCHES, CREDITS, ECONOMY, IBatches, ICredits, IEconomy, IKernel, IMarket, IRegistry,
-        IRewards, IStake, MARKET, REGISTRY, REWARDS, STAKE,
+        self, BATCHES, CREDITS, ECONOMY, GOVERNANCE, IBatches, ICredits, IEconomy, IGovernance,
+        IKernel, IMarket, IPool, IRegistry, IRewards, IStake, ITreasury, IUsd, MARKET, POOL,
+        REGISTRY, REWARDS, STAKE, TREASURY, USD,
     },
 };
 use proptest::prelude::*;
 
-use super::{CONTRACTS, credits, registry::tests as registry_tests};
+use super::{CONTRACTS, credits, pool::tests::with_pool, registry::tests as registry_tests};
 use crate::{
     Account, CallOutcome,
-    fixture::{ALICE, BOB, Chain, INGESTS, VALIDATORS, enter, stones},
+    fixture::{ALICE, BOB, Chain, INGESTS, VALIDATORS, enter, governed, stones},
 };
 
 const OUTER: Address = alloy_primitives::address!("0x0000000000000000000000000000000000c0ffee");
@@ -68,6 +69,10 @@ fn selectors(address: Address) -> &'static [[u8; 4]] {
         BATCHES => IBatches::IBatchesCalls::SELECTORS,
         REWARDS => IRewards::IRewardsCalls::SELECTORS,
         MARKET => IMarket::IMarketCalls::SELECTORS,
+        POOL => IPool::IPoolCalls::SELECTORS,
+        USD => IUsd::IUsdCalls::SELECTORS,
+        GOVERNANCE => IGovernance::IGovernanceCalls::SELECTORS,
+        TREASURY => ITreasury::ITreasuryCalls::SELECTORS,
         other => panic!("{other} has no ABI"),
     }
 }
@@ -80,7 +85,7 @@ fn every_address_has_its_contract() {
 
 #[test]
 fn every_selector_of_every_abi_is_dispatched() {
-    let chain = Chain::new();
+    let chain = Chain::with(with_pool(governed()));
     for contract in CONTRACTS {
         for selector in selectors(contract.address) {
             // Zeros decode as any arguments: numbers are 0, and every offset points at a length of 0.
@@ -104,7 +109,7 @@ fn every_selector_of_every_abi_is_dispatched() {
 
 #[test]
 fn unknown_functions_and_damaged_arguments_are_refused() {
-    let chain = Chain::new();
+    let chain = Chain::with(with_pool(governed()));
     let cut = &ICredits::balanceOfCall { account: ALICE }.abi_encode()[..35];
     let dirty = {
         let mut input = ICredits::balanceOfCall { account: ALICE }.abi_encode();
@@ -242,6 +247,21 @@ fn a_contract_is_the_same_without_an_evm() {
     assert_eq!(of(&state.slots), of(&chain.state.slots));
 }
 
+/// A network without the table has neither contract: what is sent there is a plain transfer, and the treasury spends nothing.
+#[test]
+fn without_governance_in_genesis_nobody_answers() {
+    let chain = Chain::new();
+    let count: Bytes = IGovernance::proposalCountCall {}.abi_encode().into();
+    let answer = chain.try_call(ALICE, GOVERNANCE, Stones::ZERO, count.clone());
+    assert!(matches!(answer, CallOutcome::Success { output, .. } if output.is_empty()));
+    assert!(!chain.state.accounts.contains_key(&GOVERNANCE));
+    let claim = ITreasury::claimCall { id: 0 }.abi_encode().into();
+    let answer = chain.try_call(ALICE, TREASURY, Stones::ZERO, claim);
+    assert!(matches!(answer, CallOutcome::Halt { .. }), "an account with the code 0xEF");
+    let answer = Chain::with(governed()).try_call(ALICE, GOVERNANCE, Stones::ZERO, count);
+    assert!(matches!(answer, CallOutcome::Success { output, .. } if output.len() == 32));
+}
+
 /// A word that arithmetic trips over.
 fn edge() -> impl Strategy<Value = U256> {
     prop_oneof![
@@ -278,7 +298,7 @@ proptest! {
         for word in words {
             input.extend_from_slice(&word.to_be_bytes::<32>());
         }
-        let chain = Chain::new();
+        let chain = Chain::with(with_pool(governed()));
         let mut env = chain.ledger.env_of(&chain.head);
         env.time.0 += later_ms;
         let request = alloy_rpc_types_eth::TransactionRequest {

@@ -401,6 +401,7 @@ fn genesis(people: &[SigningKey; 3]) -> Genesis {
         },
         pool: None,
         stake: StakeParams::default(),
+        governance: None,
         validators: vec![GenesisValidator {
             name: "v".to_owned(),
             operator: seat,

@@ -242,6 +242,7 @@ fn genesis() -> Genesis {
             dispute_epochs: 1,
             vesting_epochs: 30,
         },
+        governance: None,
         pool: Some(PoolParams {
             usd: DEPTH_USD,
             fee_ppm: 3_000,

@@ -44,7 +44,7 @@ pub use tables::StoredReceipt;
 /// Name of the file in a node's data folder.
 pub const FILE: &str = "ledger.redb";
 /// What helps when the file is not what was written.
-const MEND: &str = "move the data folder away, not the keys, and start: the state comes again from other nodes (docs/runbooks/backup.md)";
+const MEND: &str = "it comes again from other nodes: by itself where damage is found at a start, else start with --refetch (docs/runbooks/backup.md)";
 /// Files up to this size are read and checked whole at every start: at half a gigabyte a second, some seconds. Larger ones are checked when
 /// they were not closed well, by the store itself.
 const CHECKED_BYTES_MAX: u64 = 4 << 30;

@@ -170,3 +170,35 @@ fn a_gap_closes() {
     assert_eq!(chain.mine(), 4);
     assert!(chain.pool.is_empty());
 }
+
+/// Many at once share syncs: each sender hears its own answer, what was promised is on disk, and nothing else is.
+#[tokio::test]
+async fn many_senders_at_once() {
+    let mut chain = TestChain::new();
+    let good: Vec<Bytes> = (0..40)
+        .map(|n| {
+            let (wallet, nonce) =
+                if n % 2 == 0 { (&chain.alice, n / 2) } else { (&chain.bob, n / 2) };
+            chain.sign(wallet, nonce, &transfer(1))
+        })
+        .collect();
+    let mut raws = good.clone();
+    raws.insert(7, Bytes::from_static(&[0xff; 9]));
+    raws.insert(20, good[3].clone());
+    let sends = raws.iter().map(|raw| chain.pool.send(raw.clone()));
+    let answers = futures::future::join_all(sends).await;
+    for (raw, answer) in raws.iter().zip(&answers) {
+        match answer {
+            Ok(hash) => assert_eq!(*hash, alloy_primitives::keccak256(raw)),
+            Err(Rejection::AlreadyKnown(hash)) => {
+                assert_eq!(*hash, alloy_primitives::keccak256(&good[3]))
+            }
+            Err(reason) => assert_eq!(raw[0], 0xff, "{reason}"),
+        }
+    }
+    assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 40);
+    assert_eq!(chain.pool.counts(), (40, 0));
+    chain.reopen_pool();
+    assert_eq!(chain.pool.counts(), (40, 0));
+    assert_eq!(chain.mine(), 40);
+}

@@ -57,14 +57,18 @@ impl Journal {
         Ok((Self { path, inner: Mutex::new(inner), turn: Condvar::new() }, records))
     }
 
-    /// Appends a transaction and returns once it is on disk.
+    /// Appends transactions with one write and returns once they are on disk.
     ///
     /// # Errors
-    /// When the disk refuses; the transaction must then not be acknowledged.
-    pub fn append(&self, raw: &[u8]) -> io::Result<()> {
+    /// When the disk refuses; none of them must then be acknowledged.
+    pub fn append(&self, raws: &[impl AsRef<[u8]>]) -> io::Result<()> {
+        if raws.is_empty() {
+            return Ok(());
+        }
+        let records = raws.iter().flat_map(|raw| record(raw.as_ref())).collect::<Vec<u8>>();
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        inner.file.write_all(&record(raw))?;
-        inner.records += 1;
+        inner.file.write_all(&records)?;
+        inner.records += raws.len();
         inner.written += 1;
         let mine = inner.written;
         while inner.synced < mine {
@@ -147,8 +151,8 @@ mod tests {
         let folder = TempDir::new().unwrap();
         let (journal, found) = Journal::open(folder.path()).unwrap();
         assert!(found.is_empty());
-        journal.append(b"one").unwrap();
-        journal.append(b"two").unwrap();
+        journal.append(&[b"one"]).unwrap();
+        journal.append(&[b"two"]).unwrap();
         drop(journal);
         let path = folder.path().join(FILE);
         let whole = fs::read(&path).unwrap();
@@ -161,7 +165,7 @@ mod tests {
         fs::write(&path, [&whole[..], &[0xff; 40]].concat()).unwrap();
         let (journal, found) = Journal::open(folder.path()).unwrap();
         assert_eq!(found, [b"one".to_vec(), b"two".to_vec()]);
-        journal.append(b"three").unwrap();
+        journal.append(&[b"three"]).unwrap();
         assert_eq!(Journal::open(folder.path()).unwrap().1.len(), 3);
     }
 
@@ -170,10 +174,10 @@ mod tests {
         let folder = TempDir::new().unwrap();
         let (journal, _) = Journal::open(folder.path()).unwrap();
         for n in 0..DEAD_MAX + 1 {
-            journal.append(&n.to_be_bytes()).unwrap();
+            journal.append(&[n.to_be_bytes()]).unwrap();
         }
         journal.trim(|| vec![b"live".to_vec()]).unwrap();
-        journal.append(b"after").unwrap();
+        journal.append(&[b"after"]).unwrap();
         let (_, found) = Journal::open(folder.path()).unwrap();
         assert_eq!(found, [b"live".to_vec(), b"after".to_vec()]);
     }
@@ -185,9 +189,10 @@ mod tests {
         std::thread::scope(|scope| {
             for n in 0..16_u8 {
                 let journal = &journal;
-                scope.spawn(move || (0..8).for_each(|_| journal.append(&[n; 5]).unwrap()));
+                scope
+                    .spawn(move || (0..8).for_each(|_| journal.append(&[[n; 5], [n; 5]]).unwrap()));
             }
         });
-        assert_eq!(Journal::open(folder.path()).unwrap().1.len(), 128);
+        assert_eq!(Journal::open(folder.path()).unwrap().1.len(), 256);
     }
 }

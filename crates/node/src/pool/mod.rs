@@ -1,7 +1,7 @@
 //! Transactions on their way into a block.
 //!
 //! ```text
-//!   eth_sendRawTransaction ─► submit ─► Ledger::admit ─► Queue ─► Journal (synced) ─► hash to the sender, raw to the gossip
+//!   eth_sendRawTransaction ─► send ─► Ledger::admit ─► Queue ─► Journal (synced) ─► hash to the sender, raw to the gossip
 //!   peers ─► gossiped ─► Ledger::admit ─► Queue
 //!   consensus ─ candidates ─► Queue          consensus ─ finalized ─► what was executed or became invalid leaves
 //! ```
@@ -11,6 +11,7 @@
 
 #[cfg(test)]
 mod chain_tests;
+mod intake;
 mod journal;
 mod queue;
 mod rejection;
@@ -37,6 +38,7 @@ use cairn_primitives::TimeMs;
 use tokio::sync::broadcast;
 
 use crate::disk::{RedbDisk, Snapshot};
+use intake::Lane;
 pub use journal::FILE as JOURNAL_FILE;
 use journal::Journal;
 pub use queue::{QUEUED_BYTES_MAX, QUEUED_MAX, SENDER_MAX};
@@ -58,11 +60,18 @@ struct Counts {
     queued: Gauge,
 }
 
+/// What transactions are held against: one moment for all that came together.
+struct View {
+    snapshot: Arc<Snapshot>,
+    env: Env,
+}
+
 struct Inner {
     ledger: Ledger,
     disk: RedbDisk,
     clock: NetworkClock,
     queue: Mutex<Queue>,
+    lane: Lane,
     journal: Journal,
     inserted: broadcast::Sender<Bytes>,
     accepted: broadcast::Sender<B256>,
@@ -109,38 +118,26 @@ impl TxPool {
             disk,
             clock,
             queue,
+            lane: Lane::default(),
             journal,
             inserted,
             accepted,
             counts,
         }));
+        let view = pool.view();
         for raw in &kept {
             // Most are executed by now and refused for their nonce.
-            let _ = pool.insert(raw, true);
+            let _ = decode_transaction(raw)
+                .map_err(Rejection::from)
+                .and_then(|transaction| pool.insert(view.as_ref(), transaction, true));
         }
+        drop(view);
         Ok(pool)
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue> {
         // The queue's methods do not panic half-way.
         self.0.queue.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Takes a transaction of this node's own user. On success it is on disk and its hash may be promised.
-    ///
-    /// # Errors
-    /// The reason for which the sender has to act, or `Disk`.
-    pub fn submit(&self, raw: &[u8]) -> Result<B256, Rejection> {
-        let hash = self.insert(raw, true)?;
-        if let Err(error) = self.0.journal.append(raw) {
-            tracing::error!(%error, "cannot write the pool's journal");
-            self.queue().remove(hash);
-            return Err(Rejection::Disk);
-        }
-        // Nobody listens before the gossip starts; it asks for `local` then.
-        let _ = self.0.inserted.send(Bytes::copy_from_slice(raw));
-        let _ = self.0.accepted.send(hash);
-        Ok(hash)
     }
 
     /// Hashes of all transactions as they come, local and gossiped, for subscribers.
@@ -202,8 +199,24 @@ impl TxPool {
         self.queue().remove(hash).is_some()
     }
 
-    fn insert(&self, raw: &[u8], local: bool) -> Result<B256, Rejection> {
-        let inserted = self.admit(raw, local);
+    /// The state as it is now, and the next block as far as it is known: at this node's network time.
+    fn view(&self) -> Result<View, Rejection> {
+        let snapshot = self.0.disk.snapshot();
+        let (_, head) = snapshot.head().ok_or(Rejection::Disk)?;
+        let env = self.0.ledger.next_env(head, TimeMs(self.0.clock.now_ms()), Address::ZERO);
+        Ok(View { snapshot, env })
+    }
+
+    fn insert(
+        &self,
+        view: Result<&View, &Rejection>,
+        transaction: Recovered<TxEnvelope>,
+        local: bool,
+    ) -> Result<B256, Rejection> {
+        let inserted = match view {
+            Ok(view) => self.admit(view, transaction, local),
+            Err(reason) => Err(reason.clone()),
+        };
         match &inserted {
             Ok(_) => self.0.counts.accepted.inc(),
             Err(_) => self.0.counts.rejected.inc(),
@@ -211,18 +224,21 @@ impl TxPool {
         inserted
     }
 
-    fn admit(&self, raw: &[u8], local: bool) -> Result<B256, Rejection> {
-        let transaction = decode_transaction(raw)?;
+    fn admit(
+        &self,
+        view: &View,
+        transaction: Recovered<TxEnvelope>,
+        local: bool,
+    ) -> Result<B256, Rejection> {
         let hash = *transaction.inner().tx_hash();
         if self.queue().get(hash).is_some() {
             return Err(Rejection::AlreadyKnown(hash));
         }
-        let snapshot = self.0.disk.snapshot();
-        let admitted = self.check(&snapshot, &transaction)?;
+        let admitted = self.check(view, &transaction)?;
         let runs_now = transaction.nonce() == admitted.next_nonce;
         if local && admitted.kind == Kind::System {
             if runs_now {
-                self.rehearse(&snapshot, &transaction)?;
+                self.rehearse(view, &transaction)?;
             }
             self.follows(&transaction, admitted.next_nonce)?;
         }
@@ -237,21 +253,15 @@ impl TxPool {
         Ok(hash)
     }
 
-    /// The next block as far as it is known: at this node's network time.
-    fn next_env(&self, snapshot: &Snapshot) -> Result<Env, Rejection> {
-        let (_, head) = snapshot.head().ok_or(Rejection::Disk)?;
-        Ok(self.0.ledger.next_env(head, TimeMs(self.0.clock.now_ms()), Address::ZERO))
-    }
-
     /// What the ledger says of a transaction. A nonce or a fee whose time may come is no reason to refuse.
     fn check(
         &self,
-        snapshot: &Snapshot,
+        view: &View,
         transaction: &Recovered<TxEnvelope>,
     ) -> Result<Admitted, Rejection> {
         let least = self.0.ledger.genesis().base_fee_min;
-        let env = Env { base_fee: least, ..self.next_env(snapshot)? };
-        self.0.ledger.admit(snapshot, &env, transaction).map_err(|error| match error {
+        let env = Env { base_fee: least, ..view.env.clone() };
+        self.0.ledger.admit(&*view.snapshot, &env, transaction).map_err(|error| match error {
             AdmitError::Refused(TxError::FeeTooLow { fee, .. }) => {
                 Rejection::Underpriced { fee, least }
             }
@@ -276,16 +286,11 @@ impl TxPool {
     }
 
     /// A system transaction may not revert: tries it on the head.
-    fn rehearse(
-        &self,
-        snapshot: &Snapshot,
-        transaction: &Recovered<TxEnvelope>,
-    ) -> Result<(), Rejection> {
-        let env = self.next_env(snapshot)?;
+    fn rehearse(&self, view: &View, transaction: &Recovered<TxEnvelope>) -> Result<(), Rejection> {
         let tried = self
             .0
             .ledger
-            .build(snapshot, &env, [transaction.clone()])
+            .build(&*view.snapshot, &view.env, [transaction.clone()])
             .map_err(|error| failed(&error))?;
         match tried.dropped.into_iter().next() {
             Some((_, reason)) => Err(reason.into()),
@@ -300,10 +305,10 @@ impl TxPool {
 
     /// Drops of `senders` what the new head has executed, and their next transaction when the head made it invalid.
     fn revalidate(&self, senders: &[Address]) -> usize {
-        let snapshot = self.0.disk.snapshot();
+        let Ok(view) = self.view() else { return 0 };
         let mut dropped = 0;
         for sender in senders {
-            let Ok(account) = snapshot.account(*sender) else { continue };
+            let Ok(account) = view.snapshot.account(*sender) else { continue };
             let next = account.unwrap_or_default().nonce;
             let first = {
                 let mut queue = self.queue();
@@ -312,7 +317,7 @@ impl TxPool {
                 first.map(|first| (first.hash(), first.system, first.transaction.clone()))
             };
             let Some((hash, system, transaction)) = first else { continue };
-            let valid = self.check(&snapshot, &transaction);
+            let valid = self.check(&view, &transaction);
             if valid.as_ref().is_ok_and(|admitted| admitted.delegated) {
                 dropped += self.queue().delegate(*sender).len();
             }
@@ -320,7 +325,7 @@ impl TxPool {
                 Err(reason) => Some(reason),
                 // It may be ahead of this node's head: it gets a few blocks.
                 Ok(_) if system => {
-                    let reverts = self.rehearse(&snapshot, &transaction).err();
+                    let reverts = self.rehearse(&view, &transaction).err();
                     reverts.filter(|_| self.queue().strike(hash) >= STRIKES_MAX)
                 }
                 Ok(_) => None,
@@ -368,7 +373,10 @@ impl cairn_consensus::Pool for TxPool {
     }
 
     fn gossiped(&self, raw: &[u8]) {
-        match self.insert(raw, false) {
+        let inserted = self
+            .decode(Bytes::copy_from_slice(raw))
+            .and_then(|sent| self.insert(self.view().as_ref(), sent.transaction, false));
+        match inserted {
             // Nobody may be subscribed.
             Ok(hash) => drop(self.0.accepted.send(hash)),
             Err(reason) => tracing::trace!(%reason, "gossiped transaction refused"),

@@ -10,6 +10,7 @@
 //!                                              ├─ filters        logs and filters
 //!                                              ├─ subscriptions  the same, pushed over WebSocket
 //!                                              ├─ proof          what a light client checks by itself
+//!                                              ├─ reality        the page of honest figures
 //!                                              └─ cairn          status, genesis, certificates
 //! ```
 //!
@@ -24,6 +25,7 @@ mod eth;
 mod filters;
 mod guard;
 mod proof;
+mod reality;
 mod sending;
 mod serve;
 mod simulate;
@@ -120,6 +122,8 @@ pub(crate) struct Node {
     /// Which block ends a term.
     terms: TermRules,
     proofs: Option<ProofParts>,
+    /// What the page of honest figures is made from.
+    reality: reality::Reality,
     pub(crate) config: RpcConfig,
     filters: Filters,
     calls: Arc<Semaphore>,
@@ -169,6 +173,7 @@ impl Rpc {
         let reads = Arc::new(Semaphore::new(config.reads_max));
         let subscribers = Arc::new(Semaphore::new(SUBSCRIPTIONS_MAX));
         let filters = Filters::default();
+        let reality = reality::Reality::new(&genesis);
         Self(Arc::new(Node {
             ledger,
             genesis,
@@ -180,6 +185,7 @@ impl Rpc {
             trust,
             terms,
             proofs,
+            reality,
             config,
             filters,
             calls,
@@ -308,7 +314,7 @@ impl RpcServer {
 /// Every method of this node.
 fn methods(rpc: Rpc) -> RpcModule<()> {
     let mut module = RpcModule::new(());
-    let parts: [Methods; 10] = [
+    let parts: [Methods; 11] = [
         eth::EthApiServer::into_rpc(rpc.clone()).into(),
         blocks::BlocksApiServer::into_rpc(rpc.clone()).into(),
         call::CallApiServer::into_rpc(rpc.clone()).into(),
@@ -318,6 +324,7 @@ fn methods(rpc: Rpc) -> RpcModule<()> {
         filters::FiltersApiServer::into_rpc(rpc.clone()).into(),
         subscriptions::module(rpc.clone()).into(),
         proof::ProofApiServer::into_rpc(rpc.clone()).into(),
+        reality::RealityApiServer::into_rpc(rpc.clone()).into(),
         cairn::CairnApiServer::into_rpc(rpc).into(),
     ];
     for part in parts {

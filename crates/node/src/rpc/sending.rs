@@ -19,7 +19,7 @@ use super::{
     Node, Rpc,
     blocks::waiting_view,
     call::{capped, place},
-    errors::{Answer, PARAMS, error},
+    errors::{Answer, Failure, LIMIT, PARAMS, error},
     eth::{head, suggested_tip},
 };
 
@@ -229,10 +229,20 @@ fn without_receipt(code: i32, message: String, hash: B256) -> ErrorObjectOwned {
     ErrorObjectOwned::owned(code, message, Some(hash))
 }
 
+impl Rpc {
+    /// Into the pool and onto the disk.
+    async fn send(&self, raw: Bytes) -> RpcResult<B256> {
+        let node = self.node();
+        let sent = tokio::time::timeout(node.config.deadline, node.pool.send(raw));
+        let sent = sent.await.map_err(|_| error(LIMIT, "request timed out"))?;
+        Ok(sent.map_err(Failure::from)?)
+    }
+}
+
 #[async_trait]
 impl SendingApiServer for Rpc {
     async fn send_raw_transaction(&self, raw: Bytes) -> RpcResult<B256> {
-        self.heavy(move |node| Ok(node.pool.submit(&raw)?)).await
+        self.send(raw).await
     }
     async fn send_raw_transaction_sync(
         &self,
@@ -242,7 +252,7 @@ impl SendingApiServer for Rpc {
         let wait = timeout_ms.map_or(SYNC_USUAL, TimeoutMs::duration);
         // Before it is sent, so that no block between is missed.
         let mut heights = self.node().disk.heights();
-        let hash = self.heavy(move |node| Ok(node.pool.submit(&raw)?)).await?;
+        let hash = self.send(raw).await?;
         let receipt = async {
             loop {
                 // The pool first: what leaves it between the two reads is then found in the newer snapshot.

@@ -98,6 +98,7 @@ impl Devnet {
             },
             pool: None,
             stake: StakeParams { seats_max: 8, ..StakeParams::default() },
+            governance: None,
             validators: seats.collect(),
             ingests: vec![GenesisIngest {
                 operator: keys.wallet(Role::Ingest, "i0").address(),

@@ -29,7 +29,7 @@ const INGESTS_MAX: usize = 256;
 /// One, in millionths.
 const PPM: u32 = 1_000_000;
 /// 20 %.
-const FEES_PPM_MAX: u32 = 200_000;
+pub(super) const FEES_PPM_MAX: u32 = 200_000;
 /// About a century of hours.
 const LOCK_EPOCHS_MAX: u64 = 1_000_000;
 
@@ -66,6 +66,7 @@ impl Genesis {
             pool.check(&self.economy)?;
         }
         self.stake.check(self)?;
+        self.governance.as_ref().map_or(Ok(()), |governance| governance.check(self))?;
         self.check_validators()?;
         self.check_ingests()?;
         self.check_accounts()?;
@@ -237,6 +238,7 @@ pub(super) mod tests {
             },
             pool: None,
             stake: StakeParams::default(),
+            governance: None,
             validators: (1..=2)
                 .map(|n| GenesisValidator {
                     name: format!("v{n}"),

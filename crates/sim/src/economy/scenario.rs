@@ -27,6 +27,7 @@ pub const FOUNDING_KEYS: [&str; 17] = [
     "base_fee_min",
     "pool",
     "stake",
+    "governance",
     "validators",
     "ingests",
     "accounts",

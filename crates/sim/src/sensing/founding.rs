@@ -71,6 +71,7 @@ pub fn genesis(log: &StationLog, keys: &DevKeys, seats: usize) -> Result<Genesis
         economy,
         pool: None,
         stake: StakeParams::default(),
+        governance: None,
         accounts: accounts(log, keys, &validators),
         validators,
         ingests: vec![GenesisIngest {

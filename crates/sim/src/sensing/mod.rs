@@ -10,6 +10,8 @@ mod cheat;
 mod fleet;
 mod founding;
 mod market;
+#[cfg(test)]
+mod reality;
 mod report;
 #[cfg(test)]
 mod tests;
@@ -25,16 +27,17 @@ use cairn_agent::sensing::StationLog;
 use cairn_client::{BlockTag, Call, ClientError, DevKeys, Reads as _, Role, Wallet};
 use cairn_economy::{Reward, reward_tree};
 use cairn_evidence::{
+    archive::LeafLine,
     recompute::{Inputs, Outcome, RecomputeError, Recomputed, Window, recompute},
     sealed::{Entry, OpenError, SealError, Sealed, open, seal},
     verifier::{GatherError, Network, inputs},
 };
 use cairn_primitives::{
-    Anchor, CellError, Digest, Envelope, Epoch, EpochSchedule, GenesisError, KeyError, MerkleTree,
-    MicroUsd, STONE, Sector, Stones, TimeMs,
+    Anchor, CellError, Digest, Envelope, Epoch, EpochSchedule, Genesis, GenesisError, KeyError,
+    MerkleTree, MicroUsd, STONE, Sector, Stones, TimeMs,
     abi::{BATCHES, IBatches, IRegistry, IRewards, REGISTRY, REWARDS},
 };
-use cairn_sectors::Rejection;
+use cairn_sectors::{Rejection, ScoreLeaf, VerdictLeaf};
 use futures::executor::block_on;
 
 use crate::network::{Chain, ChainError, Sent};
@@ -141,6 +144,8 @@ pub struct Simulation {
     next: Epoch,
     rewards: BTreeMap<Epoch, Vec<Reward>>,
     claimed: BTreeMap<Address, Stones>,
+    /// Leaf files of every epoch (verdicts, scores, rewards), where they are kept.
+    files: Option<BTreeMap<Epoch, [Vec<u8>; 3]>>,
 }
 
 /// What the votes on an epoch came to.
@@ -149,6 +154,18 @@ struct Votes {
     reopened: u32,
     dissenters: Vec<Address>,
     is_final: bool,
+}
+
+/// The leaf files of an epoch, without the view for readers.
+fn leaf_files(recomputed: &Recomputed) -> [Vec<u8>; 3] {
+    let lines = |leaves: Vec<Vec<u8>>| {
+        LeafLine::file(leaves.into_iter().map(|bytes| (bytes, serde_json::Value::Null)))
+    };
+    [
+        lines(recomputed.verdicts.iter().map(VerdictLeaf::to_bytes).collect()),
+        lines(recomputed.scores.iter().map(ScoreLeaf::to_bytes).collect()),
+        lines(recomputed.distribution.rewards.iter().map(|r| r.encode().to_vec()).collect()),
+    ]
 }
 
 /// Runs a whole simulation.
@@ -168,6 +185,18 @@ impl Simulation {
     /// # Errors
     /// See `SimError`.
     pub fn new(config: Config) -> Result<Self, SimError> {
+        Self::found(config, false)
+    }
+
+    /// The same, keeping every block and every leaf for who reads them as an auditor does.
+    ///
+    /// # Errors
+    /// See `SimError`.
+    pub fn recorded(config: Config) -> Result<Self, SimError> {
+        Self::found(config, true)
+    }
+
+    fn found(config: Config, keep: bool) -> Result<Self, SimError> {
         check_stations(&config)?;
         let keys = DevKeys::new(config.seed.to_be_bytes());
         let genesis = genesis(&config.log, &keys, VALIDATORS)?;
@@ -175,6 +204,9 @@ impl Simulation {
         // Genesis has no text here: its name stands for it.
         let hash = Digest::of(&[b"cairn/sim/genesis", &config.seed.to_be_bytes()]);
         let mut chain = Chain::new(Arc::new(genesis.clone()), hash)?;
+        if keep {
+            chain.keep_blocks();
+        }
         let devices = fleet(&config.log, &config.cheaters, &keys, &schedule);
         let bond = Stones(u128::from(genesis.economy.device_bond_stones) * STONE);
         for device in &devices {
@@ -195,6 +227,7 @@ impl Simulation {
             next: Epoch(0),
             rewards: BTreeMap::new(),
             claimed: BTreeMap::new(),
+            files: keep.then(BTreeMap::new),
             config,
         })
     }
@@ -203,6 +236,18 @@ impl Simulation {
     #[must_use]
     pub const fn chain(&self) -> &Chain {
         &self.chain
+    }
+
+    /// The genesis of the network.
+    #[must_use]
+    pub const fn genesis(&self) -> &Genesis {
+        &self.network.genesis
+    }
+
+    /// The leaf files of a final epoch (verdicts, scores, rewards), where they are kept.
+    #[must_use]
+    pub fn leaf_files(&self, epoch: Epoch) -> Option<&[Vec<u8>; 3]> {
+        self.files.as_ref()?.get(&epoch)
     }
 
     /// Simulates the next epoch until it is final, and checks the ledger's invariants.
@@ -220,6 +265,9 @@ impl Simulation {
         let envelopes = opened(epoch, &inputs, sealed)?;
         let recomputed = recompute(&inputs, &envelopes, &mut self.window)?;
         let votes = self.vote(epoch, &recomputed.outcome)?;
+        if let Some(files) = &mut self.files {
+            files.insert(epoch, leaf_files(&recomputed));
+        }
         let slashed = self.slash(&recomputed, &envelopes)?;
         self.rewards.insert(epoch, recomputed.distribution.rewards.clone());
         self.claim(epoch)?;

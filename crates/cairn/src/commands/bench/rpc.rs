@@ -14,7 +14,7 @@ use super::{
 const VALIDATORS: usize = 4;
 const SENDERS: usize = 64;
 /// Transactions of each sender.
-const EACH: u64 = 40;
+const EACH: u64 = 100;
 /// Requests at once, each with one transaction: what wallets do.
 const REQUESTS: usize = 32;
 /// Balance of each sender on anvil, base units: 1,000 ether.
@@ -67,7 +67,8 @@ async fn anvil(lab: &Lab, rpc: &Rpc) -> Result<Process> {
     let mut command = Command::new(&program);
     command.args(["--silent", "--accounts", "1", "--chain-id", &lab.chain_id.to_string()]);
     command.args(["--host", "127.0.0.1", "--port", &address.port().to_string()]);
-    command.args(["--block-time", "1"]);
+    // As much room in a block as a network of `lab` has.
+    command.args(["--block-time", "1", "--gas-limit", "60000000"]);
     let anvil = Process::spawn(command, format!("http://{address}")).wrap_err(
         "anvil is what `cairn bench rpc` compares with: `npm install @foundry-rs/anvil-linux-amd64`, and name its bin/anvil in \
          CAIRN_ANVIL",

@@ -4,8 +4,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use alloy_primitives::Address;
 use cairn_primitives::{
-    EconomyParams, Genesis, GenesisAccount, GenesisIngest, GenesisValidator, MicroUsd, PoolParams,
-    StakeParams,
+    EconomyParams, Genesis, GenesisAccount, GenesisIngest, GenesisValidator, GovernanceParams,
+    MicroUsd, PoolParams, StakeParams,
 };
 use cairn_sim::economy::scenario::{Scenario, Simulate};
 use eyre::{Result, WrapErr as _, bail, eyre};
@@ -35,6 +35,7 @@ pub struct Founding {
     pool: Option<PoolParams>,
     #[serde(default)]
     stake: StakeParams,
+    governance: Option<GovernanceParams>,
     /// The simulator's table: a scenario is a founder's file. Checked, and not part of genesis.
     simulate: Option<Simulate>,
     validators: Vec<GenesisValidator>,
@@ -112,6 +113,7 @@ impl Founding {
             economy: self.economy,
             pool: self.pool,
             stake: self.stake,
+            governance: self.governance,
             validators: self.validators,
             ingests: self.ingests,
             accounts: self.accounts.into_iter().map(account).collect(),

@@ -13,7 +13,7 @@ use serde_json::json;
 use crate::{
     cli::RunArgs,
     commands::node::init::IngestKeys,
-    host::{Life, Role, Settings, event, read_network, start_clock},
+    host::{Life, Role, Settings, event, read_network, refetch, start_clock},
     output::Output,
     session::SECTOR,
 };
@@ -42,6 +42,7 @@ pub async fn run(args: &RunArgs) -> Result<()> {
     };
 
     let life = Life { output: Output { json: args.json } };
+    refetch(args, &config.folder, life.output)?;
     let shutdown = Shutdown::new();
     let Some(clock) = start_clock(&network.genesis, &life, &shutdown).await else { return Ok(()) };
     let mut node =

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::{
     cli::ValidatorRunArgs,
-    host::{Life, Role, Settings, event, read_network, start_clock},
+    host::{Life, Role, Settings, event, read_network, refetch, start_clock},
     output::Output,
     session::SECTOR,
 };
@@ -41,6 +41,7 @@ pub async fn run(args: &ValidatorRunArgs) -> Result<()> {
     };
 
     let life = Life { output: Output { json: args.json } };
+    refetch(args, &config.folder, life.output)?;
     let shutdown = Shutdown::new();
     let Some(clock) = start_clock(&network.genesis, &life, &shutdown).await else { return Ok(()) };
     if *restored {

@@ -16,7 +16,7 @@ use cairn_primitives::{EconomyParams, MicroUsd, Sector, Stones, abi::ICredits};
 
 use super::{supply, vault};
 use crate::native::{
-    Ctx, Res, economy, economy_state,
+    Ctx, Res, economy, economy_state, governance,
     pool::{self, Health, MINTED, Minted, Quote},
     revert,
 };
@@ -41,13 +41,13 @@ pub(super) fn limits(c: &mut Ctx<'_>) -> Res<Option<Limits>> {
     }
     let Quote { prices, health, settle } = pool::quote(c)?;
     let (price, settle) = (prices.mint().floor(), settle.floor());
-    let params = &c.genesis().economy;
+    let fees = fees_ppm(&in_force(c)?);
     let window = c.now().0 / MINT_WINDOW_MS;
-    let window_max = mint_window(pool::counted_depth(c)?, fees_ppm(params));
+    let window_max = mint_window(pool::counted_depth(c)?, fees);
     let last = MINTED.get(c)?;
     let minted = if last.window == window { last.credits } else { MicroUsd::ZERO };
     let (outstanding, stones) = (supply(c)?, economy::supply(c)?);
-    let settled = settled_a_day(c)?;
+    let settled = settled_a_day(c, fees)?;
     Ok(Some(Limits {
         price,
         settle,
@@ -67,15 +67,21 @@ fn vault_before(c: &mut Ctx<'_>) -> Res<Stones> {
     Ok(Stones(vault.0.saturating_sub(sent.0)))
 }
 
+/// Today's parameters.
+fn in_force(c: &mut Ctx<'_>) -> Res<EconomyParams> {
+    let day = c.genesis().schedule().day_of(c.epoch());
+    governance::in_force(c, day)
+}
+
 fn fees_ppm(params: &EconomyParams) -> u32 {
     let EconomyParams { fee_burn_ppm, fee_treasury_ppm, fee_insurance_ppm, .. } = params;
     fee_burn_ppm.saturating_add(*fee_treasury_ppm).saturating_add(*fee_insurance_ppm)
 }
 
 /// An average day's paid work of all sectors, before fees: the state has it after fees.
-fn settled_a_day(c: &mut Ctx<'_>) -> Res<MicroUsd> {
+fn settled_a_day(c: &mut Ctx<'_>, fees: u32) -> Res<MicroUsd> {
     let state = economy_state::load(c)?;
-    let kept = PPM.saturating_sub(fees_ppm(&c.genesis().economy).into());
+    let kept = PPM.saturating_sub(fees.into());
     let mut sum = 0_u128;
     for sector in Sector::ALL {
         let income = state.services.get(&sector).map_or(0, |service| service.income.0);

@@ -10,7 +10,7 @@ use super::{balance, shift, spend, supply};
 use crate::{
     Memory,
     fixture::{ALICE, BOB, Chain, enter, stones},
-    native::Stop,
+    native::{Ctx, Stop},
 };
 
 #[test]
@@ -81,8 +81,9 @@ fn shift_and_spend() {
     chain.send(ALICE, CREDITS, stones(10), &ICredits::mintCall {});
     let state: &mut Memory = &mut chain.state;
     let time = crate::time_of(&chain.head);
-    enter(state, time, ALICE, Stones::ZERO, |c| shift(c, ALICE, MARKET, MicroUsd(200_000)))
-        .expect("shifts");
+    let shifts = |from, to, amount| move |c: &mut Ctx<'_>| shift(c, from, to, MicroUsd(amount));
+    let moved = enter(state, time, ALICE, Stones::ZERO, shifts(ALICE, MARKET, 200_000));
+    assert!(matches!(moved, Ok(Ok(()))), "{moved:?}");
     enter(state, time, ALICE, Stones::ZERO, |c| spend(c, MARKET, MicroUsd(50_000)))
         .expect("spends");
     let (alice, market, total) = enter(state, time, ALICE, Stones::ZERO, |c| {
@@ -93,14 +94,16 @@ fn shift_and_spend() {
     chain.check();
 
     let state: &mut Memory = &mut chain.state;
-    for too_much in [MicroUsd(300_001), MicroUsd(u64::MAX)] {
+    for too_much in [300_001, u64::MAX] {
+        let refused = enter(state, time, ALICE, Stones::ZERO, shifts(ALICE, MARKET, too_much));
+        assert!(matches!(refused, Ok(Err(MicroUsd(300_000)))), "{refused:?}");
         let refused =
-            enter(state, time, ALICE, Stones::ZERO, |c| shift(c, ALICE, MARKET, too_much));
+            enter(state, time, ALICE, Stones::ZERO, |c| spend(c, ALICE, MicroUsd(too_much)));
         assert!(matches!(refused, Err(Stop::Revert(_))));
     }
     // To oneself: nothing appears.
-    enter(state, time, ALICE, Stones::ZERO, |c| shift(c, ALICE, ALICE, MicroUsd(300_000)))
-        .expect("shifts");
+    let moved = enter(state, time, ALICE, Stones::ZERO, shifts(ALICE, ALICE, 300_000));
+    assert!(matches!(moved, Ok(Ok(()))), "{moved:?}");
     chain.check();
 }
 

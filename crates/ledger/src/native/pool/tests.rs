@@ -27,7 +27,11 @@ const FAUCET_USD: u64 = 200_000;
 const LATER: u64 = u64::MAX;
 
 fn pooled() -> Genesis {
-    let mut genesis = genesis();
+    with_pool(genesis())
+}
+
+/// The same network with a pool.
+pub(in crate::native) fn with_pool(mut genesis: Genesis) -> Genesis {
     genesis.pool = Some(PoolParams {
         usd: DEPTH_USD,
         fee_ppm: 3_000,

@@ -18,6 +18,7 @@ use crate::chain::{CHAIN_ID, TestChain, stones};
 mod abuse;
 mod garbage;
 mod proofs;
+mod reality;
 mod simulate;
 mod socket;
 mod subscriptions;

@@ -20,7 +20,7 @@ use chart::{Unit, escaped, shown};
 /// Days of the comparison with other rules: twenty years, whatever the scenario has.
 const COMPARED_DAYS: u64 = 7_305;
 /// The style sheet.
-const STYLE: &str = include_str!("page.css");
+pub const STYLE: &str = include_str!("page.css");
 
 /// What a report is made of.
 pub struct Report<'a> {
