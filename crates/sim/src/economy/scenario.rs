@@ -12,7 +12,7 @@ use toml::{Table, Value};
 use super::{check::check, mechanism::Name};
 
 /// Keys of a founder's file (docs/spec/genesis.md) that say nothing about the economy.
-pub const FOUNDING_KEYS: [&str; 17] = [
+pub const FOUNDING_KEYS: [&str; 18] = [
     "name",
     "chain_id",
     "start",
