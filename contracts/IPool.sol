@@ -11,6 +11,9 @@ interface IPool {
     /// medianMicroUsd is 0 while fewer than a quorum of seats have fed.
     event Fed(address indexed validator, uint64 priceMicroUsd, uint64 medianMicroUsd, uint32 feeds);
 
+    /// What an epoch of a sector that became final was settled at.
+    event EpochSettled(uint64 indexed epoch, uint8 indexed sector, uint64 priceMicroUsd, uint8 health);
+
     error Expired(uint64 deadlineMs, uint64 nowMs);
     /// The caller would get less than it asks for, or nothing.
     error TooLittle(uint256 out, uint256 minOut);

@@ -12,7 +12,7 @@ use alloy_consensus::{
 use alloy_primitives::Address;
 use alloy_sol_types::SolCall as _;
 use cairn_client::time_of;
-use cairn_economy::{EconomyState, part};
+use cairn_economy::{EconomyState, part, price};
 use cairn_primitives::{
     Cell, DeviceId, Digest, Envelope, Epoch, Genesis, MicroUsd, STONE, Sector, Stones,
     abi::{IMarket, IRegistry, IRewards, REGISTRY, REWARDS},
@@ -21,6 +21,7 @@ use cairn_primitives::{
 
 use super::{
     event::{Event, is_native, stones},
+    prices::Prices,
     rows::{EpochRows, ROWS_MAX, Registered, Settled, Totals},
 };
 
@@ -71,6 +72,9 @@ pub struct Book {
     /// What was settled in epochs that are not final, and the stones that the vault released for it.
     income: BTreeMap<(Sector, Epoch), (u64, u128)>,
     economy: EconomyState,
+    pub(super) prices: Prices,
+    /// Network time of the block that is folded.
+    time_ms: u64,
     now: Totals,
     rows: usize,
     transfers: usize,
@@ -97,6 +101,8 @@ impl Book {
             finals: BTreeMap::new(),
             income: BTreeMap::new(),
             economy,
+            prices: Prices::new(genesis),
+            time_ms: genesis.start_ms,
             now: Totals { replayed: true, ..Totals::default() },
             rows: 0,
             transfers: 0,
@@ -149,6 +155,7 @@ impl Book {
             return Err(BookError::Receipts(header.number));
         }
         let epoch = self.genesis.schedule().epoch_at(time_of(header));
+        self.time_ms = time_of(header).0;
         let (mut gas_before, mut fees) = (0, 0_u128);
         for (transaction, receipt) in transactions.iter().zip(receipts) {
             let gas = receipt.cumulative_gas_used().saturating_sub(gas_before);
@@ -174,6 +181,8 @@ impl Book {
         self.now.reserve = self.economy.reserve;
         let grants = self.economy.services.values().map(|service| service.grant_left.0);
         self.now.grant_left = Stones(grants.fold(0, u128::saturating_add));
+        self.now.pool = self.prices.facts(self.time_ms);
+        self.now.price = price(&self.prices.params(0));
         self.epochs.entry(epoch).or_default().totals = self.now;
     }
 
@@ -221,7 +230,16 @@ impl Book {
         transaction: &Recovered<TxEnvelope>,
         event: Event,
     ) -> Result<(), BookError> {
+        self.prices.note(&event, self.time_ms);
         match event {
+            // Of the price and the parameters: noted.
+            Event::Bought(_)
+            | Event::Sold(_)
+            | Event::LiquidityAdded(_)
+            | Event::LiquidityRemoved(_)
+            | Event::Fed(_)
+            | Event::EpochSettled(_)
+            | Event::ParametersSet(_) => {}
             Event::Minted(minted) => {
                 let credits: u64 = minted.credits.saturating_to();
                 self.now.minted = self.now.minted.saturating_add(credits);
@@ -362,7 +380,8 @@ impl Book {
         (subsidy, need): (Stones, MicroUsd),
     ) -> bool {
         let schedule = self.genesis.schedule();
-        let (params, epochs) = (&self.genesis.economy, schedule.epochs_per_day());
+        let (params, epochs) =
+            (&self.prices.params(schedule.day_of(epoch)), schedule.epochs_per_day());
         let economy = &mut self.economy;
         let settled = economy.settle_epoch(params, sector, epoch, epochs, paid, released);
         let Ok(settled) = settled else { return false };
@@ -375,7 +394,10 @@ impl Book {
         let emitted = settled.drawn.0.saturating_add(subsidy.0);
         self.now.emitted = self.now.emitted.saturating_add(emitted);
         if schedule.day_of(self.next_epoch()) > self.economy.day {
-            self.economy.open_next_day(&self.genesis.economy);
+            let day = self.economy.day;
+            let (closing, opening) =
+                (self.prices.params(day), self.prices.params(day.saturating_add(1)));
+            self.economy.open_next_day_with(&closing, &opening);
         }
         true
     }

@@ -3,8 +3,8 @@
 use alloy_primitives::{Address, Log, U256};
 use alloy_sol_types::SolEvent as _;
 use cairn_primitives::abi::{
-    CREDITS, ECONOMY, ICredits, IEconomy, IMarket, IRegistry, IRewards, IStake, MARKET, REGISTRY,
-    REWARDS, STAKE,
+    CREDITS, ECONOMY, GOVERNANCE, ICredits, IEconomy, IGovernance, IMarket, IPool, IRegistry,
+    IRewards, IStake, MARKET, POOL, REGISTRY, REWARDS, STAKE,
 };
 
 /// One event of the ledger.
@@ -26,6 +26,13 @@ pub(super) enum Event {
     SlashExecuted(IStake::SlashExecuted),
     Burned(IEconomy::Burned),
     DayOpened(IEconomy::DayOpened),
+    Bought(IPool::Bought),
+    Sold(IPool::Sold),
+    LiquidityAdded(IPool::LiquidityAdded),
+    LiquidityRemoved(IPool::LiquidityRemoved),
+    Fed(IPool::Fed),
+    EpochSettled(IPool::EpochSettled),
+    ParametersSet(IGovernance::ParametersSet),
 }
 
 impl Event {
@@ -68,6 +75,15 @@ impl Event {
                 ),
             },
             ECONOMY => one_of!(IEconomy::Burned => Burned, IEconomy::DayOpened => DayOpened),
+            POOL => one_of!(
+                IPool::Bought => Bought,
+                IPool::Sold => Sold,
+                IPool::LiquidityAdded => LiquidityAdded,
+                IPool::LiquidityRemoved => LiquidityRemoved,
+                IPool::Fed => Fed,
+                IPool::EpochSettled => EpochSettled,
+            ),
+            GOVERNANCE => one_of!(IGovernance::ParametersSet => ParametersSet),
             _ => None,
         }
     }

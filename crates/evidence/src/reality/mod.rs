@@ -15,6 +15,7 @@ mod compare;
 mod event;
 mod judged;
 mod period;
+mod prices;
 mod rows;
 #[cfg(test)]
 mod tests;

@@ -3,11 +3,10 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use alloy_primitives::Address;
-use cairn_economy::{
-    price,
-    reality::{Checks, DeviceFacts, Facts, Funding, LAG_PERIODS, Money, Payment, Sale},
+use cairn_economy::reality::{
+    Checks, DeviceFacts, Facts, Funding, LAG_PERIODS, Money, Payment, Sale,
 };
-use cairn_primitives::{DeviceId, Epoch, EpochSchedule, MicroUsd, Sector, Stones};
+use cairn_primitives::{DeviceId, EconomyParams, Epoch, EpochSchedule, MicroUsd, Sector, Stones};
 use cairn_sectors::profile;
 
 use super::{
@@ -108,7 +107,7 @@ impl Book {
     #[must_use]
     pub fn facts(&self, period: Period, judged: &[(Sector, Epoch, Arc<Judged>)]) -> Facts {
         let Period { from, to } = period;
-        let schedule = self.genesis.schedule();
+        let (schedule, end) = (self.genesis.schedule(), self.totals(Some(to)));
         let devices = self.device_facts(period, judged);
         let founders = devices.iter().filter(|device| self.founders.contains(&device.owner));
         let to_founders = founders.map(|d| d.subsidy_stones.0).fold(0, u128::saturating_add);
@@ -116,8 +115,11 @@ impl Book {
             from,
             to,
             schedule,
-            economy: self.genesis.economy.clone(),
-            price: price(&self.genesis.economy),
+            economy: EconomyParams {
+                price_micro_usd: end.price.0,
+                ..self.prices.params(schedule.day_of(to))
+            },
+            price: end.price,
             references: Sector::ALL.into_iter().map(|s| (s, profile(s).reference)).collect(),
             payments: self.payments(period),
             sales: self.sales(period),
@@ -126,7 +128,7 @@ impl Book {
             funding: self.funding(to),
             money: Money { to_founders: Stones(to_founders), ..self.money(period) },
             checks: self.checks(period, judged),
-            pool: None,
+            pool: end.pool,
             devices,
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use alloy_primitives::Address;
-use cairn_economy::reality::Checks;
+use cairn_economy::reality::{Checks, PoolFacts};
 use cairn_primitives::{Cell, DeviceId, Epoch, MicroUsd, Sector, Stones};
 
 /// Rows that a book keeps of payments and settlements, and as many of transfers: some hundred megabytes.
@@ -66,4 +66,8 @@ pub(super) struct Totals {
     pub(super) minted: u64,
     pub(super) outstanding: u64,
     pub(super) vault: u128,
+    /// The pool, where there is one.
+    pub(super) pool: Option<PoolFacts>,
+    /// Micro-dollars per STONE of the epoch that was settled last.
+    pub(super) price: MicroUsd,
 }

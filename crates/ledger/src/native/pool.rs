@@ -27,7 +27,9 @@ use cairn_primitives::{
     abi::{IPool, POOL},
 };
 
-use self::state::{ACCUMULATOR, GOOD, Good, HOLDERS, Holding, PULSE, Pulse, SHARES, Shares, TOTAL};
+use self::state::{
+    ACCUMULATOR, EpochPrice, GOOD, Good, HOLDERS, Holding, PULSE, Pulse, SHARES, Shares, TOTAL,
+};
 use super::{Ctx, Res, decode, revert};
 
 pub use bond::device_bond;
@@ -106,6 +108,21 @@ fn in_time(c: &Ctx<'_>, deadline_ms: u64) -> Res<()> {
         return Ok(());
     }
     revert(IPool::Expired { deadlineMs: deadline_ms, nowMs: now_ms })
+}
+
+/// Tells what an epoch that becomes final is settled at: whoever has only the blocks can then follow the money. Nothing where there is
+/// no pool.
+///
+/// # Errors
+/// Out of gas, or disk trouble.
+pub fn announce(c: &mut Ctx<'_>, epoch: Epoch, sector: u8) -> Res<()> {
+    if !exists(c) {
+        return Ok(());
+    }
+    let Some(row) = at_epoch(c, epoch)? else { return Ok(()) };
+    let EpochPrice { price, health, .. } = row;
+    let event = IPool::EpochSettled { epoch: epoch.0, sector, priceMicroUsd: price.0, health };
+    c.emit(POOL, &event)
 }
 
 /// The pool's dollars that count for what may be minted: the fewest of now and of the beginning of the half hour, so that dollars

@@ -28,7 +28,7 @@ use cairn_primitives::{
 use self::record::{Outcome, PoolRow, Tally};
 use super::{
     Ctx, List, Mapping, Res, Stop, Value, batches, decode, economy, economy_state, market,
-    out_of_range, revert, stake,
+    out_of_range, pool, revert, stake,
 };
 use crate::check::Violation;
 
@@ -291,6 +291,7 @@ fn finalise(
     OUTCOMES.at(&epoch.0).at(&sector.number()).set(c, &outcome)?;
     POOLS.at(&epoch.0).at(&sector.number()).set(c, &row)?;
     NEXT.at(&sector.number()).set(c, &epoch.next())?;
+    pool::announce(c, epoch, sector.number())?;
     let event = IRewards::EpochFinal {
         epoch: epoch.0,
         sector: sector.number(),
