@@ -185,7 +185,7 @@ impl Simulation {
     /// # Errors
     /// See `SimError`.
     pub fn new(config: Config) -> Result<Self, SimError> {
-        Self::found(config, false)
+        Self::found(config, false, |_| {})
     }
 
     /// The same, keeping every block and every leaf for who reads them as an auditor does.
@@ -193,13 +193,19 @@ impl Simulation {
     /// # Errors
     /// See `SimError`.
     pub fn recorded(config: Config) -> Result<Self, SimError> {
-        Self::found(config, true)
+        Self::found(config, true, |_| {})
     }
 
-    fn found(config: Config, keep: bool) -> Result<Self, SimError> {
+    fn found(
+        config: Config,
+        keep: bool,
+        change: impl FnOnce(&mut Genesis),
+    ) -> Result<Self, SimError> {
         check_stations(&config)?;
         let keys = DevKeys::new(config.seed.to_be_bytes());
-        let genesis = genesis(&config.log, &keys, VALIDATORS)?;
+        let mut genesis = genesis(&config.log, &keys, VALIDATORS)?;
+        change(&mut genesis);
+        genesis.check()?;
         let schedule = genesis.schedule();
         // Genesis has no text here: its name stands for it.
         let hash = Digest::of(&[b"cairn/sim/genesis", &config.seed.to_be_bytes()]);
