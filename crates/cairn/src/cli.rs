@@ -101,7 +101,7 @@ pub enum Command {
     CheckState(CheckStateArgs),
     /// Try genesis parameters in advance: incomes, payback, supply and attacks over years, in seconds, with a report.
     #[command(
-        after_help = "Example:\n  cairn simulate network.toml --out study --runs 1000\n  cairn simulate --preset founder --out study\n  cairn simulate network.toml --attacks --json\n  cairn simulate network.toml --sweep economy.grant_stones=10000000,40000000\n  cairn simulate network.toml --solve economy.grant_stones --to 600000000 --step 100000 --keep 'payback_median_days<=548'"
+        after_help = "Example:\n  cairn simulate network.toml --out study --runs 1000\n  cairn simulate --preset founder --out study\n  cairn simulate network.toml --attacks --json\n  cairn simulate network.toml --attacks --devnet\n  cairn simulate network.toml --sweep economy.grant_stones=10000000,40000000\n  cairn simulate network.toml --solve economy.grant_stones --to 600000000 --step 100000 --keep 'payback_median_days<=548'"
     )]
     Simulate(Box<SimulateArgs>),
     /// Found a network on many hosts, or look at what one was founded with.

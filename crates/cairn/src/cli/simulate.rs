@@ -38,6 +38,9 @@ pub struct SimulateArgs {
     /// Play every known attack with the scenario's parameters; exits 1 when one of them gains.
     #[arg(long, conflicts_with_all = ["sweep", "solve", "resume"])]
     pub attacks: bool,
+    /// Play them also against a network of real validators, devices and transactions on this machine: about two minutes.
+    #[arg(long, requires = "attacks")]
+    pub devnet: bool,
     /// Every combination of these values; may be given again for another key.
     #[arg(long, value_name = "KEY=A,B,…", conflicts_with_all = ["solve", "resume"])]
     pub sweep: Vec<String>,

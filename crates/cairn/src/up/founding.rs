@@ -42,6 +42,8 @@ pub struct Founded {
     pub keys: DevKeys,
     /// Whether it was made just now.
     pub is_new: bool,
+    /// The seat whose node runs consensus and neither attests nor votes, because somebody else does so with its key.
+    pub idle_seat: Option<usize>,
 }
 
 /// Makes the network that `args` describe, or finds the one in the folder.
@@ -59,7 +61,28 @@ fn create(args: &UpArgs, folder: Folder) -> Result<Founded> {
         None => (OBSERVATIONS.to_vec(), true),
     };
     let origin = Origin { seed: args.seed, copies, log: Digest::of(&[&text]) };
-    let log = read_log(&text, &origin)?;
+    make(folder, &text, &origin, args.epoch_seconds, &|_, _| Ok(()))
+}
+
+/// A new network of the bundled observations in an empty folder, whose genesis is changed before it is written.
+pub fn found_changed(
+    root: &Path,
+    epoch_seconds: u64,
+    change: &dyn Fn(&mut Genesis, &DevKeys) -> Result<()>,
+) -> Result<Founded> {
+    let origin = Origin { seed: 1, copies: true, log: Digest::of(&[OBSERVATIONS]) };
+    make(Folder::new(root), OBSERVATIONS, &origin, epoch_seconds, change)
+}
+
+/// Makes a network and writes its folder.
+fn make(
+    folder: Folder,
+    text: &[u8],
+    origin: &Origin,
+    epoch_seconds: u64,
+    change: &dyn Fn(&mut Genesis, &DevKeys) -> Result<()>,
+) -> Result<Founded> {
+    let log = read_log(text, origin)?;
     if log.stations.is_empty() {
         bail!(
             "the station log has no usable row{}",
@@ -67,23 +90,25 @@ fn create(args: &UpArgs, folder: Folder) -> Result<Founded> {
         );
     }
     let first = log.first_time().ok_or_else(|| eyre!("the station log has no reading"))?;
-    let keys = dev_keys(&origin);
+    let keys = dev_keys(origin);
     let founding = Founding {
         stations: &log.stations,
         start_ms: first.0 / EPOCH_MS * EPOCH_MS,
-        epoch_seconds: args.epoch_seconds,
+        epoch_seconds,
         keys: &keys,
     };
-    let genesis = founding.genesis()?;
+    let mut genesis = founding.genesis()?;
+    change(&mut genesis, &keys)?;
+    genesis.check()?;
     let genesis_text = toml::to_string(&genesis).wrap_err("writing genesis as TOML")?;
     fs::create_dir_all(folder.root())
         .wrap_err_with(|| format!("making --dir {}", folder.root().display()))?;
     write_keys(&folder, &keys, &log.stations)?;
-    write(&folder.replay(), &text)?;
-    write(&folder.origin(), serde_json::to_string_pretty(&origin)?.as_bytes())?;
+    write(&folder.replay(), text)?;
+    write(&folder.origin(), serde_json::to_string_pretty(origin)?.as_bytes())?;
     // Genesis last: a folder without it is no network yet, and the next `up` begins again.
     write(&folder.genesis(), genesis_text.as_bytes())?;
-    Ok(Founded { folder, genesis, text: genesis_text, log, keys, is_new: true })
+    Ok(Founded { folder, genesis, text: genesis_text, log, keys, is_new: true, idle_seat: None })
 }
 
 fn reopen(args: &UpArgs, folder: Folder) -> Result<Founded> {
@@ -117,7 +142,8 @@ fn reopen(args: &UpArgs, folder: Folder) -> Result<Founded> {
         );
     }
     let log = read_log(&log, &origin)?;
-    Ok(Founded { genesis, text, log, keys: dev_keys(&origin), folder, is_new: false })
+    let keys = dev_keys(&origin);
+    Ok(Founded { genesis, text, log, keys, folder, is_new: false, idle_seat: None })
 }
 
 /// Network milliseconds in a wall millisecond when an epoch lasts this long.

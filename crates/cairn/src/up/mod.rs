@@ -9,12 +9,14 @@
 mod consumer;
 mod founding;
 mod governor;
+mod hosted;
 mod narrator;
 mod results;
 mod services;
 mod supervisor;
 
-pub use founding::time_scale;
+pub use founding::{Founded, found_changed, time_scale};
+pub use hosted::{Hosted, beside};
 
 use std::sync::Arc;
 

@@ -17,6 +17,7 @@ pub struct Narrator {
     output: Output,
     started: Instant,
     bar: ProgressBar,
+    quiet: bool,
 }
 
 impl Narrator {
@@ -30,7 +31,13 @@ impl Narrator {
         if let Ok(style) = ProgressStyle::with_template("starting [{bar:24}] {msg}") {
             bar.set_style(style.progress_chars("=> "));
         }
-        Self { output, started: Instant::now(), bar }
+        Self { output, started: Instant::now(), bar, quiet: false }
+    }
+
+    /// A narrator of a network that runs beside another command's work: it says nothing.
+    pub fn quiet() -> Self {
+        let bar = ProgressBar::hidden();
+        Self { output: Output { json: true }, started: Instant::now(), bar, quiet: true }
     }
 
     /// Where answers go.
@@ -65,6 +72,9 @@ impl Narrator {
 
     /// One event: a line with the seconds since the start.
     pub fn event(&self, name: &str, mut value: Value, text: impl FnOnce() -> String) {
+        if self.quiet {
+            return;
+        }
         let elapsed_ms = self.elapsed_ms();
         value["event"] = json!(name);
         value["elapsed_ms"] = json!(elapsed_ms);

@@ -71,7 +71,9 @@ pub async fn start(
         let mut peers: Vec<String> = peers.collect();
         peers.push(format!("http://{ingest_addr}"));
         let wallet = founded.keys.wallet(Role::Validator, &validator_label(index));
-        node.verify(&network, SECTOR, wallet, peers)?;
+        if founded.idle_seat != Some(index) {
+            node.verify(&network, SECTOR, wallet, peers)?;
+        }
         tasks.spawn(&validator_label(index), |stop| async move {
             let run = node.run();
             tokio::pin!(run);

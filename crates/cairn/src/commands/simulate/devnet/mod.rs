@@ -1,0 +1,96 @@
+//! The attack suite against a network that runs: real validators, devices and blocks, and attackers who have what any
+//! stranger has, an account, devices of their own and the public addresses. Nothing is valued by what should happen: an
+//! attacker's profit is what its accounts hold afterwards less what they held before (docs/economy/attacks.md).
+//!
+//! ```text
+//! genesis (scenario's economy, a pool) ─► beside(network) ─► Market (arbitrage) ‖ attackers, one file each ─► Attack
+//! ```
+
+mod account;
+mod found;
+mod market;
+mod oracle;
+mod run;
+mod wash;
+mod world;
+
+use cairn_primitives::EconomyParams;
+use cairn_sim::economy::attacks::Attack;
+use eyre::Result;
+
+use self::{found::Folder, market::Market, world::World};
+use crate::up::beside;
+
+/// Plays the attacks of this half of the suite; what happens is told on stderr.
+pub async fn suite(economy: &EconomyParams) -> Result<Vec<Attack>> {
+    told("starting a network");
+    let folder = Folder::new()?;
+    let founded = found::found(folder.path(), economy)?;
+    beside(&founded, async |hosted| {
+        let world = World::new(hosted);
+        let mut market = Market::new(&world)?;
+        market.open().await?;
+        let played = tokio::select! {
+            played = play(&world) => played,
+            never = market.run() => match never {},
+        };
+        world.stop().await;
+        played
+    })
+    .await
+}
+
+/// All attacks, in an order in which none disturbs another.
+async fn play(world: &World<'_>) -> Result<Vec<Attack>> {
+    let mut washers = wash::prepare(world).await?;
+    let mut wash = Best::new("wash trading");
+    wash::play(world, &mut washers, &mut wash).await?;
+    let oracle = oracle::play(world).await?;
+    let run = run::play(world).await?;
+    // The second day has a budget for usage: the part that washing aims at.
+    world.until_epoch(world.epochs_a_day() + 1).await?;
+    wash::play(world, &mut washers, &mut wash).await?;
+    Ok(vec![wash.attack("wash-trading", "Wash trading with oneself"), oracle, run])
+}
+
+/// Progress for people, on stderr.
+fn told(what: &str) {
+    eprintln!("devnet: {what}");
+}
+
+/// The best of an attack's cases.
+struct Best {
+    told_as: &'static str,
+    cases: u64,
+    profit: i128,
+}
+
+impl Best {
+    const fn new(told_as: &'static str) -> Self {
+        Self { told_as, cases: 0, profit: i128::MIN }
+    }
+
+    /// One case and its profit in micro-dollars.
+    fn see(&mut self, case: &str, profit: i128) {
+        let sign = if profit < 0 { "-" } else { "" };
+        let size = u64::try_from(profit.unsigned_abs()).unwrap_or(u64::MAX);
+        told(&format!(
+            "{}, {case}: profit {sign}${}",
+            self.told_as,
+            cairn_primitives::MicroUsd(size)
+        ));
+        self.cases += 1;
+        self.profit = self.profit.max(profit);
+    }
+
+    fn attack(self, name: &'static str, title: &'static str) -> Attack {
+        let profit = self.profit.clamp(i64::MIN.into(), i64::MAX.into());
+        Attack {
+            name,
+            title,
+            cases: self.cases,
+            profit_micro_usd: i64::try_from(profit).unwrap_or(i64::MAX),
+            elsewhere_micro_usd: None,
+        }
+    }
+}

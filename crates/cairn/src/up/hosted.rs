@@ -1,0 +1,81 @@
+//! A network beside another command's work: the services, the clock and the supervision of `cairn up`, told to nobody.
+
+use cairn_kit::{NetworkClock, Shutdown, Tasks};
+use eyre::{Result, WrapErr as _, bail};
+
+use super::{
+    founding::Founded, narrator::Narrator, services::Services, start, supervisor::Supervisor,
+};
+use crate::{cli::UpArgs, session::Session};
+
+/// What the work beside the network sees of it.
+pub struct Hosted<'a> {
+    /// What it was made of.
+    pub founded: &'a Founded,
+    /// Its node and files, as every command sees them.
+    pub session: &'a Session,
+    /// Where everything listens.
+    pub services: &'a Services,
+    /// Its time.
+    pub clock: &'a NetworkClock,
+}
+
+/// Starts a network, does `work` while it runs, and stops it; returns what the work returned.
+pub async fn beside<T>(
+    founded: &Founded,
+    work: impl AsyncFnOnce(&Hosted<'_>) -> Result<T>,
+) -> Result<T> {
+    let narrator = Narrator::quiet();
+    let args = UpArgs {
+        dir: founded.folder.root().to_path_buf(),
+        replay: None,
+        epoch_seconds: 1,
+        until: None,
+        dev: false,
+        seed: 1,
+        rpc_port: 0,
+        json: true,
+    };
+    let clock = founded.clock()?;
+    let shutdown = Shutdown::new();
+    let mut tasks = Tasks::new(shutdown.clone());
+    let (services, results, purchased) =
+        match start(&args, founded, &clock, &mut tasks, &narrator).await {
+            Ok(started) => started,
+            Err(error) => {
+                shutdown.request();
+                tasks.run().await.wrap_err("stopping after a failed start")?;
+                return Err(error);
+            }
+        };
+    let session = Session {
+        folder: founded.folder.clone(),
+        endpoints: Some(services.endpoints.clone()),
+        client: services.client.clone(),
+        output: narrator.output(),
+    };
+    let supervisor = Supervisor {
+        args: &args,
+        founded,
+        services: &services,
+        session: &session,
+        clock: &clock,
+        results: &results,
+        purchased,
+        narrator: &narrator,
+    };
+    let hosted = Hosted { founded, session: &session, services: &services, clock: &clock };
+    let running = tasks.run();
+    tokio::pin!(running);
+    let done = tokio::select! {
+        done = work(&hosted) => done,
+        ended = supervisor.run() => ended.and_then(|_| bail!("the network's supervision ended")),
+        ended = &mut running => {
+            ended.wrap_err("a part of the network stopped")?;
+            bail!("the network stopped by itself");
+        }
+    };
+    shutdown.request();
+    running.await.wrap_err("stopping the network")?;
+    done
+}
