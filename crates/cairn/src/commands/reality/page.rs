@@ -8,6 +8,9 @@ use super::{
     verify::Verified,
 };
 
+/// Room above a question, below the table of the one before.
+const ROOM: &str = "h3{margin-top:1.6rem}";
+
 /// The page.
 pub fn html(network: &str, report: &Report, verified: Option<&Verified>) -> String {
     let checked = verified.map_or_else(
@@ -26,7 +29,7 @@ pub fn html(network: &str, report: &Report, verified: Option<&Verified>) -> Stri
         indicators(report),
     ];
     format!(
-        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width,initial-scale=1\"><title>{} · reality</title><style>{STYLE}</style></head><body><main>{}</main></body></html>\n",
+        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width,initial-scale=1\"><title>{} · reality</title><style>{STYLE}{ROOM}</style></head><body><main>{}</main></body></html>\n",
         escaped(network),
         body.concat()
     )
