@@ -7,6 +7,7 @@ use std::{
 
 use alloy_primitives::{Address, TxHash};
 use alloy_sol_types::SolEvent;
+use cairn_primitives::abi::POOL;
 use tokio::sync::Mutex;
 
 use crate::{
@@ -16,6 +17,8 @@ use crate::{
 
 /// Gas limit of a system transaction (attest, vote, commit): the vote that makes an epoch final does the most work.
 pub const SYSTEM_GAS: u64 = 5_000_000;
+/// All snapshots of the pool's two windows, 25 each, at places that were never written (docs/spec/price.md).
+const SNAPSHOTS_GAS: u64 = 2 * 25 * 22_100;
 /// Tip offered for ordinary transactions, base units of STONE per gas.
 const TIP: u128 = 1;
 /// How long a transaction may wait for its block.
@@ -93,7 +96,7 @@ impl Sender {
         // The base fee at most doubles in about six full blocks.
         let fees = Fees { max_fee: u128::from(head.base_fee) * 2 + TIP, tip: TIP };
         // State may move before the block: a fourth more than estimated.
-        self.submit(call, estimate + estimate / 4, fees).await
+        self.submit(call, estimate + estimate / 4 + due_later(call), fees).await
     }
 
     /// Sends an attestation, vote or commitment: no fee, and refused by the node if it would revert.
@@ -203,6 +206,11 @@ impl Sender {
         let hash = self.send_system(call).await?;
         self.wait(hash, call).await
     }
+}
+
+/// Gas that a call may need beyond its estimate because time passes: a swap writes the snapshots that come due until it runs.
+fn due_later(call: &Call) -> u64 {
+    if call.to == Some(POOL) { SNAPSHOTS_GAS } else { 0 }
 }
 
 /// Whether a node refused a transaction for its nonce.
