@@ -28,9 +28,9 @@ const FAUCET_USD: (u64, u64) = (3_000_000, 10_000_000);
 const USD: u64 = 1_000_000;
 
 /// Every account beside those of `cairn up`: the market's and the attackers'.
-pub const ACCOUNTS: [&str; 14] = [
+pub const ACCOUNTS: [&str; 17] = [
     "market", "wash-0", "wash-1", "wash-2", "push-0", "push-1", "push-2", "push-3", "down-0",
-    "down-1", "run-0", "run-1", "run-2", "run-3",
+    "down-1", "run-0", "run-1", "run-2", "run-3", "sybil-0", "sybil-1", "sybil-2",
 ];
 
 /// A temporary folder that goes when it is dropped.

@@ -11,6 +11,7 @@ mod found;
 mod market;
 mod oracle;
 mod run;
+mod sybils;
 mod wash;
 mod world;
 
@@ -43,6 +44,7 @@ pub async fn suite(economy: &EconomyParams) -> Result<Vec<Attack>> {
 /// All attacks, in an order in which none disturbs another.
 async fn play(world: &World<'_>) -> Result<Vec<Attack>> {
     let mut washers = wash::prepare(world).await?;
+    let copying = sybils::prepare(world).await?;
     let mut wash = Best::new("wash trading");
     wash::play(world, &mut washers, &mut wash).await?;
     let oracle = oracle::play(world).await?;
@@ -50,7 +52,8 @@ async fn play(world: &World<'_>) -> Result<Vec<Attack>> {
     // The second day has a budget for usage: the part that washing aims at.
     world.until_epoch(world.epochs_a_day() + 1).await?;
     wash::play(world, &mut washers, &mut wash).await?;
-    Ok(vec![wash.attack("wash-trading", "Wash trading with oneself"), oracle, run])
+    let sybils = sybils::count(world, &copying, &washers).await?;
+    Ok(vec![wash.attack("wash-trading", "Wash trading with oneself"), oracle, run, sybils])
 }
 
 /// Progress for people, on stderr.

@@ -81,6 +81,14 @@ impl<'a> World<'a> {
         Ok(Station { name: label.to_owned(), owner: label.to_owned(), position, readings })
     }
 
+    /// A device that shows exactly what a station of the fleet shows.
+    pub fn copied_station(&self, label: &str, copied: &str, north_e7: i32) -> Result<Station> {
+        let truth = self.station(copied)?;
+        let position = moved(truth.position, north_e7);
+        let readings = truth.readings.clone();
+        Ok(Station { name: label.to_owned(), owner: label.to_owned(), position, readings })
+    }
+
     /// Registers a device with its bond.
     pub async fn register(
         &self,
