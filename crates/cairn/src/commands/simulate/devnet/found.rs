@@ -20,6 +20,10 @@ const BLOCK_BUSY_MS: u64 = 50;
 const POOL_DIVISOR: u64 = 10;
 /// An account's part of all stones at genesis, as a divisor: more than the largest case uses.
 const ACCOUNT_DIVISOR: u64 = 40;
+/// Blocks of a term: income is divided when one is over.
+const TERM_BLOCKS: u64 = 100;
+/// The seat of the lazy verifier.
+pub const IDLE_SEAT: usize = 3;
 /// What a swap leaves in the pool.
 const POOL_FEE_PPM: u32 = 3_000;
 /// Most dollars of the faucet: an account, all together in a day.
@@ -28,9 +32,9 @@ const FAUCET_USD: (u64, u64) = (3_000_000, 10_000_000);
 const USD: u64 = 1_000_000;
 
 /// Every account beside those of `cairn up`: the market's and the attackers'.
-pub const ACCOUNTS: [&str; 14] = [
+pub const ACCOUNTS: [&str; 18] = [
     "market", "wash-0", "wash-1", "wash-2", "push-0", "push-1", "push-2", "push-3", "down-0",
-    "down-1", "run-0", "run-1", "run-2", "run-3",
+    "down-1", "run-0", "run-1", "run-2", "run-3", "sybil-0", "sybil-1", "sybil-2", "reporter",
 ];
 
 /// A temporary folder that goes when it is dropped.
@@ -64,7 +68,8 @@ impl Drop for Folder {
 
 /// Founds the network.
 pub fn found(root: &Path, economy: &EconomyParams) -> Result<up::Founded> {
-    found_changed(root, EPOCH_SECONDS, &|genesis, keys| change(genesis, keys, economy))
+    let made = found_changed(root, EPOCH_SECONDS, &|genesis, keys| change(genesis, keys, economy))?;
+    Ok(up::Founded { idle_seat: Some(IDLE_SEAT), ..made })
 }
 
 fn change(genesis: &mut Genesis, keys: &DevKeys, economy: &EconomyParams) -> Result<()> {
@@ -72,6 +77,7 @@ fn change(genesis: &mut Genesis, keys: &DevKeys, economy: &EconomyParams) -> Res
     let target_cells = genesis.economy.target_cells;
     genesis.economy = EconomyParams { target_cells, ..economy.clone() };
     genesis.block_busy_ms = BLOCK_BUSY_MS;
+    genesis.stake.term_blocks = TERM_BLOCKS;
     let issued = economy.cap_stones - economy.reserve_stones;
     let price = economy.price_micro_usd;
     // Whole dollars that buy whole stones.

@@ -8,9 +8,11 @@
 
 mod account;
 mod found;
+mod lazy;
 mod market;
 mod oracle;
 mod run;
+mod sybils;
 mod wash;
 mod world;
 
@@ -18,7 +20,7 @@ use cairn_primitives::EconomyParams;
 use cairn_sim::economy::attacks::Attack;
 use eyre::Result;
 
-use self::{found::Folder, market::Market, world::World};
+use self::{found::Folder, lazy::Lazy, market::Market, world::World};
 use crate::up::beside;
 
 /// Plays the attacks of this half of the suite; what happens is told on stderr.
@@ -30,8 +32,10 @@ pub async fn suite(economy: &EconomyParams) -> Result<Vec<Attack>> {
         let world = World::new(hosted);
         let mut market = Market::new(&world)?;
         market.open().await?;
+        let lazy = Lazy::new(&world, found::IDLE_SEAT);
         let played = tokio::select! {
-            played = play(&world) => played,
+            played = play(&world, &lazy) => played,
+            never = lazy.run() => match never {},
             never = market.run() => match never {},
         };
         world.stop().await;
@@ -41,8 +45,9 @@ pub async fn suite(economy: &EconomyParams) -> Result<Vec<Attack>> {
 }
 
 /// All attacks, in an order in which none disturbs another.
-async fn play(world: &World<'_>) -> Result<Vec<Attack>> {
+async fn play(world: &World<'_>, lazy: &Lazy<'_>) -> Result<Vec<Attack>> {
     let mut washers = wash::prepare(world).await?;
+    let copying = sybils::prepare(world).await?;
     let mut wash = Best::new("wash trading");
     wash::play(world, &mut washers, &mut wash).await?;
     let oracle = oracle::play(world).await?;
@@ -50,7 +55,14 @@ async fn play(world: &World<'_>) -> Result<Vec<Attack>> {
     // The second day has a budget for usage: the part that washing aims at.
     world.until_epoch(world.epochs_a_day() + 1).await?;
     wash::play(world, &mut washers, &mut wash).await?;
-    Ok(vec![wash.attack("wash-trading", "Wash trading with oneself"), oracle, run])
+    let sybils = sybils::count(world, &copying, &washers).await?;
+    Ok(vec![
+        wash.attack("wash-trading", "Wash trading with oneself"),
+        oracle,
+        run,
+        sybils,
+        lazy.count().await?,
+    ])
 }
 
 /// Progress for people, on stderr.

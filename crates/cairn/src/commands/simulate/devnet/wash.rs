@@ -4,7 +4,7 @@
 //! it is the device's subsidy less its usage subsidy, which follows from what the ledger shows (docs/spec/rewards.md §2).
 
 use cairn_client::{BlockTag, Reads as _};
-use cairn_primitives::{Epoch, MicroUsd};
+use cairn_primitives::{DeviceId, Epoch, MicroUsd};
 use eyre::{Result, WrapErr as _};
 
 use super::{
@@ -55,23 +55,29 @@ pub async fn play(world: &World<'_>, accounts: &mut [Account<'_>], best: &mut Be
     }
     let day = world.epoch().await?.0 / world.epochs_a_day();
     for (account, size) in accounts.iter().zip(SIZES) {
-        let profit = account.profit().await? - presence(world, account).await?;
+        let profit = account.profit().await?
+            - presence(world, &account.devices, account.from(), account.price()).await?;
         best.see(&format!("${} on day {day}", size / USD), profit);
     }
     Ok(())
 }
 
-/// What the account's devices would have earned without paying themselves, micro-dollars.
-async fn presence(world: &World<'_>, account: &Account<'_>) -> Result<i128> {
+/// What devices earned since epoch `from` by being there, whoever paid them: micro-dollars, stones at `price`.
+pub async fn presence(
+    world: &World<'_>,
+    devices: &[DeviceId],
+    from: Epoch,
+    price: MicroUsd,
+) -> Result<i128> {
     let client = world.client();
     let params = &world.genesis().economy;
     let mut stones = 0;
-    for epoch in (account.from().0..world.next_final().await?.0).map(Epoch) {
+    for epoch in (from.0..world.next_final().await?.0).map(Epoch) {
         let lines = client.earned(epoch, SECTOR, BlockTag::Latest).await?;
         let all: u128 = lines.iter().map(|(_, paid)| u128::from(paid.0)).sum();
         let pool = client.pool(epoch, SECTOR, BlockTag::Latest).await?;
         for reward in world.session().rewards(epoch).await? {
-            if !account.devices.contains(&reward.device) || reward.subsidy.0 == 0 {
+            if !devices.contains(&reward.device) || reward.subsidy.0 == 0 {
                 continue;
             }
             let paid = lines.iter().find(|(device, _)| *device == reward.device);
@@ -86,5 +92,5 @@ async fn presence(world: &World<'_>, account: &Account<'_>) -> Result<i128> {
         }
     }
     let without = Holdings { stones, ..Holdings::default() };
-    Ok(without.since(Holdings::default(), account.price()))
+    Ok(without.since(Holdings::default(), price))
 }

@@ -2,6 +2,7 @@
 
 use std::{cell::RefCell, future::Future, time::Duration};
 
+use alloy_primitives::Address;
 use cairn_agent::{
     Device, DeviceConfig, DeviceError, LedgerAnchors, Spool,
     deliver::{Courier, HttpCourier},
@@ -9,7 +10,7 @@ use cairn_agent::{
 };
 use cairn_client::{BlockTag, LedgerClient, NewDevice, PriceReads as _, Reads as _, Role, Sender};
 use cairn_kit::Shutdown;
-use cairn_primitives::{DeviceId, Epoch, Genesis, MicroUsd, Position, SecretKey, Stream};
+use cairn_primitives::{DeviceId, Epoch, Genesis, MicroUsd, Position, STONE, SecretKey, Stream};
 use eyre::{Result, WrapErr as _, bail, eyre};
 use tokio::{task::JoinSet, time::Instant};
 
@@ -60,6 +61,21 @@ impl<'a> World<'a> {
         Sender::new(self.client().clone(), wallet)
     }
 
+    /// The operator's account of a seat of genesis.
+    pub fn validator(&self, index: usize) -> Sender {
+        let label = crate::network::validator_label(index);
+        let wallet = self.hosted.founded.keys.wallet(Role::Validator, &label);
+        Sender::new(self.client().clone(), wallet)
+    }
+
+    /// The bond of a seat of genesis, base units.
+    pub fn bond_of(&self, operator: Address) -> Result<u128> {
+        let mut seats = self.genesis().validators.iter();
+        let seat = seats.find(|validator| validator.operator == operator);
+        let bond = seat.ok_or_else(|| eyre!("{operator} has no seat in genesis"))?.bond_stones;
+        Ok(u128::from(bond) * STONE)
+    }
+
     /// The key of an own device.
     pub fn device_key(&self, label: &str) -> SecretKey {
         self.hosted.founded.keys.ed25519(Role::Device, label)
@@ -78,6 +94,14 @@ impl<'a> World<'a> {
         let noise = Noise::new("strangers");
         let readings = truth.readings.iter().map(|reading| noise.apply(label, reading)).collect();
         let position = moved(truth.position, north_e7);
+        Ok(Station { name: label.to_owned(), owner: label.to_owned(), position, readings })
+    }
+
+    /// A device that shows exactly what a station of the fleet shows.
+    pub fn copied_station(&self, label: &str, copied: &str, north_e7: i32) -> Result<Station> {
+        let truth = self.station(copied)?;
+        let position = moved(truth.position, north_e7);
+        let readings = truth.readings.clone();
         Ok(Station { name: label.to_owned(), owner: label.to_owned(), position, readings })
     }
 
