@@ -157,7 +157,7 @@ impl<'a> Account<'a> {
         if amount == 0 || stones == Stones::ZERO {
             return Ok(MicroUsd::ZERO);
         }
-        match self.sender.mint_credits(stones).await {
+        match self.sender.mint_at_least(stones, MicroUsd::ZERO).await {
             Ok(credits) => Ok(credits),
             // Refusing is what the limits are for; the attack goes on without.
             Err(error) if error.revert().is_some() => {
