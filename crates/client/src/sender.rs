@@ -17,6 +17,8 @@ use crate::{
 
 /// Gas limit of a system transaction (attest, vote, commit): the vote that makes an epoch final does the most work.
 pub const SYSTEM_GAS: u64 = 5_000_000;
+/// Ten slots that somebody had written in the estimate's epoch, and nobody in the block's: the first settlement of an epoch pays for them.
+const FIRST_GAS: u64 = 10 * 22_100;
 /// All snapshots of the pool's two windows, 25 each, at places that were never written (docs/spec/price.md).
 const SNAPSHOTS_GAS: u64 = 2 * 25 * 22_100;
 /// Tip offered for ordinary transactions, base units of STONE per gas.
@@ -95,8 +97,7 @@ impl Sender {
         let head = self.client.latest().await?;
         // The base fee at most doubles in about six full blocks.
         let fees = Fees { max_fee: u128::from(head.base_fee) * 2 + TIP, tip: TIP };
-        // State may move before the block: a fourth more than estimated.
-        self.submit(call, estimate + estimate / 4 + due_later(call), fees).await
+        self.submit(call, estimate + spare(call, estimate), fees).await
     }
 
     /// Sends an attestation, vote or commitment: no fee, and refused by the node if it would revert.
@@ -208,9 +209,10 @@ impl Sender {
     }
 }
 
-/// Gas that a call may need beyond its estimate because time passes: a swap writes the snapshots that come due until it runs.
-fn due_later(call: &Call) -> u64 {
-    if call.to == Some(POOL) { SNAPSHOTS_GAS } else { 0 }
+/// Gas beyond the estimate: the state moves before the block. What is not used is not paid.
+fn spare(call: &Call, estimate: u64) -> u64 {
+    let due = if call.to == Some(POOL) { SNAPSHOTS_GAS } else { 0 };
+    due + (estimate / 4).max(FIRST_GAS)
 }
 
 /// Whether a node refused a transaction for its nonce.
