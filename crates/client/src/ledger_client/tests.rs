@@ -252,7 +252,7 @@ async fn concurrent_sends_of_one_account_get_consecutive_nonces() {
     assert_eq!(hashes.len(), 6);
     let pool = node.pool.lock().unwrap();
     assert_eq!(pool.len(), 6, "a lost answer does not send twice");
-    assert!(pool.values().all(|t| t.max_fee_per_gas() == 201 && t.gas_limit() == 26_250));
+    assert!(pool.values().all(|t| t.max_fee_per_gas() == 201 && t.gas_limit() == 21_000 + 221_000));
 }
 
 #[tokio::test]

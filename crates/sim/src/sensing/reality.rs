@@ -6,10 +6,7 @@ use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_primitives::Bytes;
 use cairn_economy::reality::{Absent, Report, report};
 use cairn_evidence::reality::{Book, CheckedBlock, Judged, Period, differences};
-use cairn_primitives::{
-    Genesis, PoolParams,
-    abi::{CREDITS, ECONOMY, ICredits, IEconomy, INSURANCE, TREASURY},
-};
+use cairn_primitives::abi::{CREDITS, ECONOMY, ICredits, IEconomy, INSURANCE, TREASURY};
 
 use super::*;
 
@@ -196,38 +193,4 @@ fn a_liar_is_on_the_page_and_the_past_does_not_change() {
     assert_eq!(early, page(&simulation, &book, period));
     let head = Period { from: Epoch(0), to: Epoch(epochs) };
     agrees_with_the_state(&simulation, &page(&simulation, &book, head));
-}
-
-/// A network with a pool: the page knows its depth and its price, and follows the reserve at what each epoch was settled at.
-#[test]
-fn a_pool_is_on_the_page() {
-    let epochs = 30;
-    let log = made_up(7, 4, epochs, TimeMs(1_357_020_000_000));
-    let (cheaters, faults) = (Vec::new(), BTreeMap::new());
-    let config = Config { seed: 1, log, cheaters, epochs, spend: SPEND, faults };
-    let with_pool = |genesis: &mut Genesis| {
-        let owner = genesis.accounts.iter_mut().max_by_key(|account| account.stones);
-        let owner = owner.expect("the founder");
-        let pool = PoolParams {
-            usd: 100_000,
-            fee_ppm: 3_000,
-            owner: owner.address,
-            faucet_account_usd: 0,
-            faucet_day_usd: 0,
-        };
-        owner.stones -= pool.whole_stones(MicroUsd(genesis.economy.price_micro_usd));
-        genesis.pool = Some(pool);
-    };
-    let mut simulation =
-        Simulation::found(config, true, with_pool).expect("the network is founded");
-    for _ in 0..epochs {
-        simulation.step().expect("every epoch becomes final");
-    }
-    let book = book_of(&simulation);
-    let page = page(&simulation, &book, Period { from: Epoch(0), to: Epoch(epochs) });
-    assert_eq!(value(&page, 19, "depth"), 100_000_000_000);
-    assert_eq!(absent(&page, 19, "feed_deviation"), Some(Absent::NotOnLedger));
-    agrees_with_the_state(&simulation, &page);
-    let price = i64::try_from(simulation.genesis().price().0).expect("small");
-    assert!((value(&page, 19, "price") - price).abs() <= 1, "nobody traded");
 }
