@@ -32,18 +32,7 @@ pub trait GovernanceReads: Reads {
             }
             let call = IGovernance::parametersOfCall { epoch: epoch.0 };
             let now = self.view(GOVERNANCE, call, at).await?;
-            Ok(EconomyParams {
-                fee_burn_ppm: now.feeBurnPpm,
-                fee_treasury_ppm: now.feeTreasuryPpm,
-                fee_insurance_ppm: now.feeInsurancePpm,
-                burn_share_ppm: now.burnSharePpm,
-                match_ppm: now.matchPpm,
-                taper_ppm: now.taperPpm,
-                cell_target: now.cellTarget,
-                target_cells: now.targetCells,
-                device_cost_micro_usd_day: now.deviceCostMicroUsdDay,
-                ..economy
-            })
+            Ok(now.over(&economy))
         }
     }
 

@@ -5,11 +5,7 @@
 use std::collections::BTreeMap;
 
 use cairn_economy::{MINT_WINDOW_MS, PPM, PricePool, price, reality::PoolFacts};
-use cairn_primitives::{
-    EconomyParams, Genesis, MicroUsd, Stones,
-    abi::{IGovernance, IPool},
-    mul_div_floor,
-};
+use cairn_primitives::{EconomyParams, Genesis, MicroUsd, Stones, abi::IPool, mul_div_floor};
 
 use super::event::{Event, stones};
 
@@ -73,8 +69,7 @@ impl Prices {
     /// Notes what an event says of the price and the parameters.
     pub(super) fn note(&mut self, event: &Event, now_ms: u64) {
         if let Event::ParametersSet(set) = event {
-            let parameters = with(&self.genesis, &set.parameters);
-            self.versions.insert(set.fromDay, parameters);
+            self.versions.insert(set.fromDay, set.parameters.over(&self.genesis));
         }
         if let Event::EpochSettled(IPool::EpochSettled { priceMicroUsd, .. }) = event {
             self.settled = MicroUsd(*priceMicroUsd);
@@ -106,20 +101,4 @@ fn exchange(pool: &mut PricePool, into: (u128, u64), out: (u128, u64)) {
     let stones = pool.stones.0.saturating_add(into.0).saturating_sub(out.0);
     let usd = pool.usd.0.saturating_add(into.1).saturating_sub(out.1);
     (pool.stones, pool.usd) = (Stones(stones), MicroUsd(usd));
-}
-
-/// What no vote moves is genesis'.
-fn with(genesis: &EconomyParams, now: &IGovernance::Parameters) -> EconomyParams {
-    EconomyParams {
-        fee_burn_ppm: now.feeBurnPpm,
-        fee_treasury_ppm: now.feeTreasuryPpm,
-        fee_insurance_ppm: now.feeInsurancePpm,
-        burn_share_ppm: now.burnSharePpm,
-        match_ppm: now.matchPpm,
-        taper_ppm: now.taperPpm,
-        cell_target: now.cellTarget,
-        target_cells: now.targetCells,
-        device_cost_micro_usd_day: now.deviceCostMicroUsdDay,
-        ..genesis.clone()
-    }
 }

@@ -186,19 +186,7 @@ impl World {
             return genesis.economy.clone();
         }
         let call = IGovernance::parametersOfCall { epoch };
-        let now = self.chain.call(ALICE, GOVERNANCE, &call);
-        EconomyParams {
-            fee_burn_ppm: now.feeBurnPpm,
-            fee_treasury_ppm: now.feeTreasuryPpm,
-            fee_insurance_ppm: now.feeInsurancePpm,
-            burn_share_ppm: now.burnSharePpm,
-            match_ppm: now.matchPpm,
-            taper_ppm: now.taperPpm,
-            cell_target: now.cellTarget,
-            target_cells: now.targetCells,
-            device_cost_micro_usd_day: now.deviceCostMicroUsdDay,
-            ..genesis.economy.clone()
-        }
+        self.chain.call(ALICE, GOVERNANCE, &call).over(&genesis.economy)
     }
 
     /// Takes the oldest epoch that is not final, which is over, from commitment to its last vote.

@@ -12,9 +12,29 @@ use super::{
     EconomyParams, Genesis, GenesisError,
     check::{FEES_PPM_MAX, need},
 };
-use crate::{STONE, Stones};
+use crate::{STONE, Stones, abi::IGovernance};
 
 const DAY_MS: u64 = 86_400_000;
+
+impl IGovernance::Parameters {
+    /// The whole parameters that they stand for: what no vote moves is genesis'.
+    #[must_use]
+    pub fn over(&self, genesis: &EconomyParams) -> EconomyParams {
+        EconomyParams {
+            fee_burn_ppm: self.feeBurnPpm,
+            fee_treasury_ppm: self.feeTreasuryPpm,
+            fee_insurance_ppm: self.feeInsurancePpm,
+            burn_share_ppm: self.burnSharePpm,
+            match_ppm: self.matchPpm,
+            taper_ppm: self.taperPpm,
+            cell_target: self.cellTarget,
+            target_cells: self.targetCells,
+            device_cost_micro_usd_day: self.deviceCostMicroUsdDay,
+            ..genesis.clone()
+        }
+    }
+}
+
 /// Thirty days each: vote, timelock and delay together stay below the shortest lock that votes (180 days), so that no
 /// stone that voted is free before what it voted for is done.
 const WAIT_MS_MAX: u64 = 30 * DAY_MS;

@@ -82,21 +82,9 @@ impl Version {
         }
     }
 
-    /// The whole parameters: what no vote moves is genesis'.
-    pub fn params(&self, genesis: &EconomyParams) -> EconomyParams {
-        let [fee_burn_ppm, fee_treasury_ppm, fee_insurance_ppm] = self.fees;
-        EconomyParams {
-            fee_burn_ppm,
-            fee_treasury_ppm,
-            fee_insurance_ppm,
-            burn_share_ppm: self.burn_share,
-            match_ppm: self.matched,
-            taper_ppm: self.taper,
-            cell_target: self.cell_target,
-            target_cells: self.target_cells,
-            device_cost_micro_usd_day: self.device_cost,
-            ..genesis.clone()
-        }
+    /// The whole parameters.
+    pub fn params(self, genesis: &EconomyParams) -> EconomyParams {
+        self.to_abi().over(genesis)
     }
 
     const fn to_abi(self) -> IGovernance::Parameters {
