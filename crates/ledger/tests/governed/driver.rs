@@ -1,27 +1,23 @@
 //! Performs acts on a ledger in memory and on the reference, and compares them.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
-use alloy_consensus::{Header, Signed, TxEip1559, transaction::Recovered};
-use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, U256};
-use alloy_rpc_types_eth::TransactionRequest;
+use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_sol_types::SolCall;
-use cairn_ledger::{CallOutcome, Ledger, Memory, time_of};
 use cairn_primitives::{
-    Bound, Digest, EconomyParams, Genesis, GenesisAccount, GenesisValidator, GovernanceParams,
-    Parameter, StakeParams, TimeMs,
+    Bound, EconomyParams, Genesis, GenesisAccount, GenesisValidator, GovernanceParams, Parameter,
+    StakeParams, TimeMs,
     abi::{self, GOVERNANCE, IGovernance as G, ITreasury as T},
 };
 
 use super::{
     Act,
-    reference::{DAY, DEPOSIT, QUORUM, Reference, Refusal, STONE, TREASURY},
+    chain::{CHAIN, Chain, Refusal, agree},
+    reference::{DAY, DEPOSIT, QUORUM, Reference, STONE, TREASURY},
 };
 
-const CHAIN: u64 = 7_777;
 /// Whole stones of each person: more than any history locks.
 const HELD: u64 = 50_000_000;
-const MAX_FEE: u128 = 2_000_000_000;
 /// Three people and the guardian.
 const PEOPLE: [Address; 4] = [
     Address::repeat_byte(0xa1),
@@ -32,9 +28,7 @@ const PEOPLE: [Address; 4] = [
 
 /// A ledger and its reference.
 pub struct Driver {
-    ledger: Ledger,
-    state: Memory,
-    head: Header,
+    chain: Chain,
     reference: Reference,
     fees: [u128; 4],
 }
@@ -42,16 +36,10 @@ pub struct Driver {
 impl Driver {
     pub fn new() -> Self {
         let genesis = genesis();
-        genesis.check().expect("sound");
         let start = genesis.start_ms;
-        let ledger = Ledger::new(Arc::new(genesis), Digest([7; 32]));
-        let mut state = Memory::default();
-        state.apply(&ledger.genesis_writes().expect("genesis"));
-        let head = ledger.genesis_header(B256::ZERO);
-        state.hashes.insert(0, head.hash_slow());
         let treasury = u128::from(TREASURY) * STONE;
         let reference = Reference { now: start, start, treasury, ..Reference::default() };
-        Self { ledger, state, head, reference, fees: [0; 4] }
+        Self { chain: Chain::new(genesis), reference, fees: [0; 4] }
     }
 
     /// Performs one act; says whether it succeeded.
@@ -61,7 +49,7 @@ impl Driver {
     pub fn perform(&mut self, act: &Act) -> bool {
         if let Act::Later { hours } = act {
             self.reference.now += hours * 3_600_000;
-            self.block(TimeMs(self.reference.now), Vec::new());
+            self.chain.block(TimeMs(self.reference.now), Vec::new());
             return true;
         }
         let (from, to, stones, input) = call(act, self.reference.now);
@@ -69,7 +57,7 @@ impl Driver {
         self.send(act, from, to, stones, input.into(), answer);
         // Two changes of one millisecond are one: time moves on.
         self.reference.now += 1;
-        self.block(TimeMs(self.reference.now), Vec::new());
+        self.chain.block(TimeMs(self.reference.now), Vec::new());
         answer.is_ok()
     }
 
@@ -83,68 +71,12 @@ impl Driver {
         input: Bytes,
         answer: Result<(), Refusal>,
     ) {
-        let value = U256::from(u128::from(stones) * STONE);
-        let request = TransactionRequest {
-            from: Some(PEOPLE[from]),
-            to: Some(TxKind::Call(to)),
-            value: Some(value),
-            input: input.clone().into(),
-            ..TransactionRequest::default()
-        };
-        let env = self.ledger.next_env(&self.head, time_of(&self.head), Address::ZERO);
-        let called = self.ledger.call(&self.state, &env, &request, None).expect("runs");
-        match (&called, answer) {
-            (CallOutcome::Success { .. }, Ok(())) => {}
-            (CallOutcome::Revert { output, .. }, Err(refusal)) => {
-                assert_eq!(output.get(..4), Some(&refusal[..]), "{act:?} reverts with {output}");
-            }
-            _ => panic!("{act:?}: {called:?}, expected {answer:02x?}"),
-        }
-        let tx = TxEip1559 {
-            chain_id: CHAIN,
-            nonce: self.state.accounts.get(&PEOPLE[from]).map_or(0, |account| account.nonce),
-            gas_limit: 8_000_000,
-            max_fee_per_gas: MAX_FEE,
-            to: TxKind::Call(to),
-            value,
-            input,
-            ..TxEip1559::default()
-        };
-        let signed = Signed::new_unhashed(tx, Signature::test_signature());
-        let transaction = Recovered::new_unchecked(signed.into(), PEOPLE[from]);
-        let (success, fee) = self.block(time_of(&self.head), vec![transaction]);
+        let (person, stones) = (PEOPLE[from], u128::from(stones) * STONE);
+        agree(act, &self.chain.call(person, to, stones, &input, true), answer);
+        let transaction = self.chain.transaction(person, to, stones, input);
+        let (success, fee) = self.chain.block(self.chain.now(), vec![transaction]);
         assert_eq!(success, answer.is_ok(), "{act:?}");
         self.fees[from] += fee;
-    }
-
-    /// Adds a block; says whether its transaction succeeded and what it cost.
-    fn block(
-        &mut self,
-        time: TimeMs,
-        transactions: Vec<Recovered<alloy_consensus::TxEnvelope>>,
-    ) -> (bool, u128) {
-        let env = self.ledger.next_env(&self.head, time, Address::ZERO);
-        let executed = self.ledger.build(&self.state, &env, transactions).expect("state");
-        assert!(executed.dropped.is_empty(), "{:?}", executed.dropped);
-        self.state.apply(&executed.writes);
-        self.head = executed.header(&env, B256::ZERO);
-        self.state.hashes.insert(self.head.number, self.head.hash_slow());
-        let success = executed.receipts.first().is_some_and(alloy_consensus::TxReceipt::status);
-        let gas: u64 = executed.gas_used.iter().sum();
-        (success, u128::from(gas) * u128::from(env.base_fee))
-    }
-
-    fn ask<C: SolCall>(&self, to: Address, call: &C) -> C::Return {
-        let request = TransactionRequest {
-            to: Some(TxKind::Call(to)),
-            input: Bytes::from(call.abi_encode()).into(),
-            ..TransactionRequest::default()
-        };
-        let env = self.ledger.env_of(&self.head);
-        match self.ledger.call(&self.state, &env, &request, None).expect("runs") {
-            CallOutcome::Success { output, .. } => C::abi_decode_returns(&output).expect("decodes"),
-            other => panic!("a view fails: {other:?}"),
-        }
     }
 
     /// Everything that the contracts show, and everybody's stones.
@@ -152,13 +84,9 @@ impl Driver {
     /// # Panics
     /// When ledger and reference differ.
     pub fn compare(&self) {
-        let broken = self.ledger.check(&self.state, time_of(&self.head)).expect("state");
-        assert!(broken.is_empty(), "{broken:#?}");
+        self.chain.check();
         let model = &self.reference;
-        let held = |account: Address| {
-            let known = self.state.accounts.get(&account);
-            known.map_or(0, |account| account.balance.to::<u128>())
-        };
+        let held = |account: Address| self.chain.held(account);
         for (n, person) in PEOPLE.into_iter().enumerate() {
             let first = i128::try_from(u128::from(HELD) * STONE - self.fees[n]).expect("small");
             assert_eq!(i128::try_from(held(person)), Ok(first + model.moved[n]), "person {n}");
@@ -168,7 +96,7 @@ impl Driver {
         let deposits = u128::try_from(open).expect("few") * u128::from(DEPOSIT) * STONE;
         assert_eq!(held(GOVERNANCE), model.locked() + deposits);
         for id in 0..model.proposals.len() {
-            let seen = self.ask(GOVERNANCE, &G::proposalCall { id: id as u64 });
+            let seen = self.chain.ask(GOVERNANCE, &G::proposalCall { id: id as u64 });
             let [yes, no] = model.tally(id);
             assert_eq!(
                 [seen.yesWeight, seen.yesStones, seen.noWeight, seen.noStones],
@@ -176,11 +104,11 @@ impl Driver {
             );
             assert_eq!((seen.status, seen.readyMs), (model.status(id), model.proposals[id].ready));
         }
-        let history = self.ask(GOVERNANCE, &G::historyCall { from: 0, limit: 32 });
+        let history = self.chain.ask(GOVERNANCE, &G::historyCall { from: 0, limit: 32 });
         let history: Vec<_> = history.iter().map(|v| (v.fromDay, u64::from(v.taperPpm))).collect();
         assert_eq!(history, model.thetas.iter().copied().take(32).collect::<Vec<_>>());
         for (id, known) in model.streams.iter().enumerate() {
-            let seen = self.ask(abi::TREASURY, &T::streamCall { id: id as u64 });
+            let seen = self.chain.ask(abi::TREASURY, &T::streamCall { id: id as u64 });
             assert_eq!(
                 [seen.stones, seen.paid, seen.unlocked],
                 [known.stones, known.paid, known.unlocked(model.now)].map(U256::from)

@@ -7,6 +7,8 @@
 //! The reference keeps the whole past of everything and searches it from the start; it shares no code with the contracts.
 
 mod acts;
+#[path = "../chain/mod.rs"]
+mod chain;
 mod driver;
 mod reference;
 

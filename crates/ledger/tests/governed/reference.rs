@@ -4,6 +4,7 @@ use alloy_sol_types::SolError;
 use cairn_primitives::abi::{IGovernance as G, IKernel, ITreasury as T};
 
 use super::Act;
+use super::chain::Refusal;
 
 pub const STONE: u128 = 1_000_000_000_000_000_000;
 pub const DAY: u64 = 86_400_000;
@@ -17,9 +18,6 @@ pub const QUORUM: u64 = 20_000;
 /// $ 2.25 a day at $ 0.05.
 const NEED: u128 = 2_250_000;
 const PRICE: u128 = 50_000;
-
-/// The first four bytes of the error.
-pub type Refusal = [u8; 4];
 
 pub struct Lock {
     pub owner: usize,

@@ -1,15 +1,12 @@
 //! Performs acts on a ledger in memory and on the reference, and compares them.
 
-use std::sync::Arc;
-
-use alloy_consensus::{Header, Signed, TxEip1559, transaction::Recovered};
-use alloy_primitives::{Address, B256, Bytes, FixedBytes, Signature, TxKind, U256, keccak256};
-use alloy_rpc_types_eth::TransactionRequest;
+use alloy_consensus::{TxEnvelope, transaction::Recovered};
+use alloy_primitives::{Address, B256, Bytes, FixedBytes, U256, keccak256};
 use alloy_sol_types::{SolCall, SolValue};
-use cairn_ledger::{CallOutcome, Ledger, Memory, native::market::receipt_hash, time_of};
+use cairn_ledger::native::market::receipt_hash;
 use cairn_primitives::{
-    DeviceId, Digest, EconomyParams, Epoch, Genesis, GenesisAccount, GenesisIngest,
-    GenesisValidator, Position, SecretKey, StakeParams, TimeMs,
+    DeviceId, EconomyParams, Epoch, Genesis, GenesisAccount, GenesisIngest, GenesisValidator,
+    Position, SecretKey, StakeParams, TimeMs,
     abi::{CREDITS, ICredits, IMarket, IRegistry, MARKET, REGISTRY, REWARDS},
     registration_message,
 };
@@ -17,23 +14,20 @@ use k256::ecdsa::SigningKey;
 
 use super::{
     acts::Act,
-    reference::{BOND, DISPUTE, Device, PRICE, Reference, Refusal, Settlement},
+    chain::{CHAIN, Chain, Refusal, agree},
+    reference::{BOND, DISPUTE, Device, PRICE, Reference, Settlement},
 };
 
-const CHAIN: u64 = 7_777;
 const STONE: u128 = 1_000_000_000_000_000_000;
 /// Whole stones of each person.
 const HELD: u64 = 1_000_000;
 /// Base units that nobody mints with: more than the bonds and fees of any history of this driver.
 const KEPT: u128 = 500_000 * STONE;
-const MAX_FEE: u128 = 2_000_000_000;
 const PLACE: Position = Position { lat_e7: 406_895_000, lon_e7: -741_745_000, elevation_dm: 20 };
 
 /// A ledger, its reference, and the people.
 pub struct Driver {
-    ledger: Ledger,
-    state: Memory,
-    head: Header,
+    chain: Chain,
     people: [SigningKey; 3],
     reference: Reference,
 }
@@ -50,19 +44,13 @@ struct Expected {
 impl Driver {
     pub fn new() -> Self {
         let people = [1, 2, 3].map(|n| SigningKey::from_slice(&[n; 32]).expect("a key"));
-        let genesis = genesis(&people);
-        genesis.check().expect("sound");
-        let ledger = Ledger::new(Arc::new(genesis), Digest([7; 32]));
-        let mut state = Memory::default();
-        state.apply(&ledger.genesis_writes().expect("genesis"));
-        let head = ledger.genesis_header(B256::ZERO);
-        state.hashes.insert(0, head.hash_slow());
+        let chain = Chain::new(genesis(&people));
         let mut reference = Reference::default();
         for person in &people {
             let stones = u128::from(HELD) * STONE;
             reference.stones.insert(Address::from_private_key(person), stones);
         }
-        Self { ledger, state, head, people, reference }
+        Self { chain, people, reference }
     }
 
     fn person(&self, n: usize) -> Address {
@@ -76,7 +64,7 @@ impl Driver {
     pub fn perform(&mut self, act: &Act) -> bool {
         if let Act::Later { epochs } = act {
             self.reference.epoch += epochs;
-            let schedule = self.ledger.genesis().schedule();
+            let schedule = self.chain.ledger.genesis().schedule();
             self.block(schedule.start_of(Epoch(self.reference.epoch)), Vec::new());
             return true;
         }
@@ -197,69 +185,18 @@ impl Driver {
     /// Calls, then sends: both must answer what is expected.
     fn send(&mut self, act: &Act, expected: Expected) {
         let Expected { from, to, stones, input, answer } = expected;
-        let request = TransactionRequest {
-            from: Some(from),
-            to: Some(TxKind::Call(to)),
-            value: Some(U256::from(stones)),
-            input: input.clone().into(),
-            ..TransactionRequest::default()
-        };
-        let env = self.ledger.next_env(&self.head, time_of(&self.head), Address::ZERO);
-        let called = self.ledger.call(&self.state, &env, &request, None).expect("runs");
-        match (&called, answer) {
-            (CallOutcome::Success { .. }, Ok(())) => {}
-            (CallOutcome::Revert { output, .. }, Err(refusal)) => {
-                assert_eq!(output.get(..4), Some(&refusal[..]), "{act:?} reverts with {output}");
-            }
-            _ => panic!("{act:?}: {called:?}, expected {answer:02x?}"),
-        }
-        let tx = TxEip1559 {
-            chain_id: CHAIN,
-            nonce: self.state.accounts.get(&from).map_or(0, |account| account.nonce),
-            gas_limit: 8_000_000,
-            max_fee_per_gas: MAX_FEE,
-            to: TxKind::Call(to),
-            value: U256::from(stones),
-            input,
-            ..TxEip1559::default()
-        };
-        let signed = Signed::new_unhashed(tx, Signature::test_signature());
-        let transaction = Recovered::new_unchecked(signed.into(), from);
-        let (success, fee) = self.block(time_of(&self.head), vec![transaction]);
+        agree(act, &self.chain.call(from, to, stones, &input, true), answer);
+        let transaction = self.chain.transaction(from, to, stones, input);
+        let (success, fee) = self.block(self.chain.now(), vec![transaction]);
         assert_eq!(success, answer.is_ok(), "{act:?}");
         *self.reference.stones.entry(from).or_default() -= fee;
     }
 
-    /// Adds a block; says whether its transaction succeeded and what it cost.
-    fn block(
-        &mut self,
-        time: TimeMs,
-        transactions: Vec<Recovered<alloy_consensus::TxEnvelope>>,
-    ) -> (bool, u128) {
-        let env = self.ledger.next_env(&self.head, time, Address::ZERO);
-        let executed = self.ledger.build(&self.state, &env, transactions).expect("state");
-        assert!(executed.dropped.is_empty(), "{:?}", executed.dropped);
-        self.state.apply(&executed.writes);
-        self.head = executed.header(&env, B256::ZERO);
-        self.state.hashes.insert(self.head.number, self.head.hash_slow());
-        let broken = self.ledger.check(&self.state, time_of(&self.head)).expect("state");
-        assert!(broken.is_empty(), "{broken:#?}");
-        let success = executed.receipts.first().is_some_and(alloy_consensus::TxReceipt::status);
-        let gas: u64 = executed.gas_used.iter().sum();
-        (success, u128::from(gas) * u128::from(env.base_fee))
-    }
-
-    fn ask<C: SolCall>(&self, to: Address, call: &C) -> C::Return {
-        let request = TransactionRequest {
-            to: Some(TxKind::Call(to)),
-            input: Bytes::from(call.abi_encode()).into(),
-            ..TransactionRequest::default()
-        };
-        let env = self.ledger.env_of(&self.head);
-        match self.ledger.call(&self.state, &env, &request, None).expect("runs") {
-            CallOutcome::Success { output, .. } => C::abi_decode_returns(&output).expect("decodes"),
-            other => panic!("a view fails: {other:?}"),
-        }
+    /// Adds a block that breaks no invariant; says whether its transaction succeeded and what it cost.
+    fn block(&mut self, time: TimeMs, transactions: Vec<Recovered<TxEnvelope>>) -> (bool, u128) {
+        let added = self.chain.block(time, transactions);
+        self.chain.check();
+        added
     }
 
     /// Everything that people can see of the three contracts.
@@ -267,27 +204,29 @@ impl Driver {
         let model = &self.reference;
         let people = [0, 1, 2].map(|n| self.person(n));
         for account in people.into_iter().chain([CREDITS, REGISTRY, MARKET, REWARDS]) {
-            let held: u128 =
-                self.state.accounts.get(&account).map_or(0, |account| account.balance.to());
-            assert_eq!(held, model.stones_of(account), "stones of {account} after {act:?}");
-            let credits = self.ask(CREDITS, &ICredits::balanceOfCall { account });
+            assert_eq!(
+                self.chain.held(account),
+                model.stones_of(account),
+                "stones of {account} after {act:?}"
+            );
+            let credits = self.chain.ask(CREDITS, &ICredits::balanceOfCall { account });
             assert_eq!(credits, U256::from(model.credits_of(account)), "credits after {act:?}");
         }
-        let supply = self.ask(CREDITS, &ICredits::totalSupplyCall {});
+        let supply = self.chain.ask(CREDITS, &ICredits::totalSupplyCall {});
         assert_eq!(supply, U256::from(model.supply()), "after {act:?}");
-        let count = self.ask(REGISTRY, &IRegistry::countCall {});
+        let count = self.chain.ask(REGISTRY, &IRegistry::countCall {});
         assert_eq!(usize::try_from(count), Ok(model.devices.len()), "devices after {act:?}");
         for (id, known) in &model.devices {
-            let device = self.ask(REGISTRY, &IRegistry::getCall { id: *id });
+            let device = self.chain.ask(REGISTRY, &IRegistry::getCall { id: *id });
             let seen = (device.owner, device.registeredEpoch, device.endEpoch, device.bond);
             let end = known.end.unwrap_or(0);
             let wanted = (known.owner, known.registered, end, U256::from(known.bond));
             assert_eq!(seen, wanted, "{id} after {act:?}");
         }
-        let leases = self.ask(MARKET, &IMarket::leaseCountCall {});
+        let leases = self.chain.ask(MARKET, &IMarket::leaseCountCall {});
         assert_eq!(usize::try_from(leases), Ok(model.leases.len()), "leases after {act:?}");
         for (id, known) in (1..).zip(&model.leases) {
-            let lease = self.ask(MARKET, &IMarket::getLeaseCall { id });
+            let lease = self.chain.ask(MARKET, &IMarket::getLeaseCall { id });
             let seen = (lease.escrow, lease.settled, lease.units, lease.expiryEpoch, lease.state);
             let state = if known.open { 1 } else { 2 };
             let wanted = (known.escrow, known.settled, known.units, known.expiry, state);
@@ -297,7 +236,7 @@ impl Driver {
         }
         let page = IMarket::earnedCall { epoch: model.epoch, sector: 1, from: 0, limit: 256 };
         let lines: Vec<_> =
-            self.ask(MARKET, &page).iter().map(|line| (line.device, line.microUsd)).collect();
+            self.chain.ask(MARKET, &page).iter().map(|line| (line.device, line.microUsd)).collect();
         let wanted = model.lines.get(&model.epoch).cloned().unwrap_or_default();
         assert_eq!(lines, wanted, "earned after {act:?}");
     }

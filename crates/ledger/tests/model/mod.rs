@@ -7,6 +7,8 @@
 //! The reference shares no code with the contracts: where both are wrong in the same way, the spec is.
 
 mod acts;
+#[path = "../chain/mod.rs"]
+mod chain;
 mod driver;
 mod reference;
 

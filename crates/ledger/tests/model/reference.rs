@@ -8,6 +8,8 @@ use cairn_primitives::abi::{
     CREDITS, ICredits, IKernel, IMarket, IRegistry, MARKET, REGISTRY, REWARDS,
 };
 
+use super::chain::Refusal;
+
 /// Base units of a STONE.
 const STONE: u128 = 1_000_000_000_000_000_000;
 /// Micro-dollars per STONE, of this model's genesis.
@@ -17,8 +19,6 @@ pub const BOND: u128 = 100;
 /// Epochs after a device's end until its bond is free.
 pub const DISPUTE: u64 = 1;
 
-/// Selector of the error that a call must revert with.
-pub type Refusal = [u8; 4];
 pub type Device = FixedBytes<16>;
 
 const fn no<E: SolError>() -> Refusal {

@@ -1,24 +1,19 @@
 //! Performs acts on a ledger in memory and on the reference, and compares them.
 
-use std::sync::Arc;
-
-use alloy_consensus::{Header, Signed, TxEip1559, TxEnvelope, transaction::Recovered};
-use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, U256};
-use alloy_rpc_types_eth::TransactionRequest;
+use alloy_consensus::{TxEnvelope, transaction::Recovered};
+use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_sol_types::SolCall;
-use cairn_ledger::{CallOutcome, Ledger, Memory, time_of};
 use cairn_primitives::{
-    Digest, EconomyParams, Genesis, GenesisAccount, GenesisValidator, PoolParams, StakeParams,
-    TimeMs,
+    EconomyParams, Genesis, GenesisAccount, GenesisValidator, PoolParams, StakeParams, TimeMs,
     abi::{CREDITS, ICredits, IPool, IUsd, POOL, USD},
 };
 
 use super::{
     acts::Act,
+    chain::{CHAIN, Chain, agree},
     reference::{DEPTH_USD, DOLLAR, FAUCET_USD, PRICE, Reference},
 };
 
-const CHAIN: u64 = 7_777;
 /// Whole stones of each person: more than any history of this driver sells.
 const HELD: u64 = 100_000_000;
 /// No deadline.
@@ -26,9 +21,7 @@ const LATER: u64 = u64::MAX;
 
 /// A ledger, its reference, and the people.
 pub struct Driver {
-    ledger: Ledger,
-    state: Memory,
-    head: Header,
+    chain: Chain,
     reference: Reference,
 }
 
@@ -45,18 +38,12 @@ const fn person(n: usize) -> Address {
 impl Driver {
     pub fn new() -> Self {
         let genesis = genesis();
-        genesis.check().expect("sound");
         let reference = Reference::new(genesis.start_ms);
-        let ledger = Ledger::new(Arc::new(genesis), Digest([7; 32]));
-        let mut state = Memory::default();
-        state.apply(&ledger.genesis_writes().expect("genesis"));
-        let head = ledger.genesis_header(B256::ZERO);
-        state.hashes.insert(0, head.hash_slow());
-        Self { ledger, state, head, reference }
+        Self { chain: Chain::new(genesis), reference }
     }
 
     fn now(&self) -> u64 {
-        time_of(&self.head).0
+        self.chain.now().0
     }
 
     /// Performs one act; says whether it succeeded.
@@ -72,29 +59,12 @@ impl Driver {
         let (who, to, stones, input) = self.call_of(act);
         let product = U256::from(self.reference.stones) * U256::from(self.reference.usd);
         // The block begins before its transaction runs, and after the call that asks in advance.
-        let called = self.ask_from(person(who), to, stones, &input);
+        let called = self.chain.call(person(who), to, stones, &input, false);
         self.reference.block(self.now());
         let answer = self.reference.perform(act, self.now());
-        match (&called, answer) {
-            (CallOutcome::Success { .. }, Ok(())) => {}
-            (CallOutcome::Revert { output, .. }, Err(refusal)) => {
-                assert_eq!(output.get(..4), Some(&refusal[..]), "{act:?} reverts with {output}");
-            }
-            _ => panic!("{act:?}: {called:?}, expected {answer:02x?}"),
-        }
-        let from = person(who);
-        let tx = TxEip1559 {
-            chain_id: CHAIN,
-            nonce: self.state.accounts.get(&from).map_or(0, |account| account.nonce),
-            gas_limit: 8_000_000,
-            max_fee_per_gas: 2_000_000_000,
-            to: TxKind::Call(to),
-            value: U256::from(stones),
-            input,
-            ..TxEip1559::default()
-        };
-        let signed = Signed::new_unhashed(tx, Signature::test_signature());
-        let success = self.block(self.now(), vec![Recovered::new_unchecked(signed.into(), from)]);
+        agree(act, &called, answer);
+        let transaction = self.chain.transaction(person(who), to, stones, input);
+        let success = self.block(self.now(), vec![transaction]);
         assert_eq!(success, answer.is_ok(), "{act:?}");
         if matches!(act, Act::Buy { .. } | Act::Sell { .. }) {
             let after = U256::from(self.reference.stones) * U256::from(self.reference.usd);
@@ -152,59 +122,39 @@ impl Driver {
         if transactions.is_empty() {
             self.reference.block(time);
         }
-        let env = self.ledger.next_env(&self.head, TimeMs(time), Address::ZERO);
-        let executed = self.ledger.build(&self.state, &env, transactions).expect("state");
-        assert!(executed.dropped.is_empty(), "{:?}", executed.dropped);
-        self.state.apply(&executed.writes);
-        self.head = executed.header(&env, B256::ZERO);
-        self.state.hashes.insert(self.head.number, self.head.hash_slow());
-        let broken = self.ledger.check(&self.state, time_of(&self.head)).expect("state");
-        assert!(broken.is_empty(), "{broken:#?}");
-        executed.receipts.first().is_some_and(alloy_consensus::TxReceipt::status)
-    }
-
-    fn ask_from(&self, from: Address, to: Address, stones: u128, input: &Bytes) -> CallOutcome {
-        let request = TransactionRequest {
-            from: Some(from),
-            to: Some(TxKind::Call(to)),
-            value: Some(U256::from(stones)),
-            input: input.clone().into(),
-            ..TransactionRequest::default()
-        };
-        let env = self.ledger.env_of(&self.head);
-        self.ledger.call(&self.state, &env, &request, None).expect("runs")
-    }
-
-    fn ask<C: SolCall>(&self, to: Address, call: &C) -> C::Return {
-        match self.ask_from(Address::ZERO, to, 0, &call.abi_encode().into()) {
-            CallOutcome::Success { output, .. } => C::abi_decode_returns(&output).expect("decodes"),
-            other => panic!("a view fails: {other:?}"),
-        }
+        let (success, _) = self.chain.block(TimeMs(time), transactions);
+        self.chain.check();
+        success
     }
 
     /// Everything that people can see of the contracts.
     fn compare(&self, act: &Act) {
         let (model, now) = (&self.reference, self.now());
-        let held = self.ask(POOL, &IPool::reservesCall {});
+        let held = self.chain.ask(POOL, &IPool::reservesCall {});
         let seen = (held.stones.to::<u128>(), held.microUsd, held.shares.to::<u128>());
         assert_eq!(seen, (model.stones, model.usd, model.total), "after {act:?}");
+        assert_eq!(self.chain.held(POOL), model.stones, "stones of the pool after {act:?}");
         for n in 0..3 {
             let account = person(n);
-            let dollars = self.ask(USD, &IUsd::balanceOfCall { account });
+            let dollars = self.chain.ask(USD, &IUsd::balanceOfCall { account });
             assert_eq!(dollars, U256::from(model.held(n)), "dollars of {n} after {act:?}");
-            let shares = self.ask(POOL, &IPool::sharesOfCall { account });
+            let shares = self.chain.ask(POOL, &IPool::sharesOfCall { account });
             assert_eq!(shares, U256::from(model.shares_of(n, 1_000_000)), "after {act:?}");
-            let credits = self.ask(CREDITS, &ICredits::balanceOfCall { account });
+            let credits = self.chain.ask(CREDITS, &ICredits::balanceOfCall { account });
             let wanted = model.credits.get(&n).copied().unwrap_or(0);
             assert_eq!(credits, U256::from(wanted), "credits of {n} after {act:?}");
         }
-        assert_eq!(self.ask(POOL, &IPool::priceCall {}), model.price(), "after {act:?}");
-        let means = self.ask(POOL, &IPool::twapsCall {});
+        assert_eq!(self.chain.ask(POOL, &IPool::priceCall {}), model.price(), "after {act:?}");
+        let means = self.chain.ask(POOL, &IPool::twapsCall {});
         let wanted = (model.half_hour(now), model.day(now));
         assert_eq!((means.halfHour, means.day), wanted, "after {act:?}");
-        assert_eq!(self.ask(POOL, &IPool::healthCall {}).reason, model.health(now), "{act:?}");
-        assert_eq!(self.ask(POOL, &IPool::settlePriceCall {}), model.settle(now), "{act:?}");
-        let limits = self.ask(CREDITS, &ICredits::limitsCall {});
+        assert_eq!(
+            self.chain.ask(POOL, &IPool::healthCall {}).reason,
+            model.health(now),
+            "{act:?}"
+        );
+        assert_eq!(self.chain.ask(POOL, &IPool::settlePriceCall {}), model.settle(now), "{act:?}");
+        let limits = self.chain.ask(CREDITS, &ICredits::limitsCall {});
         assert_eq!(limits.windowLeftMicroUsd, model.window_left(now), "after {act:?}");
     }
 }

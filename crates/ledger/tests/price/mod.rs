@@ -7,6 +7,8 @@
 //! The reference shares only the logarithm with the contracts: it keeps no rings, no packed slots and no ratios.
 
 mod acts;
+#[path = "../chain/mod.rs"]
+mod chain;
 mod driver;
 mod reference;
 

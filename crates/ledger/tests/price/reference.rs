@@ -8,6 +8,7 @@ use cairn_economy::{exp2_floor, log2_floor};
 use cairn_primitives::abi::{ICredits, IPool, IUsd};
 
 use super::acts::Act;
+use super::chain::Refusal;
 
 pub const STONE: u128 = 1_000_000_000_000_000_000;
 /// Micro-dollars of a dollar.
@@ -21,9 +22,6 @@ const HALF_HOUR: u64 = 1_800_000;
 const DAY: u64 = 86_400_000;
 /// Twenty idle pauses of a second in a network that runs 180 times as fast.
 const GAP: u64 = 3_600_000;
-
-/// Selector of the error that a call must revert with.
-pub type Refusal = [u8; 4];
 
 fn div(a: u128, b: u128, c: u128) -> u128 {
     (U256::from(a) * U256::from(b) / U256::from(c)).to()
