@@ -14,11 +14,11 @@ use cairn_primitives::{
     abi::{CREDITS, ICredits},
 };
 
-use super::{Ctx, Mapping, Res, Value, decode, pool, revert};
+use super::{Ctx, Res, Value, balances::Balances, decode, pool, revert};
 use crate::check::Violation;
 
 /// `mapping(address => uint256)` at slot 0.
-const BALANCES: Mapping<Address, Value<u64>> = Mapping::new(CREDITS, 0);
+const BALANCES: Balances = Balances::new(CREDITS, 0);
 /// `uint256` at slot 1.
 const SUPPLY: Value<u64> = Value::new(CREDITS, 1);
 
@@ -51,7 +51,7 @@ pub(super) fn call(c: &mut Ctx<'_>, data: &[u8]) -> Res<Bytes> {
 /// # Errors
 /// Out of gas, or disk trouble; so for the functions below.
 pub fn balance(c: &mut Ctx<'_>, account: Address) -> Res<MicroUsd> {
-    BALANCES.at(&account).get(c).map(MicroUsd)
+    BALANCES.of(c, account)
 }
 
 /// Credits outstanding.
@@ -81,10 +81,10 @@ pub fn shift(
     to: Address,
     amount: MicroUsd,
 ) -> Res<Result<(), MicroUsd>> {
-    if let Err(held) = debit(c, from, amount)? {
+    if let Err(held) = BALANCES.debit(c, from, amount)? {
         return Ok(Err(held));
     }
-    credit(c, to, amount)?;
+    BALANCES.credit(c, to, amount)?;
     c.emit(CREDITS, &ICredits::Transfer { from, to, value: U256::from(amount.0) })?;
     Ok(Ok(()))
 }
@@ -94,7 +94,7 @@ pub fn shift(
 /// # Errors
 /// `InsufficientCredits`.
 pub fn spend(c: &mut Ctx<'_>, from: Address, amount: MicroUsd) -> Res<()> {
-    if let Err(held) = debit(c, from, amount)? {
+    if let Err(held) = BALANCES.debit(c, from, amount)? {
         return short(from, held, amount);
     }
     let rest = supply(c)?.0.saturating_sub(amount.0);
@@ -109,21 +109,6 @@ pub fn spend(c: &mut Ctx<'_>, from: Address, amount: MicroUsd) -> Res<()> {
 pub fn short<T>(account: Address, held: MicroUsd, needed: MicroUsd) -> Res<T> {
     let (balance, needed) = (U256::from(held.0), U256::from(needed.0));
     revert(ICredits::InsufficientCredits { account, balance, needed })
-}
-
-/// Takes credits away, or says what `from` holds when that is less.
-fn debit(c: &mut Ctx<'_>, from: Address, amount: MicroUsd) -> Res<Result<(), MicroUsd>> {
-    let place = BALANCES.at(&from);
-    let held = MicroUsd(place.get(c)?);
-    let Ok(rest) = held.sub(amount) else { return Ok(Err(held)) };
-    place.set(c, &rest.0).map(Ok)
-}
-
-/// Adds credits: the supply bounds every balance, and the supply is a checked u64.
-fn credit(c: &mut Ctx<'_>, to: Address, amount: MicroUsd) -> Res<()> {
-    let place = BALANCES.at(&to);
-    let held = place.get(c)?;
-    place.set(c, &held.saturating_add(amount.0))
 }
 
 /// At which stones become credits now.
@@ -148,7 +133,7 @@ fn mint(c: &mut Ctx<'_>, least: U256) -> Res<U256> {
     if let Some(limits) = &limits {
         limits.admit(c, credits)?;
     }
-    credit(c, account, credits)?;
+    BALANCES.credit(c, account, credits)?;
     SUPPLY.set(c, &minted)?;
     let (value, stones) = (U256::from(credits.0), U256::from(stones.0));
     c.emit(CREDITS, &ICredits::Transfer { from: Address::ZERO, to: account, value })?;

@@ -7,6 +7,7 @@
 //! The journal rolls a native contract back with its caller, every tool can read its slots, and Solidity contracts call
 //! it like any other. **Invariant:** what a contract does is a function of its storage, the call and the block.
 
+mod balances;
 mod ctx;
 mod gas;
 mod host;

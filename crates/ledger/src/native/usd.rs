@@ -10,14 +10,16 @@ use cairn_primitives::{
 };
 
 use super::{
-    Ctx, Mapping, Res, Stop, Value, decode,
+    Ctx, Res, Stop, Value,
+    balances::Balances,
+    decode,
     pool::{ALLOWANCES, DRAWN, DRAWN_ALL, Drawn},
     revert,
 };
 use crate::check::Violation;
 
 /// `mapping(address => uint256)` at slot 0.
-const BALANCES: Mapping<Address, Value<u64>> = Mapping::new(USD, 0);
+const BALANCES: Balances = Balances::new(USD, 0);
 /// `uint256` at slot 1.
 const SUPPLY: Value<u64> = Value::new(USD, 1);
 /// Slot of the total supply, which is no balance.
@@ -62,7 +64,7 @@ pub(super) fn call(c: &mut Ctx<'_>, data: &[u8]) -> Res<Bytes> {
 /// # Errors
 /// Out of gas, or disk trouble.
 pub fn balance(c: &mut Ctx<'_>, account: Address) -> Res<MicroUsd> {
-    BALANCES.at(&account).get(c).map(MicroUsd)
+    BALANCES.of(c, account)
 }
 
 /// Moves dollars.
@@ -70,15 +72,11 @@ pub fn balance(c: &mut Ctx<'_>, account: Address) -> Res<MicroUsd> {
 /// # Errors
 /// `InsufficientBalance`; out of gas, or disk trouble.
 pub(super) fn shift(c: &mut Ctx<'_>, from: Address, to: Address, amount: MicroUsd) -> Res<()> {
-    let held = balance(c, from)?;
-    let Ok(rest) = held.sub(amount) else {
+    if let Err(held) = BALANCES.debit(c, from, amount)? {
         let (balance, needed) = (U256::from(held.0), U256::from(amount.0));
         return revert(IUsd::InsufficientBalance { account: from, balance, needed });
-    };
-    BALANCES.at(&from).set(c, &rest.0)?;
-    let has = balance(c, to)?;
-    // The supply bounds every balance, and the supply is a checked u64.
-    BALANCES.at(&to).set(c, &has.0.saturating_add(amount.0))?;
+    }
+    BALANCES.credit(c, to, amount)?;
     c.emit(USD, &IUsd::Transfer { from, to, value: U256::from(amount.0) })
 }
 
@@ -111,8 +109,7 @@ pub(super) fn create(c: &mut Ctx<'_>, to: Address, amount: MicroUsd) -> Res<()> 
         return Err(Stop::Fatal("the faucet made more than 2^64 micro-dollars".into()));
     };
     SUPPLY.set(c, &supply)?;
-    let held = balance(c, to)?;
-    BALANCES.at(&to).set(c, &held.0.saturating_add(amount.0))?;
+    BALANCES.credit(c, to, amount)?;
     c.emit(USD, &IUsd::Transfer { from: Address::ZERO, to, value: U256::from(amount.0) })
 }
 
