@@ -1,10 +1,11 @@
 //! A network beside another command's work: the services, the clock and the supervision of `cairn up`, told to nobody.
 
-use cairn_kit::{NetworkClock, Shutdown, Tasks};
+use cairn_kit::{NetworkClock, Shutdown};
 use eyre::{Result, WrapErr as _, bail};
 
 use super::{
-    founding::Founded, narrator::Narrator, services::Services, start, supervisor::Supervisor,
+    begin, founding::Founded, narrator::Narrator, services::Services, session_of,
+    supervisor::Supervisor,
 };
 use crate::{cli::UpArgs, session::Session};
 
@@ -38,22 +39,9 @@ pub async fn beside<T>(
     };
     let clock = founded.clock()?;
     let shutdown = Shutdown::new();
-    let mut tasks = Tasks::new(shutdown.clone());
-    let (services, results, purchased) =
-        match start(&args, founded, &clock, &mut tasks, &narrator).await {
-            Ok(started) => started,
-            Err(error) => {
-                shutdown.request();
-                tasks.run().await.wrap_err("stopping after a failed start")?;
-                return Err(error);
-            }
-        };
-    let session = Session {
-        folder: founded.folder.clone(),
-        endpoints: Some(services.endpoints.clone()),
-        client: services.client.clone(),
-        output: narrator.output(),
-    };
+    let (tasks, services, results, purchased) =
+        begin(&args, founded, &clock, &narrator, &shutdown).await?;
+    let session = session_of(founded, &services, &narrator);
     let supervisor = Supervisor {
         args: &args,
         founded,

@@ -17,6 +17,7 @@ mod supervisor;
 
 pub use founding::{Founded, found_changed, time_scale};
 pub use hosted::{Hosted, beside};
+pub use services::plug_in;
 
 use std::sync::Arc;
 
@@ -59,31 +60,12 @@ pub async fn up(args: &UpArgs) -> Result<()> {
 
     let clock = founded.clock()?;
     let shutdown = Shutdown::new();
-    let mut tasks = Tasks::new(shutdown.clone());
-    let started = start(args, &founded, &clock, &mut tasks, &narrator).await;
-    let (services, results, purchased) = match started {
-        Ok(started) => started,
-        Err(error) => {
-            // What was started before the failure is stopped, so that the folder is free again.
-            shutdown.request();
-            if let Err(also) = tasks.run().await {
-                tracing::warn!(
-                    error = &also as &dyn std::error::Error,
-                    "stopping after a failed start"
-                );
-            }
-            return Err(error);
-        }
-    };
+    let (tasks, services, results, purchased) =
+        begin(args, &founded, &clock, &narrator, &shutdown).await?;
     narrator.started();
     announce(&narrator, &founded, &services);
 
-    let session = Session {
-        folder: founded.folder.clone(),
-        endpoints: Some(services.endpoints.clone()),
-        client: services.client.clone(),
-        output: narrator.output(),
-    };
+    let session = session_of(&founded, &services, &narrator);
     let supervisor = Supervisor {
         args,
         founded: &founded,
@@ -110,6 +92,38 @@ pub async fn up(args: &UpArgs) -> Result<()> {
         narrator.output().answer(&report, || supervisor.report_text());
     }
     Ok(())
+}
+
+/// Starts everything; what was started before a failure is stopped, so that the folder is free again.
+async fn begin(
+    args: &UpArgs,
+    founded: &Founded,
+    clock: &NetworkClock,
+    narrator: &Narrator,
+    shutdown: &Shutdown,
+) -> Result<(Tasks, services::Services, Arc<Results>, watch::Receiver<u64>)> {
+    let mut tasks = Tasks::new(shutdown.clone());
+    match start(args, founded, clock, &mut tasks, narrator).await {
+        Ok((services, results, purchased)) => Ok((tasks, services, results, purchased)),
+        Err(error) => {
+            shutdown.request();
+            if let Err(also) = tasks.run().await {
+                let error = &also as &dyn std::error::Error;
+                tracing::warn!(error, "stopping after a failed start");
+            }
+            Err(error)
+        }
+    }
+}
+
+/// The network as every command sees it.
+fn session_of(founded: &Founded, services: &services::Services, narrator: &Narrator) -> Session {
+    Session {
+        folder: founded.folder.clone(),
+        endpoints: Some(services.endpoints.clone()),
+        client: services.client.clone(),
+        output: narrator.output(),
+    }
 }
 
 /// Starts the services, writes where they are, and prepares the consumer.

@@ -4,8 +4,9 @@ use std::{collections::BTreeMap, net::SocketAddr};
 
 use alloy_primitives::B256;
 use cairn_agent::{
-    Device, DeviceConfig, Fleet, LedgerAnchors, Spool,
+    Device, DeviceConfig, DeviceHandle, Fleet, LedgerAnchors, Spool,
     deliver::{Courier, HttpCourier, MqttCourier},
+    sensing::Station,
 };
 use cairn_client::{BlockTag, LedgerClient, NewDevice, Reads as _, Role, Sender};
 use cairn_evidence::ingest::{Ingest, IngestConfig};
@@ -16,6 +17,7 @@ use cairn_node::{
     validator::{ConsensusKey, Network, NodeConfig, NodeKeys, ValidatorNode},
 };
 use cairn_primitives::{DeviceId, Genesis, MicroUsd, Stream};
+use cairn_sectors::DeviceRecord;
 use eyre::{Result, WrapErr as _, eyre};
 
 use crate::{
@@ -240,39 +242,49 @@ async fn start_fleet(
     (http, mqtt): (SocketAddr, SocketAddr),
     tasks: &mut Tasks,
 ) -> Result<Fleet> {
-    let genesis = &founded.genesis;
-    let hash = Genesis::hash_of_text(&founded.text);
-    let anchors = LedgerAnchors::new(client.clone(), SECTOR, hash);
     let registered = client.devices(BlockTag::Latest).await?;
     let mut fleet = Fleet::default();
     for (index, (station, id)) in founded.log.stations.iter().zip(devices).enumerate() {
         let record = registered.iter().find(|device| device.record.id == *id);
         let record = record
             .ok_or_else(|| eyre!("device {id} of station {} is not registered", station.name))?;
-        let folder = founded.folder.agent(&station.name);
-        std::fs::create_dir_all(&folder)
-            .wrap_err_with(|| format!("making {}", folder.display()))?;
-        let spool = Spool::open(&folder.join("spool.redb"), *id)?;
         let courier = if index % MQTT_EVERY == MQTT_EVERY - 1 {
             Courier::Mqtt(Box::new(MqttCourier::new(&mqtt.to_string(), *id)?))
         } else {
             Courier::Http(HttpCourier::new(&format!("http://{http}"))?)
         };
-        let config = DeviceConfig {
-            key: founded.keys.ed25519(Role::Device, &station.name),
-            stream: Stream(0),
-            station: station.name.clone(),
-            owner: station.owner.clone(),
-            position: station.position,
-            schedule: genesis.schedule(),
-            chain_id: genesis.chain_id,
-            ingests: genesis.ingests.iter().map(|ingest| ingest.receipt_key.0).collect(),
-            serves_from: record.record.registered,
-        };
-        let (device, handle) =
-            Device::new(config, station, clock.clone(), anchors.clone(), courier, spool)?;
+        let (device, handle) = plug_in(founded, station, &record.record, client, clock, courier)?;
         tasks.spawn(&format!("agent.{}", station.name), |stop| device.run(stop));
         fleet.devices.push(handle);
     }
     Ok(fleet)
+}
+
+/// The agent of a registered device that reads `station`, with the key and the spool of the station's name.
+pub fn plug_in(
+    founded: &Founded,
+    station: &Station,
+    record: &DeviceRecord,
+    client: &LedgerClient,
+    clock: &NetworkClock,
+    courier: Courier,
+) -> Result<(Device<LedgerAnchors>, DeviceHandle)> {
+    let genesis = &founded.genesis;
+    let hash = Genesis::hash_of_text(&founded.text);
+    let anchors = LedgerAnchors::new(client.clone(), SECTOR, hash);
+    let folder = founded.folder.agent(&station.name);
+    std::fs::create_dir_all(&folder).wrap_err_with(|| format!("making {}", folder.display()))?;
+    let spool = Spool::open(&folder.join("spool.redb"), record.id)?;
+    let config = DeviceConfig {
+        key: founded.keys.ed25519(Role::Device, &station.name),
+        stream: Stream(0),
+        station: station.name.clone(),
+        owner: station.owner.clone(),
+        position: station.position,
+        schedule: genesis.schedule(),
+        chain_id: genesis.chain_id,
+        ingests: genesis.ingests.iter().map(|ingest| ingest.receipt_key.0).collect(),
+        serves_from: record.registered,
+    };
+    Ok(Device::new(config, station, clock.clone(), anchors, courier, spool)?)
 }

@@ -45,7 +45,7 @@ fn claimed_days(detection_ppm: u32, vesting_days: u32) -> u128 {
 
 /// k devices of one owner in a cell: together they get at most the cell's budget, and each must post its bond.
 pub fn sybils(params: &EconomyParams) -> Attack {
-    let mut best = Best::new();
+    let mut best = Best::default();
     for detection in [5_000, 10_000, 50_000, 100_000] {
         for vesting in [0, 14, 30, 180] {
             let days = claimed_days(detection, vesting);
@@ -72,7 +72,7 @@ pub fn sybils(params: &EconomyParams) -> Attack {
 
 /// Corrupt witnesses: a share q of the cell's devices tells lies when it is drawn; if it does not prevail it is slashed.
 pub fn collusion(params: &EconomyParams) -> Attack {
-    let mut best = Best::new();
+    let mut best = Best::default();
     let reward = u128::from(params.device_cost_micro_usd_day);
     for percent in 1..=33_u128 {
         for detection in [10_000, 50_000] {
@@ -105,7 +105,7 @@ fn at_least(k: u32, n: u32, q: u128) -> u128 {
 
 /// A service without devices: its founder fakes coverage for the grant's daily pace until it is found.
 pub fn grant(_: &EconomyParams) -> Attack {
-    let mut best = Best::new();
+    let mut best = Best::default();
     for grant_usd in [10_000, 1_000_000, 100_000_000] {
         for detection in [5_000, 10_000, 50_000, 200_000] {
             for vesting in [7, 30, 180] {

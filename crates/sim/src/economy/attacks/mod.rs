@@ -28,22 +28,27 @@ pub struct Attack {
 
 /// The best of many cases.
 #[derive(Clone, Copy, Debug)]
-struct Best {
+pub struct Best {
     cases: u64,
     profit: i128,
 }
 
-impl Best {
-    const fn new() -> Self {
+impl Default for Best {
+    fn default() -> Self {
         Self { cases: 0, profit: i128::MIN }
     }
+}
 
-    fn see(&mut self, profit: i128) {
+impl Best {
+    /// One case and its profit, micro-dollars.
+    pub fn see(&mut self, profit: i128) {
         self.cases += 1;
         self.profit = self.profit.max(profit);
     }
 
-    fn attack(self, name: &'static str, title: &'static str) -> Attack {
+    /// The attack that the cases were of.
+    #[must_use]
+    pub fn attack(self, name: &'static str, title: &'static str) -> Attack {
         let profit = self.profit.clamp(i64::MIN.into(), i64::MAX.into());
         Attack {
             name,

@@ -13,7 +13,7 @@ const RUN_DAYS: u64 = 400;
 /// mint that asks no mean: the attacker's best case.
 pub fn push(params: &EconomyParams) -> Attack {
     let fees = params.fee_burn_ppm + params.fee_treasury_ppm + params.fee_insurance_ppm;
-    let mut best = Best::new();
+    let mut best = Best::default();
     for depth in [10_000, 1_000_000, 100_000_000] {
         for price in [1_000, 250_000, 10_000_000] {
             for push_ppm in
@@ -43,7 +43,7 @@ fn pushed(fees: u32, depth: MicroUsd, price: MicroUsd, push_ppm: u64) -> i128 {
 /// Credits up to the limit, bought before a fall, spent on oneself after it. Everything that is ever paid counts, at the price
 /// after the fall; who sold the stones for dollars instead of burning them is what it is compared with.
 pub fn put(params: &EconomyParams) -> Attack {
-    let mut best = Best::new();
+    let mut best = Best::default();
     for fall_ppm in [20_000_u64, 50_000, 200_000, 500_000, 900_000, 1_000_000] {
         for days in [1, 7, 30] {
             for recapture in [false, true] {

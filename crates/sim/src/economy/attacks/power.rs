@@ -15,7 +15,7 @@ const CANARY_PPM_MIN: u32 = 10_000;
 
 /// A vote at the quorum that `quorum_needed` sets, for all that a timelock lets it take: 2 % of the treasury.
 pub fn capture(params: &EconomyParams) -> Attack {
-    let mut best = Best::new();
+    let mut best = Best::default();
     let supply = params.cap_stones - params.reserve_stones;
     for price in [1_000, 250_000, 10_000_000] {
         for treasury_percent in [1, 5, 20] {
@@ -39,7 +39,7 @@ pub fn capture(params: &EconomyParams) -> Attack {
 
 /// Voting what others vote, without verifying: what it saves against what known answers in the evidence cost it.
 pub fn lazy(params: &EconomyParams) -> Attack {
-    let mut best = Best::new();
+    let mut best = Best::default();
     for canary in [CANARY_PPM_MIN, 50_000, 100_000] {
         for bond in [100_000, 1_000_000] {
             for price_ppm in [50_000, 1_000_000] {

@@ -66,7 +66,7 @@ fn with(params: &EconomyParams, price: u64, need_usd: u64, grant: u64) -> Econom
 
 /// 2,160 cases of price, real demand, need, grant, size and start, each with and without an owned treasury.
 pub fn self_dealing(params: &EconomyParams) -> Attack {
-    let mut best = Best::new();
+    let mut best = Best::default();
     for price in [1_000, 50_000, 2_000_000] {
         for real in [0, 100, 2_000, 40_000] {
             for need in [100, 10_000] {
@@ -100,7 +100,7 @@ fn within(day: u64, start: u64, length: u64, amount: u64) -> u64 {
 
 /// Into a gap that others' demand left: the averages still remember it, and the demand that returns is matched again.
 pub fn gap(params: &EconomyParams) -> Attack {
-    let mut best = Best::new();
+    let mut best = Best::default();
     for (gap, after) in [(1, 1), (1, 5), (5, 1), (10, 2), (30, 1), (30, 20)] {
         for wash in [10, 100, 500, 1_000, 5_000] {
             for recapture in [false, true] {
@@ -126,7 +126,7 @@ pub fn gap(params: &EconomyParams) -> Attack {
 
 /// Volume for the statistics in a network that needs no subsidy any more: it costs all fees.
 pub fn vanity(params: &EconomyParams) -> Attack {
-    let mut best = Best::new();
+    let mut best = Best::default();
     for price in [1_000, 250_000, 10_000_000] {
         for volume in [1, 1_000, 100_000, 10_000_000] {
             for recapture in [false, true] {
@@ -147,8 +147,8 @@ pub fn vanity(params: &EconomyParams) -> Attack {
 
 /// What pays on a band when the token is dear: one dollar in, up to three dollars of emission out.
 pub fn band(params: &EconomyParams) -> Attack {
-    let mut best = Best::new();
-    let mut elsewhere = Best::new();
+    let mut best = Best::default();
+    let mut elsewhere = Best::default();
     for price in [250_000, 2_500_000, 25_000_000] {
         for wash in [100, 1_000, 10_000] {
             for real in [0, 1_000] {
@@ -173,7 +173,7 @@ pub fn band(params: &EconomyParams) -> Attack {
 
 /// A small payment into a day's pool that others' demand filled: by share alone it would take a share of all of it.
 pub fn pool(params: &EconomyParams) -> Attack {
-    let (mut best, mut elsewhere) = (Best::new(), Best::new());
+    let (mut best, mut elsewhere) = (Best::default(), Best::default());
     for pool in [1, 100, 10_000, 1_000_000] {
         for others in [0, 1, 1_000, 1_000_000] {
             for paid in [10_000, USD, 1_000 * USD] {
@@ -193,7 +193,7 @@ pub fn pool(params: &EconomyParams) -> Attack {
 
 /// A cartel of providers keeps a subsidy alive with demand of its own for four years.
 pub fn cartel(params: &EconomyParams) -> Attack {
-    let mut best = Best::new();
+    let mut best = Best::default();
     for grant in [0, 1_000_000, 40_000_000] {
         for wash in [10, 1_000, 20_000, 100_000] {
             for real in [0, 500] {

@@ -1,7 +1,7 @@
 //! An attacker's account: what it holds, and the way by which credits come back as stones, a lease with oneself.
 
 use cairn_client::{
-    BlockTag, PriceReads as _, Reads as _, Sender,
+    BlockTag, LedgerRead as _, PriceReads as _, Reads as _, Sender,
     api::{ReceiptBody, ShareBody},
 };
 use cairn_primitives::{DeviceId, Epoch, MicroUsd, STONE, Stones, mul_div_floor};
@@ -113,7 +113,7 @@ impl<'a> Account<'a> {
     pub async fn holdings(&self) -> Result<Holdings> {
         let (client, me) = (self.world.client(), self.sender.address());
         let mut held = Holdings {
-            stones: client.balance_now(me).await?,
+            stones: client.balance(me, BlockTag::Latest).await?.0,
             usd: client.dollars(me, BlockTag::Latest).await?.0,
             credits: client.credits(me, BlockTag::Latest).await?.0,
         };
@@ -190,18 +190,6 @@ impl<'a> Account<'a> {
         let sent = self.sender.settle(&receipt, &shares, &signature).await?;
         let epoch = client.current_epoch(BlockTag::Number(sent.block)).await?;
         Ok(Some(epoch))
-    }
-}
-
-/// The balance of an account in base units.
-trait Balance {
-    async fn balance_now(&self, account: alloy_primitives::Address) -> Result<u128>;
-}
-
-impl Balance for cairn_client::LedgerClient {
-    async fn balance_now(&self, account: alloy_primitives::Address) -> Result<u128> {
-        use cairn_client::LedgerRead as _;
-        Ok(self.balance(account, BlockTag::Latest).await?.0)
     }
 }
 

@@ -16,7 +16,7 @@ use cairn_sim::economy::attacks::Attack;
 use eyre::{Result, WrapErr as _, eyre};
 
 use super::{
-    Best,
+    Cases,
     account::Holdings,
     told,
     world::{POLL, World},
@@ -135,7 +135,7 @@ impl<'a> Lazy<'a> {
 
     /// Both cases, after the others: what copying brought since the network began, and what one invention costs.
     pub async fn count(&self) -> Result<Attack> {
-        let mut best = Best::new("lazy verifier");
+        let mut best = Cases::new("lazy verifier");
         let (world, me) = (self.world, self.sender.address());
         let price = world.genesis().price();
         let bond = world.bond_of(me)?;

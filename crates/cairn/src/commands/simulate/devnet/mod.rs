@@ -17,7 +17,7 @@ mod wash;
 mod world;
 
 use cairn_primitives::EconomyParams;
-use cairn_sim::economy::attacks::Attack;
+use cairn_sim::economy::attacks::{Attack, Best};
 use eyre::Result;
 
 use self::{found::Folder, lazy::Lazy, market::Market, world::World};
@@ -48,7 +48,7 @@ pub async fn suite(economy: &EconomyParams) -> Result<Vec<Attack>> {
 async fn play(world: &World<'_>, lazy: &Lazy<'_>) -> Result<Vec<Attack>> {
     let mut washers = wash::prepare(world).await?;
     let copying = sybils::prepare(world).await?;
-    let mut wash = Best::new("wash trading");
+    let mut wash = Cases::new("wash trading");
     wash::play(world, &mut washers, &mut wash).await?;
     let oracle = oracle::play(world).await?;
     let run = run::play(world).await?;
@@ -70,16 +70,15 @@ fn told(what: &str) {
     eprintln!("devnet: {what}");
 }
 
-/// The best of an attack's cases.
-struct Best {
+/// The best of an attack's cases, each told.
+struct Cases {
     told_as: &'static str,
-    cases: u64,
-    profit: i128,
+    best: Best,
 }
 
-impl Best {
-    const fn new(told_as: &'static str) -> Self {
-        Self { told_as, cases: 0, profit: i128::MIN }
+impl Cases {
+    fn new(told_as: &'static str) -> Self {
+        Self { told_as, best: Best::default() }
     }
 
     /// One case and its profit in micro-dollars.
@@ -91,18 +90,10 @@ impl Best {
             self.told_as,
             cairn_primitives::MicroUsd(size)
         ));
-        self.cases += 1;
-        self.profit = self.profit.max(profit);
+        self.best.see(profit);
     }
 
     fn attack(self, name: &'static str, title: &'static str) -> Attack {
-        let profit = self.profit.clamp(i64::MIN.into(), i64::MAX.into());
-        Attack {
-            name,
-            title,
-            cases: self.cases,
-            profit_micro_usd: i64::try_from(profit).unwrap_or(i64::MAX),
-            elsewhere_micro_usd: None,
-        }
+        self.best.attack(name, title)
     }
 }

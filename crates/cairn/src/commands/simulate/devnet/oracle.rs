@@ -6,7 +6,7 @@ use cairn_sim::economy::attacks::Attack;
 use eyre::{Result, WrapErr as _};
 
 use super::{
-    Best,
+    Cases,
     account::Account,
     told,
     world::{POLL, World},
@@ -31,7 +31,7 @@ const GIVEN_PPM: u64 = 20_000;
 
 /// All cases.
 pub async fn play<'a>(world: &'a World<'a>) -> Result<Attack> {
-    let mut best = Best::new("oracle push");
+    let mut best = Cases::new("oracle push");
     let mut pushed = Vec::new();
     for (name, dollars, blocks) in PUSHES {
         let mut account = Account::with_device(world, name).await?;

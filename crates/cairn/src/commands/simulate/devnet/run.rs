@@ -7,7 +7,7 @@ use cairn_sim::economy::attacks::Attack;
 use eyre::Result;
 
 use super::{
-    Best,
+    Cases,
     account::Account,
     told,
     world::{POLL, World},
@@ -31,7 +31,7 @@ const KEPT: u128 = 1_000 * STONE;
 
 /// All cases.
 pub async fn play<'a>(world: &'a World<'a>) -> Result<Attack> {
-    let mut best = Best::new("credit run");
+    let mut best = Cases::new("credit run");
     for (name, credits, windows, stones) in CASES {
         let profit = crash(world, name, MicroUsd(credits), windows, stones).await?;
         let case = format!("${} in {windows} half hours, {stones} stones dumped", credits / USD);

@@ -7,7 +7,7 @@
 use cairn_sim::economy::attacks::Attack;
 use eyre::Result;
 
-use super::{Best, account::Account, wash, world::World};
+use super::{Cases, account::Account, wash, world::World};
 
 /// The account, the station that is copied, and how many devices copy it.
 const CASES: [(&str, &str, i32); 3] =
@@ -39,7 +39,7 @@ pub async fn count(
     accounts: &[Account<'_>],
     honest: &[Account<'_>],
 ) -> Result<Attack> {
-    let mut best = Best::new("sybils");
+    let mut best = Cases::new("sybils");
     for ((account, (_, copied, count)), one) in accounts.iter().zip(CASES).zip(honest) {
         let alone = wash::presence(world, &one.devices, account.from(), account.price()).await?;
         let profit = account.profit().await? - alone;

@@ -8,7 +8,7 @@ use cairn_primitives::{DeviceId, Epoch, MicroUsd};
 use eyre::{Result, WrapErr as _};
 
 use super::{
-    Best,
+    Cases,
     account::{Account, Holdings},
     world::World,
 };
@@ -41,7 +41,7 @@ pub async fn prepare<'a>(world: &'a World<'a>) -> Result<Vec<Account<'a>>> {
 }
 
 /// One wash of each size, all in one epoch or two.
-pub async fn play(world: &World<'_>, accounts: &mut [Account<'_>], best: &mut Best) -> Result<()> {
+pub async fn play(world: &World<'_>, accounts: &mut [Account<'_>], best: &mut Cases) -> Result<()> {
     world.calm().await?;
     let mut last = None;
     for (account, size) in accounts.iter_mut().zip(SIZES) {

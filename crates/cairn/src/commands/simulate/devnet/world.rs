@@ -4,19 +4,19 @@ use std::{cell::RefCell, future::Future, time::Duration};
 
 use alloy_primitives::Address;
 use cairn_agent::{
-    Device, DeviceConfig, DeviceError, LedgerAnchors, Spool,
+    DeviceError,
     deliver::{Courier, HttpCourier},
     sensing::{Noise, Station},
 };
 use cairn_client::{BlockTag, LedgerClient, NewDevice, PriceReads as _, Reads as _, Role, Sender};
 use cairn_kit::Shutdown;
-use cairn_primitives::{DeviceId, Epoch, Genesis, MicroUsd, Position, STONE, SecretKey, Stream};
+use cairn_primitives::{DeviceId, Epoch, Genesis, MicroUsd, Position, STONE, SecretKey};
 use eyre::{Result, WrapErr as _, bail, eyre};
 use tokio::{task::JoinSet, time::Instant};
 
 use crate::{
     session::{SECTOR, Session},
-    up::Hosted,
+    up::{Hosted, plug_in},
 };
 
 /// Pause between two looks at the ledger.
@@ -120,28 +120,11 @@ impl<'a> World<'a> {
 
     /// Plugs in a registered device: the same agent that honest ones run, with the readings of `station`.
     pub async fn plug_in(&self, station: &Station, id: DeviceId) -> Result<()> {
-        let (founded, client) = (self.hosted.founded, self.client().clone());
+        let (hosted, client) = (self.hosted, self.client());
         let record = client.device(id, BlockTag::Latest).await?.record;
-        let folder = founded.folder.agent(&station.name);
-        std::fs::create_dir_all(&folder)
-            .wrap_err_with(|| format!("making {}", folder.display()))?;
-        let spool = Spool::open(&folder.join("spool.redb"), id)?;
-        let config = DeviceConfig {
-            key: self.device_key(&station.name),
-            stream: Stream(0),
-            station: station.name.clone(),
-            owner: station.owner.clone(),
-            position: station.position,
-            schedule: self.genesis().schedule(),
-            chain_id: self.genesis().chain_id,
-            ingests: self.genesis().ingests.iter().map(|ingest| ingest.receipt_key.0).collect(),
-            serves_from: record.registered,
-        };
-        let hash = Genesis::hash_of_text(&founded.text);
-        let anchors = LedgerAnchors::new(client, SECTOR, hash);
-        let courier = Courier::Http(HttpCourier::new(&self.hosted.services.endpoints.ingest)?);
-        let clock = self.hosted.clock.clone();
-        let (device, _) = Device::new(config, station, clock, anchors, courier, spool)?;
+        let courier = Courier::Http(HttpCourier::new(&hosted.services.endpoints.ingest)?);
+        let plugged = plug_in(hosted.founded, station, &record, client, hosted.clock, courier);
+        let (device, _) = plugged?;
         self.devices.borrow_mut().spawn(device.run(self.stop.clone()));
         Ok(())
     }
