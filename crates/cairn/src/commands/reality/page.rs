@@ -4,7 +4,7 @@ use cairn_economy::reality::{Figure, Indicator, Mark, Report};
 use cairn_sim::economy::report::{STYLE, chart::escaped};
 
 use super::{
-    screen::{grounds, mark, said, shown, verdict, words},
+    screen::{UNVERIFIED, grounds, mark, said, shown, verdict, words},
     verify::Verified,
 };
 
@@ -13,10 +13,8 @@ const ROOM: &str = "h3{margin-top:1.6rem}";
 
 /// The page.
 pub fn html(network: &str, report: &Report, verified: Option<&Verified>) -> String {
-    let checked = verified.map_or_else(
-        || "As a node serves it; <code>cairn reality --verify</code> recomputes every number from blocks and evidence.".to_owned(),
-        |verified| escaped(&verdict(verified)).replace('\n', "<br>"),
-    );
+    let told = verified.map_or_else(|| UNVERIFIED.to_owned(), verdict);
+    let checked = escaped(&told).replace('\n', "<br>");
     let body = [
         format!(
             "<h1>{}: reality</h1><p class=\"soft\">Epochs {} to {}. {checked}</p>",

@@ -24,9 +24,13 @@ pub fn text(network: &str, report: &Report, verified: Option<&Verified>) -> Stri
         indicators(&report.indicators),
         questions(report),
     ];
-    parts.extend(verified.map(verdict));
+    parts.push(verified.map_or_else(|| UNVERIFIED.to_owned(), verdict));
     parts.join("\n\n")
 }
+
+/// What is said of numbers that were only asked for.
+pub const UNVERIFIED: &str =
+    "As a node serves it; cairn reality --verify recomputes every number from blocks and evidence.";
 
 /// The letter and its four factors in a line.
 pub fn index(report: &Report) -> String {
