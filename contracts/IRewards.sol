@@ -50,6 +50,18 @@ interface IRewards {
         int32 value;
     }
 
+    /// Where the votes of an epoch's round stand: `open` once every seat has sealed, or a quorum has and `opensMs` is over
+    /// (0 while the set is not frozen).
+    struct Ballot {
+        uint32 round;
+        uint32 seats;
+        uint32 seals;
+        uint32 votes;
+        uint64 opensMs;
+        bool open;
+    }
+
+    event Sealed(uint64 indexed epoch, uint8 indexed sector, address indexed validator, uint32 round, bytes32 voteSeal);
     event Voted(uint64 indexed epoch, uint8 indexed sector, address indexed validator, uint32 round, bytes32 resultHash);
     event EpochFinal(uint64 indexed epoch, uint8 indexed sector, bytes32 verdictRoot, bytes32 scoreRoot, bytes32 rewardRoot, uint256 earnedStones, uint256 subsidyStones, uint32 votes);
     /// A validator voted for another result than the final one.
@@ -65,6 +77,13 @@ interface IRewards {
     error SetNotFrozen(uint64 epoch);
     error WrongRound(uint32 round, uint32 current);
     error DoubleVote(uint64 epoch, address validator);
+    error AlreadySealed(uint64 epoch, uint32 round, address validator);
+    /// Votes are open: a seal would be one of what everybody can read.
+    error VotesOpen(uint64 epoch, uint32 round);
+    /// Votes are not open yet: `seals` of `needed` seats have sealed, and the seal window is over at `opensMs`.
+    error VotesSealed(uint64 epoch, uint32 seals, uint32 needed, uint64 opensMs);
+    /// The seat sealed another result, or with another salt.
+    error SealMismatch(uint64 epoch, uint32 round, address validator);
     error PoolExceeded(string part, uint256 asked, uint256 pool);
     error EpochNotFinal(uint64 epoch);
     error BadProof(uint64 epoch, bytes16 device);
@@ -77,7 +96,12 @@ interface IRewards {
     /// The device was slashed at `slashedEpoch`; its subsidy was still locked, is forfeited, and nothing else is unpaid.
     error Forfeited(bytes16 device, uint64 slashedEpoch);
 
-    function vote(uint64 epoch, uint8 sector, uint32 round, Result calldata result) external;
+    /// By a validator, once a round, before votes are open: voteSeal = keccak256(abi.encode(validator, epoch, sector, round,
+    /// keccak256(abi.encode(result)), salt)), with a salt that nobody else can guess.
+    function seal(uint64 epoch, uint8 sector, uint32 round, bytes32 voteSeal) external;
+    /// By a validator, once a round, once votes are open: for the result that it sealed, with the salt. A seat that did not
+    /// seal may vote too, with any salt; its vote counts and is not paid.
+    function vote(uint64 epoch, uint8 sector, uint32 round, Result calldata result, bytes32 salt) external;
     /// Pays the owner what is unlocked and unpaid of one reward, and carries out a forfeiture. Anyone may call it.
     function claim(Reward calldata reward, uint32 index, bytes32[] calldata proof) external returns (uint256 stones);
     /// Many claims at once: `proofs` are concatenated, `lengths[i]` siblings belong to reward i. Locked and
@@ -86,6 +110,7 @@ interface IRewards {
 
     /// Reverts with EpochNotFinal while the epoch before is not final. While the epoch itself runs, its earnings still grow.
     function pool(uint64 epoch, uint8 sector) external view returns (Pool memory);
+    function ballot(uint64 epoch, uint8 sector) external view returns (Ballot memory);
     /// The next epoch to become final, per sector.
     function nextEpoch(uint8 sector) external view returns (uint64);
     function result(uint64 epoch, uint8 sector) external view returns (Result memory);

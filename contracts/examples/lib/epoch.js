@@ -14,7 +14,7 @@ export const addresses = {
 }
 
 const abi = new Interface([
-  'function vote(uint64 epoch, uint8 sector, uint32 round, (bytes32 verdictRoot, bytes32 scoreRoot, bytes32 rewardRoot, uint32 devices, uint256 earnedStones, uint256 subsidyStones, uint64 usageMicroUsd, uint64 needMicroUsd) result)',
+  'function vote(uint64 epoch, uint8 sector, uint32 round, (bytes32 verdictRoot, bytes32 scoreRoot, bytes32 rewardRoot, uint32 devices, uint256 earnedStones, uint256 subsidyStones, uint64 usageMicroUsd, uint64 needMicroUsd) result, bytes32 salt)',
   'function nextEpoch(uint8 sector) view returns (uint64)',
   'function pool(uint64 epoch, uint8 sector) view returns ((uint64 epoch, uint64 priceMicroUsd, uint64 earnedMicroUsd, uint256 earnedStones, uint64 usageSubsidyMicroUsd, uint64 needSubsidyMicroUsd))',
   'function validators() view returns ((address operator, bytes32 consensusKey, uint256 bond)[])',
@@ -23,6 +23,8 @@ const abi = new Interface([
 const STONE = 10n ** 18n
 /** Gas of a vote: more than it needs, and no more than a system transaction may ask for. */
 const VOTE_GAS = '0x7a1200'
+/** Votes of a development chain are not sealed (`stake.seal_window_ms = 0`). */
+const NO_SALT = `0x${'0'.repeat(64)}`
 
 export class Epochs {
   /** `send` is a provider's: method, parameters. */
@@ -80,7 +82,7 @@ export class Epochs {
 
   /** Lets validators vote for this result until it is final. A vote is a system transaction: it pays no fee. */
   async vote(epoch, result) {
-    const data = abi.encodeFunctionData('vote', [epoch, SENSING, 0, result])
+    const data = abi.encodeFunctionData('vote', [epoch, SENSING, 0, result, NO_SALT])
     for (const { operator } of await this.ask(addresses.stake, 'validators')) {
       await this.send('hardhat_impersonateAccount', [operator])
       await this.send('eth_sendTransaction', [{

@@ -288,7 +288,11 @@ impl Founding<'_> {
             economy,
             pool: None,
             // Every seat sets memory for its messages aside, in four validators of one process.
-            stake: StakeParams { seats_max: 8, ..StakeParams::default() },
+            stake: StakeParams {
+                seats_max: 8,
+                seal_window_ms: EPOCH_MS / 6,
+                ..StakeParams::default()
+            },
             governance: None,
             validators,
             ingests: vec![GenesisIngest {

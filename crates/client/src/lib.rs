@@ -20,6 +20,7 @@ mod retry;
 mod reverted;
 mod sender;
 mod stake;
+mod vote;
 mod wallet;
 mod write;
 
@@ -36,6 +37,7 @@ pub use retry::Backoff;
 pub use reverted::{NativeError, Revert};
 pub use sender::{SYSTEM_GAS, Sender, Sent};
 pub use stake::{Possession, StakeReads, Standing};
+pub use vote::SealedVote;
 pub use wallet::{
     Call, Fees, SignedTransaction, Wallet, WalletError, market_domain, receipt_digest,
     recover_receipt,

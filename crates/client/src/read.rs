@@ -289,6 +289,17 @@ pub trait Reads: LedgerRead {
         }
     }
 
+    /// Where the votes of an epoch stand.
+    fn ballot(
+        &self,
+        epoch: Epoch,
+        sector: Sector,
+        at: BlockTag,
+    ) -> impl Future<Output = Result<IRewards::Ballot, ClientError>> + Send {
+        let call = IRewards::ballotCall { epoch: epoch.0, sector: sector.number() };
+        self.view(abi::REWARDS, call, at)
+    }
+
     /// What may be paid for an epoch; the revert `EpochNotFinal` while the epoch before is open.
     fn pool(
         &self,

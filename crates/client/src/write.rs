@@ -8,7 +8,7 @@ use cairn_primitives::{
 };
 
 use crate::{
-    Call, ClientError, Reads as _, Sender, Sent, WalletError,
+    Call, ClientError, Reads as _, SealedVote, Sender, Sent, WalletError,
     api::{ReceiptBody, ShareBody},
 };
 
@@ -247,10 +247,25 @@ impl Sender {
         self.send_system_and_wait(&Call::new(abi::BATCHES, &call)).await
     }
 
-    /// A validator votes for an epoch's result. Without fee.
+    /// A validator seals its vote for an epoch's result, before votes are open. Without fee.
     ///
     /// # Errors
-    /// Of sending; `DoubleVote`, `SetNotFrozen` and the like as reverts.
+    /// Of sending; `AlreadySealed`, `VotesOpen` and the like as reverts.
+    pub async fn seal(
+        &self,
+        epoch: Epoch,
+        sector: Sector,
+        round: u32,
+        result: IRewards::Result,
+    ) -> Result<Sent, ClientError> {
+        let vote = self.sealed(epoch, sector, round, result).await?;
+        self.send_system_and_wait(&Call::new(abi::REWARDS, &vote.seal_call())).await
+    }
+
+    /// A validator votes for an epoch's result, the one it sealed. Without fee.
+    ///
+    /// # Errors
+    /// Of sending; `VotesSealed`, `SealMismatch`, `DoubleVote` and the like as reverts.
     pub async fn vote(
         &self,
         epoch: Epoch,
@@ -258,8 +273,19 @@ impl Sender {
         round: u32,
         result: IRewards::Result,
     ) -> Result<Sent, ClientError> {
-        let call = IRewards::voteCall { epoch: epoch.0, sector: sector.number(), round, result };
-        self.send_system_and_wait(&Call::new(abi::REWARDS, &call)).await
+        let vote = self.sealed(epoch, sector, round, result).await?;
+        self.send_system_and_wait(&Call::new(abi::REWARDS, &vote.vote_call())).await
+    }
+
+    async fn sealed(
+        &self,
+        epoch: Epoch,
+        sector: Sector,
+        round: u32,
+        result: IRewards::Result,
+    ) -> Result<SealedVote, ClientError> {
+        let chain_id = self.client().chain_id().await?;
+        Ok(self.wallet().seal_vote(chain_id, epoch, sector, round, result)?)
     }
 
     /// Network time of the last final block.

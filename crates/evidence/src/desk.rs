@@ -1,4 +1,4 @@
-//! The three system transactions of this crate, as one small trait: sent by a wallet on a network, noted down in a test.
+//! The system transactions of this crate, as one small trait: sent by a wallet on a network, noted down in a test.
 
 use std::future::Future;
 
@@ -8,7 +8,7 @@ use cairn_primitives::{Epoch, Sector};
 
 use crate::{recompute::Outcome, sealed::Commitment};
 
-/// An account that may commit, attest or vote. Each call returns once the transaction is in a block.
+/// An account that may commit, attest, seal or vote. Each call returns once the transaction is in a block.
 pub trait Desk: Send + Sync + 'static {
     /// The account.
     fn address(&self) -> Address;
@@ -25,6 +25,14 @@ pub trait Desk: Send + Sync + 'static {
         epoch: Epoch,
         sector: Sector,
         held: U256,
+    ) -> impl Future<Output = Result<(), ClientError>> + Send;
+    /// Seals the vote for a result.
+    fn seal(
+        &self,
+        epoch: Epoch,
+        sector: Sector,
+        round: u32,
+        outcome: &Outcome,
     ) -> impl Future<Output = Result<(), ClientError>> + Send;
     /// Votes for a result.
     fn vote(
@@ -53,6 +61,16 @@ impl Desk for Sender {
 
     async fn attest(&self, epoch: Epoch, sector: Sector, held: U256) -> Result<(), ClientError> {
         Self::attest(self, epoch, sector, held).await.map(|_| ())
+    }
+
+    async fn seal(
+        &self,
+        epoch: Epoch,
+        sector: Sector,
+        round: u32,
+        outcome: &Outcome,
+    ) -> Result<(), ClientError> {
+        Self::seal(self, epoch, sector, round, outcome.to_vote()).await.map(|_| ())
     }
 
     async fn vote(

@@ -28,6 +28,9 @@ pub(crate) struct State {
     pub results: Vec<IRewards::Result>,
     pub frozen: std::collections::BTreeMap<u64, U256>,
     pub attested: Vec<(u64, U256)>,
+    pub sealed: Vec<(u64, Outcome)>,
+    /// Seals before votes are open.
+    pub seals_needed: usize,
     pub voted: Vec<(u64, Outcome)>,
     /// How often the commitments of an epoch were asked for: once for each time its inputs are read.
     pub commitment_calls: u64,
@@ -150,6 +153,14 @@ impl FakeLedger {
                 IRewardsCalls::result(call) => IRewards::resultCall::abi_encode_returns(
                     state.results.get(call.epoch as usize)?,
                 ),
+                IRewardsCalls::ballot(call) => {
+                    let seals = state.sealed.iter().filter(|(at, _)| *at == call.epoch).count();
+                    IRewards::ballotCall::abi_encode_returns(&IRewards::Ballot {
+                        seals: seals as u32,
+                        open: seals >= state.seals_needed.max(1),
+                        ..Default::default()
+                    })
+                }
                 IRewardsCalls::pool(call) => {
                     IRewards::poolCall::abi_encode_returns(&IRewards::Pool {
                         epoch: call.epoch,
@@ -244,6 +255,16 @@ impl Desk for FakeLedger {
         let mut state = self.state();
         state.attested.push((epoch.0, held));
         state.frozen.insert(epoch.0, held);
+        Ok(())
+    }
+    async fn seal(
+        &self,
+        epoch: Epoch,
+        _sector: Sector,
+        _round: u32,
+        outcome: &Outcome,
+    ) -> Result<(), ClientError> {
+        self.state().sealed.push((epoch.0, *outcome));
         Ok(())
     }
     async fn vote(

@@ -84,7 +84,12 @@ pub fn genesis() -> Genesis {
         },
         pool: None,
         // Without parts of fees, so that what other tests count is burned or the treasury's; `stake` has its own.
-        stake: StakeParams { proposer_fee_ppm: 0, vote_fee_ppm: 0, ..StakeParams::default() },
+        stake: StakeParams {
+            proposer_fee_ppm: 0,
+            vote_fee_ppm: 0,
+            seal_window_ms: 0,
+            ..StakeParams::default()
+        },
         governance: None,
         validators: (1..=4)
             .zip(VALIDATORS)

@@ -265,7 +265,7 @@ fn may_send_system(
     let sender = transaction.signer();
     match (transaction.kind(), *selector) {
         (TxKind::Call(BATCHES), IBatches::attestCall::SELECTOR)
-        | (TxKind::Call(REWARDS), IRewards::voteCall::SELECTOR) => {
+        | (TxKind::Call(REWARDS), IRewards::sealCall::SELECTOR | IRewards::voteCall::SELECTOR) => {
             is_voter(voters.state, voters.genesis, voters.height, sender)
         }
         (TxKind::Call(BATCHES), IBatches::commitCall::SELECTOR) => {

@@ -15,6 +15,7 @@ mod merkle;
 mod position;
 mod registration;
 mod schema;
+mod seal;
 mod sector;
 mod sidecar;
 mod time;
@@ -35,6 +36,7 @@ pub use merkle::{MerkleProof, MerkleTree, leaf_hash, node_hash, verify_proof};
 pub use position::Position;
 pub use registration::{candidacy_message, registration_message};
 pub use schema::{Field, Schema, SchemaId, WEATHER};
+pub use seal::vote_seal;
 pub use sector::Sector;
 pub use sidecar::{
     COMMITMENT_BATCHES_MAX, COMMITMENT_READINGS_MAX, Sidecar, SidecarBatch, SidecarError,

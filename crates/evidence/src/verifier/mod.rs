@@ -1,8 +1,9 @@
-//! The loop of a validator: fetch what was committed, attest what is held, recompute, vote.
+//! The loop of a validator: fetch what was committed, attest what is held, recompute, seal a vote, vote.
 //!
 //! ```text
-//! epoch over ─► files fetched ─► attest(held) ─► set frozen ─► recompute ─► archive folder ─► vote(round, outcome)
+//! epoch over ─► files fetched ─► attest(held) ─► set frozen ─► recompute ─► seal ─ votes open ─► archive folder ─► vote
 //! ```
+//! What it computed is published with the vote, not before: who did not compute it finds nothing to copy.
 //! The ledger says where an epoch stands, so the loop keeps no state that a restart would lose: the window of earlier
 //! epochs is rebuilt from the archive, and a transaction that was sent already is refused by the ledger as sent.
 //! A file that fails its digest or its root is not held. A validator that cannot recompute does not vote. Epochs that
@@ -18,6 +19,7 @@ mod sources;
 #[cfg(test)]
 mod tests;
 mod transport;
+mod vote;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -41,11 +43,12 @@ pub use record::write_epoch;
 use settle::{Around, Settler};
 pub use sources::{SourceError, Sources};
 pub use transport::{Http, Transport};
+use vote::Computed;
 
 use crate::{
     archive::ArchiveError,
     desk::Desk,
-    recompute::{Committed, Inputs, Outcome, RecomputeError, recompute},
+    recompute::{Committed, RecomputeError},
 };
 
 /// Pause between two looks at the ledger.
@@ -68,8 +71,9 @@ pub struct Verifier<L, D> {
     /// Files that were fetched and opened, by epoch and sidecar.
     opened: BTreeMap<Epoch, BTreeMap<Digest, Vec<Envelope>>>,
     attested: BTreeSet<(Epoch, u32)>,
+    sealed: BTreeSet<(Epoch, u32)>,
     voted: BTreeSet<(Epoch, u32)>,
-    computed: Option<(Epoch, Vec<Committed>, Outcome)>,
+    computed: Option<Computed>,
 }
 
 /// What went wrong in one turn; the next one tries again.
@@ -136,6 +140,7 @@ impl<L: LedgerRead, D: Desk> Verifier<L, D> {
             settler: Settler::default(),
             opened: BTreeMap::new(),
             attested: BTreeSet::new(),
+            sealed: BTreeSet::new(),
             voted: BTreeSet::new(),
             computed: None,
         }
@@ -168,6 +173,7 @@ impl<L: LedgerRead, D: Desk> Verifier<L, D> {
         let sector = self.network.sector;
         let next = self.ledger.next_epoch(sector, BlockTag::Latest).await?;
         let current = self.ledger.current_epoch(BlockTag::Latest).await?;
+        let late = self.vote_late(next).await;
         self.forget_before(next);
         // What can be done in time is done first; trouble with one part does not hold up the others.
         let attested = self.attest_until(next, current).await;
@@ -175,7 +181,7 @@ impl<L: LedgerRead, D: Desk> Verifier<L, D> {
         let Self { ledger, sources, network, metrics, past, settler, .. } = self;
         let around = Around { ledger: &*ledger, sources, network, metrics };
         let settled = settler.turn(&around, past, next).await;
-        attested.and(voted).and(settled)
+        late.and(attested).and(voted).and(settled)
     }
 
     async fn attest_until(&mut self, next: Epoch, current: Epoch) -> Result<(), VerifierError> {
@@ -190,10 +196,8 @@ impl<L: LedgerRead, D: Desk> Verifier<L, D> {
     fn forget_before(&mut self, next: Epoch) {
         self.opened.retain(|epoch, _| *epoch >= next);
         self.attested.retain(|(epoch, _)| *epoch >= next);
+        self.sealed.retain(|(epoch, _)| *epoch >= next);
         self.voted.retain(|(epoch, _)| *epoch >= next);
-        if self.computed.as_ref().is_some_and(|(epoch, ..)| *epoch < next) {
-            self.computed = None;
-        }
     }
 
     /// Fetches what is committed, and attests when it is time.
@@ -258,59 +262,6 @@ impl<L: LedgerRead, D: Desk> Verifier<L, D> {
         self.opened.entry(epoch).or_default().insert(committed.digest, envelopes);
         Ok(())
     }
-
-    /// Recomputes an epoch whose set is frozen, writes its folder, and votes.
-    async fn vote(&mut self, epoch: Epoch) -> Result<(), VerifierError> {
-        let sector = self.network.sector;
-        let status = self.ledger.batch_status(epoch, sector, BlockTag::Latest).await?;
-        if status.phase != FROZEN || self.voted.contains(&(epoch, status.round)) {
-            return Ok(());
-        }
-        let gather = |source| VerifierError::gather(epoch, source);
-        let inputs = inputs(&self.ledger, &self.network, epoch).await.map_err(gather)?;
-        let outcome = match &self.computed {
-            Some((at, commitments, outcome))
-                if *at == epoch && *commitments == inputs.commitments =>
-            {
-                *outcome
-            }
-            _ => self.compute(inputs).await?,
-        };
-        once(self.desk.vote(epoch, sector, status.round, &outcome).await)?;
-        self.voted.insert((epoch, status.round));
-        self.metrics.votes.inc();
-        tracing::debug!(epoch = epoch.0, round = status.round, reward_root = %outcome.reward_root, "voted");
-        Ok(())
-    }
-
-    async fn compute(&mut self, inputs: Inputs) -> Result<Outcome, VerifierError> {
-        let epoch = inputs.epoch;
-        let gather = |source| VerifierError::gather(epoch, source);
-        let Self { ledger, sources, network, past, .. } = &mut *self;
-        let mut after =
-            past.before(&*ledger, sources, network, epoch).await.map_err(gather)?.clone();
-        let mut envelopes = Vec::new();
-        for (index, committed) in inputs.commitments.iter().enumerate().filter(|(_, c)| c.included)
-        {
-            self.fetch(epoch, index, committed).await.map_err(gather)?;
-            let files = self.opened.get(&epoch).and_then(|files| files.get(&committed.digest));
-            envelopes.extend_from_slice(files.map_or(&[], Vec::as_slice));
-        }
-        let archive = self.sources.archive().cloned();
-        let (inputs, recomputed, after) = blocking(move || {
-            let recomputed = recompute(&inputs, &envelopes, &mut after)?;
-            if let Some(archive) = archive {
-                write_epoch(&archive, &inputs, &recomputed)?;
-            }
-            Ok::<_, VerifierError>((inputs, recomputed, after))
-        })
-        .await?;
-        // A later round of this epoch finds the window past it and rebuilds.
-        self.past.advance(epoch, after);
-        let outcome = recomputed.outcome;
-        self.computed = Some((epoch, inputs.commitments, outcome));
-        Ok(outcome)
-    }
 }
 
 /// A transaction that the ledger refuses because it, or its like, was there already is as good as sent.
@@ -318,7 +269,15 @@ fn once(result: Result<(), ClientError>) -> Result<(), ClientError> {
     match result {
         Err(error) => {
             let name = error.revert().map(cairn_client::Revert::name).unwrap_or_default();
-            let done = ["AlreadyAttested", "AlreadyFrozen", "DoubleVote", "NotNextEpoch"];
+            let done = [
+                "AlreadyAttested",
+                "AlreadyFrozen",
+                "AlreadySealed",
+                "VotesOpen",
+                "DoubleVote",
+                "NotNextEpoch",
+                "WrongRound",
+            ];
             if done.iter().any(|done| name.contains(done)) { Ok(()) } else { Err(error) }
         }
         ok => ok,

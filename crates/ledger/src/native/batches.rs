@@ -71,7 +71,8 @@ impl Stored for Commitment {
     }
 }
 
-/// Where an epoch stands: round 4 │ frozen 1 │ round's begin 8 (0 = with the epoch) │ 1 + set of validators 4 ‖ included.
+/// Where an epoch stands: round 4 │ frozen 1 │ round's begin 8 (0 = with the epoch) │ 1 + set of validators 4 │ frozen at 8
+/// ‖ included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Round {
     round: u32,
@@ -79,6 +80,7 @@ struct Round {
     begin: TimeMs,
     /// The validators that it belongs to; none before the first attestation.
     set: Option<u32>,
+    frozen_at: TimeMs,
     included: U256,
 }
 
@@ -91,6 +93,7 @@ impl Stored for Round {
             .u8(u8::from(self.frozen))
             .u64(self.begin.0)
             .u32(set)
+            .u64(self.frozen_at.0)
             .word();
         words[1] = self.included;
     }
@@ -101,6 +104,7 @@ impl Stored for Round {
             frozen: a.u8() != 0,
             begin: TimeMs(a.u64()),
             set: a.u32().checked_sub(1),
+            frozen_at: TimeMs(a.u64()),
             included: words[1],
         }
     }
@@ -131,6 +135,8 @@ pub struct Standing {
     pub commitments: u32,
     /// Number of attestations in this round.
     pub attestations: u32,
+    /// Since when it is frozen; 0 before.
+    pub frozen_at: TimeMs,
     /// Which commitments are in, once frozen.
     pub included: U256,
 }
@@ -164,7 +170,8 @@ fn round(c: &mut Ctx<'_>, epoch: Epoch, sector: u8) -> Res<Round> {
         return Ok(stored);
     }
     let round = stored.round.saturating_add(1);
-    Ok(Round { round, frozen: false, set: None, included: U256::ZERO, ..stored })
+    let (frozen_at, included) = (TimeMs(0), U256::ZERO);
+    Ok(Round { round, frozen: false, set: None, frozen_at, included, ..stored })
 }
 
 /// The validators that a round belongs to: those of this term, while it belongs to nobody.
@@ -198,6 +205,7 @@ pub fn standing(c: &mut Ctx<'_>, epoch: Epoch, sector: u8) -> Res<Standing> {
         round: state.round,
         commitments: u32::try_from(commitments).unwrap_or(u32::MAX),
         attestations: u32::try_from(attestations).unwrap_or(u32::MAX),
+        frozen_at: state.frozen_at,
         included: U256::ZERO,
     };
     if state.frozen {
@@ -213,8 +221,10 @@ pub fn standing(c: &mut Ctx<'_>, epoch: Epoch, sector: u8) -> Res<Standing> {
         if everyone || c.now().0 >= committed { Phase::Attesting } else { Phase::Committing };
     let quorum = votes_needed(c, &state)?;
     let enough = commitments == 0 || at.attestations >= quorum;
-    if enough && is_late(c, epoch, &state) {
+    let window_end = attest_close(c, epoch, &state);
+    if enough && c.now() >= window_end {
         at.phase = Phase::Frozen;
+        at.frozen_at = window_end;
         at.included = count(c, epoch, sector, &at, quorum)?;
     }
     Ok(at)
@@ -226,11 +236,10 @@ fn votes_needed(c: &mut Ctx<'_>, round: &Round) -> Res<u32> {
     Ok(quorum(seats::count(c, set)?))
 }
 
-/// Whether the attest window of the round is over.
-fn is_late(c: &Ctx<'_>, epoch: Epoch, state: &Round) -> bool {
-    let genesis = c.genesis();
+/// When the attest window of the round closes.
+fn attest_close(c: &Ctx<'_>, epoch: Epoch, state: &Round) -> TimeMs {
     let opened = commit_close(c, epoch).max(state.begin.0);
-    c.now().0 >= opened.saturating_add(genesis.attest_window_ms)
+    TimeMs(opened.saturating_add(c.genesis().attest_window_ms))
 }
 
 /// When the commit window of an epoch that is over closes, network ms.
@@ -358,9 +367,9 @@ fn attest(c: &mut Ctx<'_>, epoch: Epoch, sector: u8, held: U256) -> Res<()> {
     let at = Standing { attestations: at.attestations + 1, ..at };
     let seats = seats::count(c, set)?;
     let (everyone, quorum) = (at.attestations >= seats, quorum(seats));
-    if everyone || at.attestations >= quorum && is_late(c, epoch, &state) {
+    if everyone || at.attestations >= quorum && c.now() >= attest_close(c, epoch, &state) {
         let included = count(c, epoch, sector, &at, quorum)?;
-        fix(c, epoch, sector, included)?;
+        fix(c, epoch, sector, included, c.now())?;
     }
     Ok(())
 }
@@ -375,15 +384,15 @@ pub(super) fn freeze(c: &mut Ctx<'_>, epoch: Epoch, sector: u8) -> Res<Option<St
         return Ok(None);
     }
     if !round(c, epoch, sector)?.frozen {
-        fix(c, epoch, sector, at.included)?;
+        fix(c, epoch, sector, at.included, at.frozen_at)?;
     }
     Ok(Some(at))
 }
 
-fn fix(c: &mut Ctx<'_>, epoch: Epoch, sector: u8, included: U256) -> Res<()> {
+fn fix(c: &mut Ctx<'_>, epoch: Epoch, sector: u8, included: U256, frozen_at: TimeMs) -> Res<()> {
     let state = round(c, epoch, sector)?;
     let set = Some(set(c, &state)?);
-    let fixed = Round { frozen: true, included, set, ..state };
+    let fixed = Round { frozen: true, frozen_at, included, set, ..state };
     ROUNDS.at(&epoch.0).at(&sector).set(c, &fixed)?;
     c.emit(BATCHES, &IBatches::SetFrozen { epoch: epoch.0, sector, round: state.round, included })
 }
@@ -395,8 +404,8 @@ fn fix(c: &mut Ctx<'_>, epoch: Epoch, sector: u8, included: U256) -> Res<()> {
 pub(super) fn reopen(c: &mut Ctx<'_>, epoch: Epoch, sector: u8) -> Res<u32> {
     let place = ROUNDS.at(&epoch.0).at(&sector);
     let round = place.get(c)?.round.saturating_add(1);
-    let begin = c.now();
-    place.set(c, &Round { round, frozen: false, begin, set: None, included: U256::ZERO })?;
+    let (begin, frozen_at, included) = (c.now(), TimeMs(0), U256::ZERO);
+    place.set(c, &Round { round, frozen: false, begin, set: None, frozen_at, included })?;
     Ok(round)
 }
 

@@ -3,7 +3,7 @@
 //!
 //! A function that forgets to pay for a loop, a signature or a decoded list fails here, on every machine.
 
-use alloy_primitives::{Address, Bytes, Log, U256};
+use alloy_primitives::{Address, B256, Bytes, Log, U256};
 use alloy_sol_types::SolCall;
 use cairn_primitives::{
     Stones,
@@ -231,7 +231,7 @@ fn evidence_and_rewards() {
     assert_paid(&world.chain, &[case(VALIDATORS[0], BATCHES, &attest, 0)]);
     world.chain.go_to(2, super::scenario::LATE);
     let result = world.compute(1).result();
-    let vote = IRewards::voteCall { epoch: 1, sector: S, round: 0, result };
+    let vote = IRewards::voteCall { epoch: 1, sector: S, round: 0, result, salt: B256::ZERO };
     assert_paid(&world.chain, &[case(VALIDATORS[0], REWARDS, &vote, 10 * 6)]);
     world.finish_until(32);
     let claim = computed.claim(world.devices[0]);

@@ -1,9 +1,10 @@
 //! The agreed result of an epoch, and the owners' claims on it.
 //!
 //! ```text
-//! set frozen (`batches`) ─► vote … vote ─ quorum on one result ─► final: stones move to this contract ─► claim (proof)
-//!                             └─ no result can reach the quorum ─► next round: attest again, vote again
+//! set frozen (`batches`) ─► seal … seal ─► vote … vote ─ quorum on one result ─► final: stones move here ─► claim (proof)
+//!                                            └─ no result can reach the quorum ─► next round: attest again, vote again
 //! ```
+//! Votes are sealed first (`seals`), so that nobody is paid for a vote that it read elsewhere.
 //! Epochs become final strictly in order, so that an epoch's pool is a function of the state its predecessor left.
 //! A validator that comes late may still vote for a final epoch: its vote moves nothing, but dissent is shown.
 //!
@@ -13,6 +14,7 @@
 mod claims;
 mod proofs;
 mod record;
+mod seals;
 
 pub use claims::{CLAIMS_MAX, PROOF_MAX};
 
@@ -20,7 +22,7 @@ use alloy_primitives::{B256, Bytes, U256, keccak256};
 use alloy_sol_types::SolValue;
 use cairn_economy::{EconomyState, EpochPool, Settlement, part};
 use cairn_primitives::{
-    EconomyParams, Epoch, MicroUsd, Sector, Stones,
+    EconomyParams, Epoch, MicroUsd, Sector, Stones, TimeMs,
     abi::{ECONOMY, INSURANCE, IRewards, REWARDS, STAKE, TREASURY},
     quorum,
 };
@@ -57,9 +59,13 @@ const POOLS: PerEpoch<Value<PoolRow>> = Mapping::new(REWARDS, 7);
 pub(super) fn call(c: &mut Ctx<'_>, data: &[u8]) -> Res<Bytes> {
     use IRewards::IRewardsCalls as F;
     match decode(data)? {
-        F::vote(q) => {
-            c.mutate_void(q, |c, q| vote(c, Epoch(q.epoch), q.sector, q.round, &q.result))
+        F::seal(q) => {
+            c.mutate_void(q, |c, q| seals::seal(c, Epoch(q.epoch), q.sector, q.round, q.voteSeal))
         }
+        F::vote(q) => {
+            c.mutate_void(q, |c, q| vote(c, Epoch(q.epoch), q.sector, q.round, &q.result, q.salt))
+        }
+        F::ballot(q) => c.view(q, |c, q| seals::ballot(c, Epoch(q.epoch), q.sector)),
         F::claim(q) => c.mutate(q, |c, q| claims::claim(c, &q.reward, q.index, &q.proof)),
         F::claimMany(q) => c.mutate(q, |c, q| claims::claim_many(c, &q)),
         F::pool(q) => c.view(q, |c, q| pool(c, Epoch(q.epoch), economy_state::sector(q.sector)?)),
@@ -150,17 +156,22 @@ fn pool(c: &mut Ctx<'_>, epoch: Epoch, sector: Sector) -> Res<IRewards::Pool> {
     })
 }
 
-fn vote(
-    c: &mut Ctx<'_>,
-    epoch: Epoch,
-    number: u8,
-    round: u32,
-    result: &IRewards::Result,
-) -> Res<()> {
+/// A validator's place in the round that it wants to seal or vote in.
+struct Place {
+    sector: Sector,
+    /// The set of validators that the round belongs to, and the caller's seat in it.
+    set: u32,
+    seat: u32,
+    /// The epoch is final: a vote is shown, and moves nothing.
+    is_final: bool,
+    frozen_at: TimeMs,
+}
+
+fn place(c: &mut Ctx<'_>, epoch: Epoch, number: u8, round: u32) -> Res<Place> {
     let caller = c.caller();
     let sector = economy_state::sector(number)?;
-    let seats = batches::set_of(c, epoch, number)?;
-    let Some(seat) = stake::seats::seat_in(c, seats, caller)? else {
+    let set = batches::set_of(c, epoch, number)?;
+    let Some(seat) = stake::seats::seat_in(c, set, caller)? else {
         return revert(IRewards::NotValidator { caller });
     };
     let next = next_epoch(c, sector)?;
@@ -168,19 +179,34 @@ fn vote(
     if epoch != next && !is_final {
         return revert(IRewards::NotNextEpoch { epoch: epoch.0, next: next.0 });
     }
-    let Some(set) = batches::freeze(c, epoch, number)? else {
+    let Some(standing) = batches::freeze(c, epoch, number)? else {
         return revert(IRewards::SetNotFrozen { epoch: epoch.0 });
     };
-    if round != set.round {
-        return revert(IRewards::WrongRound { round, current: set.round });
+    if round != standing.round {
+        return revert(IRewards::WrongRound { round, current: standing.round });
     }
+    Ok(Place { sector, set, seat, is_final, frozen_at: standing.frozen_at })
+}
+
+fn vote(
+    c: &mut Ctx<'_>,
+    epoch: Epoch,
+    number: u8,
+    round: u32,
+    result: &IRewards::Result,
+    salt: B256,
+) -> Res<()> {
+    let caller = c.caller();
+    let at = place(c, epoch, number, round)?;
+    let Place { sector, set: seats, seat, is_final, .. } = at;
+    let hash = keccak256(result.abi_encode());
+    let is_paid = seals::open(c, epoch, number, round, &at, hash, salt)?;
     let voters = VOTED.at(&epoch.0).at(&number).at(&round);
     let mut voted = voters.get(c)?;
     let bit = usize::try_from(seat).unwrap_or(usize::MAX);
     if voted.bit(bit) {
         return revert(IRewards::DoubleVote { epoch: epoch.0, validator: caller });
     }
-    let hash = keccak256(result.abi_encode());
     let plan = if is_final { None } else { Some(checked(plan(c, epoch, sector)?, result)?) };
 
     stake::announce(c)?;
@@ -199,20 +225,24 @@ fn vote(
     )?;
     let Some(plan) = plan else {
         let final_hash = OUTCOMES.at(&epoch.0).at(&number).get(c)?.hash();
-        if hash == final_hash {
+        if is_paid && hash == final_hash {
             stake::voted(c, caller)?;
         }
         return dissent(c, epoch, number, caller, final_hash, hash);
     };
-    stake::voted(c, caller)?;
+    if is_paid {
+        stake::voted(c, caller)?;
+    }
     let (votes, most) = tally(c, epoch, number, round, hash)?;
     let count = stake::seats::count(c, seats)?;
     let quorum = quorum(count);
     let silent = count.saturating_sub(u32::try_from(voted.count_ones()).unwrap_or(u32::MAX));
     if votes >= quorum {
+        seals::take_back(c, epoch, number, round, seats, Some(hash))?;
         finalise(c, epoch, sector, plan, result, votes)?;
         show_dissent(c, epoch, number, round, hash)
     } else if most.saturating_add(silent) < quorum {
+        seals::take_back(c, epoch, number, round, seats, None)?;
         let round = batches::reopen(c, epoch, number)?;
         c.emit(REWARDS, &IRewards::RoundReopened { epoch: epoch.0, sector: number, round })
     } else {
@@ -278,7 +308,8 @@ fn finalise(
 
     c.transfer(ECONOMY, REWARDS, settlement.drawn)?;
     let treasury = sum(settlement.paid.treasury, settlement.old_paid.treasury);
-    let voters = part(treasury, genesis.stake.vote_fee_ppm);
+    let share = if stake::has_votes(c)? { genesis.stake.vote_fee_ppm } else { 0 };
+    let voters = part(treasury, share);
     c.transfer(REWARDS, STAKE, voters)?;
     stake::finalised(c, voters)?;
     c.transfer(REWARDS, TREASURY, Stones(treasury.0.saturating_sub(voters.0)))?;
@@ -291,6 +322,7 @@ fn finalise(
     OUTCOMES.at(&epoch.0).at(&sector.number()).set(c, &outcome)?;
     POOLS.at(&epoch.0).at(&sector.number()).set(c, &row)?;
     NEXT.at(&sector.number()).set(c, &epoch.next())?;
+    seals::begin_next(c, sector)?;
     pool::announce(c, epoch, sector.number())?;
     let event = IRewards::EpochFinal {
         epoch: epoch.0,

@@ -124,7 +124,8 @@ impl World {
         round: u32,
         result: &IRewards::Result,
     ) -> Sent {
-        let call = IRewards::voteCall { epoch, sector: S, round, result: result.clone() };
+        let (result, salt) = (result.clone(), B256::ZERO);
+        let call = IRewards::voteCall { epoch, sector: S, round, result, salt };
         self.chain.system(VALIDATORS[validator], REWARDS, &call).expect("included")
     }
 

@@ -25,7 +25,7 @@ pub(crate) use elect::begin_term;
 pub(super) use elect::{announce, genesis};
 pub use seats::{Seat, seats_of_term};
 pub(crate) use work::proposed;
-pub(super) use work::{finalised, voted};
+pub(super) use work::{finalised, has_votes, unvoted, voted};
 
 use alloy_primitives::{Address, Bytes, U256};
 use cairn_economy::Presence;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use alloy_primitives::{Address, Bytes, U256};
+use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_sol_types::SolCall as _;
 use cairn_client::DevKeys;
 use cairn_kit::Shutdown;
@@ -36,6 +36,7 @@ impl Running {
         let mut genesis = genesis(&DevKeys::new("dev tests"));
         // Everything that alice had is the first account's.
         genesis.accounts[0].address = accounts[0];
+        genesis.stake.seal_window_ms = 0;
         let network = Network {
             genesis: Arc::new(genesis),
             text: "dev".into(),
@@ -312,7 +313,8 @@ async fn an_impersonated_validator_votes_without_a_fee() {
         validators.unwrap().iter().map(|validator| validator.operator).collect()
     };
     let result = IRewards::Result { devices: 0, ..Default::default() };
-    let vote = IRewards::voteCall { epoch: 0, sector: 1, round: 0, result }.abi_encode();
+    let vote =
+        IRewards::voteCall { epoch: 0, sector: 1, round: 0, result, salt: B256::ZERO }.abi_encode();
     let late = chain.head_seconds().await + 3 * 3_600;
     chain.get("evm_setNextBlockTimestamp", json!([late])).await;
     chain.get("evm_mine", json!([])).await;

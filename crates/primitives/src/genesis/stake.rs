@@ -53,6 +53,8 @@ pub struct StakeParams {
     pub proposer_fee_ppm: u32,
     /// Part of the treasury's fee of an epoch for the validators that voted for its result, ppm.
     pub vote_fee_ppm: u32,
+    /// How long votes stay sealed when not every validator has sealed one, in network ms; 0: votes are never sealed.
+    pub seal_window_ms: u64,
 }
 
 impl Default for StakeParams {
@@ -70,6 +72,7 @@ impl Default for StakeParams {
             commission_max_ppm: 200_000,
             proposer_fee_ppm: 100_000,
             vote_fee_ppm: 500_000,
+            seal_window_ms: 300_000,
         }
     }
 }
@@ -143,7 +146,10 @@ impl StakeParams {
         ] {
             need(share <= most, format!("stake.{field}"), share, reason)?;
         }
-        Ok(())
+        let reason =
+            "at most epoch_ms, so that votes keep up with epochs; 0: votes are never sealed";
+        let window = self.seal_window_ms;
+        need(window <= genesis.epoch_ms, "stake.seal_window_ms", window, reason)
     }
 }
 

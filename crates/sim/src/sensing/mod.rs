@@ -354,7 +354,8 @@ impl Simulation {
         fault: Option<Fault>,
         votes: &mut Votes,
     ) -> Result<(), SimError> {
-        let round = votes.reopened;
+        let (round, chain_id) = (votes.reopened, self.network.genesis.chain_id);
+        let mut sealed = Vec::new();
         for (number, validator) in self.validators.iter().enumerate() {
             let differs = match fault {
                 Some(Fault::Dissent { validator }) => validator == number,
@@ -365,9 +366,12 @@ impl Simulation {
             if differs {
                 result.scoreRoot = Digest::of(&[b"another score"]).0.into();
             }
-            let sector = SECTOR.number();
-            let call = IRewards::voteCall { epoch: epoch.0, sector, round, result };
-            let sent = self.chain.send_system(validator, &Call::new(REWARDS, &call))?;
+            let vote = validator.seal_vote(chain_id, epoch, SECTOR, round, result)?;
+            self.chain.send_system(validator, &Call::new(REWARDS, &vote.seal_call()))?;
+            sealed.push(vote);
+        }
+        for (validator, vote) in self.validators.iter().zip(&sealed) {
+            let sent = self.chain.send_system(validator, &Call::new(REWARDS, &vote.vote_call()))?;
             if votes.read(&sent) {
                 break;
             }

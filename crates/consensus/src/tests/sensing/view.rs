@@ -5,13 +5,14 @@ use std::{sync::Arc, time::Duration};
 use alloy_consensus::Header;
 use alloy_primitives::{Address, B256, Bytes, U256};
 use cairn_client::{
-    BlockTag, Call, ClientError, Fees, Head, LedgerRead, LogFilter, LogRecord, SYSTEM_GAS, Wallet,
+    BlockTag, Call, ClientError, Fees, Head, LedgerRead, LogFilter, LogRecord, SYSTEM_GAS,
+    SealedVote, Wallet,
 };
 use cairn_evidence::{Desk as EvidenceDesk, recompute::Outcome, sealed::Commitment};
 use cairn_ledger::{Ledger, State as _};
 use cairn_primitives::{
     Digest, Epoch, Sector, Stones,
-    abi::{BATCHES, IBatches, IRewards, REWARDS},
+    abi::{BATCHES, IBatches, REWARDS},
 };
 use cairn_sim::network::{answer, head_of};
 use commonware_runtime::{Clock as _, deterministic};
@@ -101,6 +102,20 @@ impl Desk {
         }
         Ok(())
     }
+
+    fn sealed(
+        &self,
+        epoch: Epoch,
+        sector: Sector,
+        round: u32,
+        outcome: &Outcome,
+    ) -> Result<SealedVote, ClientError> {
+        let mut result = outcome.to_vote();
+        if self.dissents {
+            result.scoreRoot = Digest::of(&[b"another score"]).0.into();
+        }
+        Ok(self.wallet.seal_vote(CHAIN_ID, epoch, sector, round, result)?)
+    }
 }
 
 impl EvidenceDesk for Desk {
@@ -117,6 +132,17 @@ impl EvidenceDesk for Desk {
         self.send(Call::new(BATCHES, &call)).await
     }
 
+    async fn seal(
+        &self,
+        epoch: Epoch,
+        sector: Sector,
+        round: u32,
+        outcome: &Outcome,
+    ) -> Result<(), ClientError> {
+        let vote = self.sealed(epoch, sector, round, outcome)?;
+        self.send(Call::new(REWARDS, &vote.seal_call())).await
+    }
+
     async fn vote(
         &self,
         epoch: Epoch,
@@ -124,11 +150,7 @@ impl EvidenceDesk for Desk {
         round: u32,
         outcome: &Outcome,
     ) -> Result<(), ClientError> {
-        let mut result = outcome.to_vote();
-        if self.dissents {
-            result.scoreRoot = Digest::of(&[b"another score"]).0.into();
-        }
-        let call = IRewards::voteCall { epoch: epoch.0, sector: sector.number(), round, result };
-        self.send(Call::new(REWARDS, &call)).await
+        let vote = self.sealed(epoch, sector, round, outcome)?;
+        self.send(Call::new(REWARDS, &vote.vote_call())).await
     }
 }

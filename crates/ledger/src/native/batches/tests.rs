@@ -1,6 +1,6 @@
 //! Sets of evidence: how they freeze, and every refusal.
 
-use alloy_primitives::U256;
+use alloy_primitives::{B256, U256};
 use alloy_sol_types::SolCall;
 use cairn_primitives::{
     Stones,
@@ -81,8 +81,8 @@ fn without_a_quorum_the_set_waits_for_it() {
     world.attest(1, 0, 1);
     world.chain.go_to(1, LATE);
     assert_eq!(world.status(0).phase, 2);
-    let vote =
-        IRewards::voteCall { epoch: 0, sector: S, round: 0, result: world.compute(0).result() };
+    let (result, salt) = (world.compute(0).result(), B256::ZERO);
+    let vote = IRewards::voteCall { epoch: 0, sector: S, round: 0, result, salt };
     let _: IRewards::SetNotFrozen = world.chain.revert(VALIDATORS[0], REWARDS, Stones::ZERO, &vote);
     let sent = world.attest(2, 0, 0);
     let frozen = &sent.events::<IBatches::SetFrozen>()[0];

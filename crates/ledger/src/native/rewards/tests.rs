@@ -1,6 +1,6 @@
 //! Votes, final epochs and claims: what they move, and every refusal.
 
-use alloy_primitives::{Address, FixedBytes, U256};
+use alloy_primitives::{Address, B256, FixedBytes, U256};
 use cairn_primitives::{
     Anchor, Batch, DeviceId, Envelope, Epoch, Rows, Seq, Stones, Stream, TimeMs, WEATHER,
     abi::{
@@ -19,7 +19,7 @@ use crate::{
 const NONE: Stones = Stones::ZERO;
 
 fn vote(epoch: u64, round: u32, result: &IRewards::Result) -> IRewards::voteCall {
-    IRewards::voteCall { epoch, sector: S, round, result: result.clone() }
+    IRewards::voteCall { epoch, sector: S, round, result: result.clone(), salt: B256::ZERO }
 }
 
 /// Epoch 0 with $ 1 paid to the first device and $ 0.50 to the second, frozen and not voted.

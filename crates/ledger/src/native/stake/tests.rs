@@ -49,6 +49,7 @@ fn genesis() -> Genesis {
         seats_max: 5,
         unbonding_ms: 10 * DAY_MS,
         appeal_ms: DAY_MS,
+        seal_window_ms: 0,
         ..StakeParams::default()
     };
     for (n, validator) in (101..).zip(&mut genesis.validators) {

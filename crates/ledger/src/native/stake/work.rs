@@ -143,6 +143,33 @@ pub(in crate::native) fn voted(c: &mut Ctx<'_>, operator: Address) -> Res<()> {
     place.set(c, &TermRow { votes: row.votes.saturating_add(1), ..row })
 }
 
+/// Takes a counted vote back: it was not for the result that became final, or its round came to nothing. Where the term of
+/// the vote is over and divided already, it has been paid.
+///
+/// # Errors
+/// See `voted`.
+pub(in crate::native) fn unvoted(c: &mut Ctx<'_>, operator: Address) -> Res<()> {
+    let earning = EARNINGS.at(&operator).get(c)?;
+    if earning.votes == 0 {
+        return Ok(());
+    }
+    EARNINGS.at(&operator).set(c, &Earning { votes: earning.votes - 1, ..earning })?;
+    let place = WORK.at(&earning.term).at(&operator);
+    let work = place.get(c)?;
+    place.set(c, &Work { voted: work.voted.saturating_sub(1), ..work })?;
+    let place = TERM_ROWS.at(&earning.term);
+    let row = place.get(c)?;
+    place.set(c, &TermRow { votes: row.votes.saturating_sub(1), ..row })
+}
+
+/// Whether a vote of this term shares its pot.
+///
+/// # Errors
+/// See `voted`.
+pub(in crate::native) fn has_votes(c: &mut Ctx<'_>) -> Res<bool> {
+    Ok(TERM_ROWS.at(&term(c)).get(c)?.votes > 0)
+}
+
 /// Counts a final epoch and puts `stones`, which the caller has moved to this contract, into the term's pot.
 ///
 /// # Errors

@@ -1,6 +1,6 @@
 //! Epochs across a change of the validators: one round, one set, whoever sits meanwhile.
 
-use alloy_primitives::U256;
+use alloy_primitives::{B256, U256};
 use cairn_primitives::abi::{BATCHES, IBatches, IRewards, IStake, REWARDS, STAKE, TREASURY};
 
 use super::*;
@@ -29,7 +29,7 @@ fn attest(world: &mut World, from: Address, epoch: u64) -> bool {
 
 fn vote(world: &mut World, from: Address, epoch: u64, round: u32, computed: &Computed) -> bool {
     let result = computed.result();
-    let call = IRewards::voteCall { epoch, sector: S, round, result };
+    let call = IRewards::voteCall { epoch, sector: S, round, result, salt: B256::ZERO };
     world.chain.system(from, REWARDS, &call).is_ok()
 }
 
@@ -159,7 +159,8 @@ fn a_vote_for_another_result_can_be_reported() {
     world.chain.go_to(1, LATE);
     let computed = world.compute(0);
     let wrong = IRewards::Result { devices: 9, ..computed.result() };
-    let call = IRewards::voteCall { epoch: 0, sector: S, round: 0, result: wrong };
+    let call =
+        IRewards::voteCall { epoch: 0, sector: S, round: 0, result: wrong, salt: B256::ZERO };
     world.chain.system(VALIDATORS[2], REWARDS, &call).expect("included");
     let report = |operator| IStake::reportWrongVoteCall { epoch: 0, sector: S, operator };
     let _: IRewards::EpochNotFinal = world.chain.revert(BOB, STAKE, NONE, &report(VALIDATORS[2]));
