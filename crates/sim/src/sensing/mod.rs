@@ -366,7 +366,9 @@ impl Simulation {
             if differs {
                 result.scoreRoot = Digest::of(&[b"another score"]).0.into();
             }
-            let vote = validator.seal_vote(chain_id, epoch, SECTOR, round, result)?;
+            let vote = validator
+                .seal_vote(chain_id, epoch, SECTOR, round, result)
+                .map_err(ChainError::from)?;
             self.chain.send_system(validator, &Call::new(REWARDS, &vote.seal_call()))?;
             sealed.push(vote);
         }
