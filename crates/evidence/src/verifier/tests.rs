@@ -261,3 +261,47 @@ async fn a_value_out_of_bounds_is_taken_and_the_score_says_its_number() {
     let scores = leaves(Epoch(0), EpochFile::Scores, &file, ScoreLeaf::from_bytes).unwrap();
     assert_eq!((scores[0].score, scores[0].rejection), (0, Some(Rejection::OutOfBounds)));
 }
+
+/// What a validator computed is nowhere to be read before it votes, and it votes when votes are open.
+#[tokio::test]
+async fn nothing_is_published_before_votes_are_open() {
+    let mut bench = Bench::new();
+    let archive = bench.archive("validator");
+    let mut verifier = bench.verifier(&archive, Vec::new());
+    bench.ledger.state().seals_needed = 2;
+    bench.epoch().await;
+    bench.give_files(&archive);
+    for _ in 0..3 {
+        verifier.turn().await.unwrap();
+    }
+    assert_eq!(bench.ledger.state().sealed.len(), 1, "once");
+    assert!(bench.ledger.state().voted.is_empty());
+    assert!(folder(&archive, 0).iter().all(Option::is_none), "the archive tells nothing");
+    let sealed = bench.ledger.state().sealed[0];
+
+    // A restart computes the same, and does not need to remember the seal.
+    let mut verifier = bench.verifier(&archive, Vec::new());
+    bench.ledger.state().sealed.push((0, sealed.1));
+    verifier.turn().await.unwrap();
+    assert_eq!(bench.ledger.state().voted, [sealed]);
+    assert!(folder(&archive, 0).iter().all(Option::is_some));
+}
+
+/// The others made the epoch final between this validator's seal and its vote: the vote is still cast, since it is paid.
+#[tokio::test]
+async fn a_sealed_vote_is_cast_for_a_final_epoch_too() {
+    let mut bench = Bench::new();
+    let archive = bench.archive("validator");
+    let mut verifier = bench.verifier(&archive, Vec::new());
+    bench.ledger.state().seals_needed = 2;
+    bench.epoch().await;
+    bench.give_files(&archive);
+    verifier.turn().await.unwrap();
+    verifier.turn().await.unwrap();
+    let sealed = bench.ledger.state().sealed[0];
+    bench.ledger.state().results.push(sealed.1.to_vote());
+    verifier.turn().await.unwrap();
+    assert_eq!(bench.ledger.state().voted, [sealed]);
+    verifier.turn().await.unwrap();
+    assert_eq!(bench.ledger.state().voted.len(), 1, "once");
+}
