@@ -15,7 +15,7 @@ use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 pub use govern::{GovernCommand, IdArgs, LockArgs, ProposeArgs, TreasuryCommand, VoteArgs};
 pub use price::SwapArgs;
 pub use reality::{RealityArgs, WhyArgs};
-pub use signer::{SignerCommand, SignerInitArgs, SignerRunArgs};
+pub use signer::{SignerCommand, SignerInitArgs, SignerRunArgs, SignerStatusArgs};
 pub use simulate::SimulateArgs;
 pub use stake::{
     CommissionArgs, DelegateArgs, IncomeArgs, OperatorArgs, PayerArgs, RaiseArgs, RotateKeyArgs,

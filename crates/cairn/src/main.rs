@@ -69,7 +69,7 @@ async fn run(command: &Command) -> Result<ExitCode> {
         Command::Simulate(args) => return tokio::task::block_in_place(|| commands::simulate(args)),
         Command::Genesis(command) => commands::genesis(command)?,
         Command::Validator(command) => return commands::validator(command).await,
-        Command::Signer(command) => commands::signer(command).await?,
+        Command::Signer(command) => return commands::signer(command).await,
         Command::Stake(command) => commands::stake(command).await?,
         Command::Govern(command) => commands::govern(command).await?,
         Command::Treasury(command) => commands::treasury(command).await?,

@@ -198,6 +198,10 @@ fn a_validator_votes_with_a_key_in_another_process() {
     let (_node, ready) = Running::start(&run, &[free, peers, private].concat());
     let node = Asked::new(&ready);
     assert!(node.next_block(), "it votes");
+    let status = json(&["signer", "status", "--socket", &socket, "--json"]);
+    assert_eq!((&status["consensus_key"], &status["well"]), (&made["consensus_key"], &true.into()));
+    assert!(status["votes"].as_u64() >= Some(2) && status["last"]["view"].is_u64(), "{status}");
+    assert_eq!(status["refused"]["contradiction"], 0, "{status}");
 
     // Without its key it orders nothing; with it, it goes on.
     drop(holder);
@@ -221,6 +225,7 @@ fn every_command_has_an_example_and_json() {
         &["validator", "status"],
         &["signer", "init"],
         &["signer", "run"],
+        &["signer", "status"],
         &["node", "init"],
         &["node", "run"],
     ] {

@@ -111,12 +111,11 @@ where
             Ok((peer, message)) = receiver.recv() else break => {
                 let limits = (RangeCfg::from(0..=GOSSIP_TXS_MAX), RangeCfg::from(1..=TX_BYTES_MAX));
                 match Vec::<Bytes>::decode_cfg(message, &limits) {
-                    Ok(batch) => {
+                    Ok(mut batch) => {
                         let now = self.context.current();
-                        for raw in batch {
-                            if self.seen.insert(&raw, now) {
-                                self.pool.gossiped(&raw);
-                            }
+                        batch.retain(|raw| self.seen.insert(raw, now));
+                        if !batch.is_empty() {
+                            self.pool.gossiped(&batch);
                         }
                     }
                     Err(error) => {

@@ -2,6 +2,7 @@
 
 use alloy_consensus::{Header, ReceiptEnvelope, TxEnvelope, transaction::Recovered};
 use alloy_primitives::B256;
+use bytes::Bytes;
 use cairn_kit::clock::NetworkClock;
 use cairn_ledger::{State, StateError, Writes};
 use cairn_primitives::TimeMs;
@@ -103,7 +104,7 @@ pub trait StateDisk: Disk {
     ///
     /// # Errors
     /// When the store cannot be written.
-    fn import_codes(&self, codes: &[bytes::Bytes]) -> Result<(), StateError>;
+    fn import_codes(&self, codes: &[Bytes]) -> Result<(), StateError>;
     /// Ends the import: the block is the disk's head.
     ///
     /// # Errors
@@ -124,8 +125,8 @@ pub trait Pool: Send + Sync + 'static {
     fn is_empty(&self) -> bool;
     /// The waiting transaction of this hash, its sender recovered already: what gossip brought is not recovered again in a block.
     fn waiting(&self, hash: &B256) -> Option<Recovered<TxEnvelope>>;
-    /// Takes a raw transaction that a peer gossiped; bad ones are dropped and counted.
-    fn gossiped(&self, raw: &[u8]);
+    /// Takes the raw transactions of one message that a peer gossiped; bad ones are dropped and counted, and hold up no other.
+    fn gossiped(&self, raws: &[Bytes]);
     /// A block became final: its transactions leave the pool, and what became invalid with them.
     fn finalized(&self, transactions: &[B256]);
 }

@@ -15,6 +15,11 @@ pub enum SignerCommand {
         after_help = "Example:\n  cairn signer run --dir signer --genesis genesis.toml --socket /run/cairn/signer.sock"
     )]
     Run(SignerRunArgs),
+    /// How the signer at a socket is: since when it runs, what it signed last, what it refused. Exit code 1 when it cannot sign.
+    #[command(
+        after_help = "Example:\n  cairn signer status --socket /run/cairn/signer.sock --json"
+    )]
+    Status(SignerStatusArgs),
 }
 
 /// Flags of `signer init`.
@@ -38,6 +43,17 @@ pub struct SignerRunArgs {
     #[arg(long, value_name = "FILE")]
     pub genesis: PathBuf,
     /// The Unix socket that the validator's node.toml names as signer.socket; only this user may open it.
+    #[arg(long, value_name = "PATH")]
+    pub socket: PathBuf,
+    /// JSON instead of text.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Flags of `signer status`.
+#[derive(Args)]
+pub struct SignerStatusArgs {
+    /// The Unix socket that it listens at.
     #[arg(long, value_name = "PATH")]
     pub socket: PathBuf,
     /// JSON instead of text.

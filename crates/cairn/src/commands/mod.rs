@@ -41,7 +41,7 @@ pub use price::price;
 pub use proof::proof;
 pub use query::query;
 pub use reality::reality;
-pub use signer::signer;
+pub use signer::{line as signer_line, signer};
 pub use simulate::simulate;
 pub use slash::slash;
 pub use stake::stake;

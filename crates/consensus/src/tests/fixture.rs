@@ -337,11 +337,13 @@ impl Pool for MemoryPool {
     fn is_empty(&self) -> bool {
         self.0.lock().unwrap().is_empty()
     }
-    fn gossiped(&self, raw: &[u8]) {
-        let tx = decode_transaction(raw).unwrap();
-        let known = self.0.lock().unwrap().iter().any(|other| other.tx_hash() == tx.tx_hash());
-        if !known {
-            self.push(tx);
+    fn gossiped(&self, raws: &[bytes::Bytes]) {
+        for raw in raws {
+            let tx = decode_transaction(raw).unwrap();
+            let known = self.0.lock().unwrap().iter().any(|other| other.tx_hash() == tx.tx_hash());
+            if !known {
+                self.push(tx);
+            }
         }
     }
     fn waiting(&self, hash: &B256) -> Option<Recovered<TxEnvelope>> {

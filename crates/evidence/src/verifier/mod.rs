@@ -14,6 +14,8 @@ mod metrics;
 mod mirror;
 mod past;
 mod record;
+#[cfg(test)]
+mod seatless;
 mod settle;
 mod sources;
 #[cfg(test)]
@@ -264,11 +266,16 @@ impl<L: LedgerRead, D: Desk> Verifier<L, D> {
     }
 }
 
-/// A transaction that the ledger refuses because it, or its like, was there already is as good as sent.
-fn once(result: Result<(), ClientError>) -> Result<(), ClientError> {
+/// A transaction that the ledger refuses because it, or its like, was there already is as good as sent. One that it refuses because the
+/// account has no seat in the round's set is nobody's trouble either: then `false`, and the epoch is archived all the same.
+fn once(result: Result<(), ClientError>) -> Result<bool, ClientError> {
     match result {
         Err(error) => {
             let name = error.revert().map(cairn_client::Revert::name).unwrap_or_default();
+            if name == "NotValidator" {
+                tracing::debug!("no seat in this round's set: nothing is attested or voted");
+                return Ok(false);
+            }
             let done = [
                 "AlreadyAttested",
                 "AlreadyFrozen",
@@ -278,8 +285,8 @@ fn once(result: Result<(), ClientError>) -> Result<(), ClientError> {
                 "NotNextEpoch",
                 "WrongRound",
             ];
-            if done.iter().any(|done| name.contains(done)) { Ok(()) } else { Err(error) }
+            if done.iter().any(|done| name.contains(done)) { Ok(true) } else { Err(error) }
         }
-        ok => ok,
+        Ok(()) => Ok(true),
     }
 }

@@ -19,16 +19,16 @@ use crate::{
 const PLACE: Position = Position { lat_e7: 407_000_000, lon_e7: -740_000_000, elevation_dm: 30 };
 
 /// A network of one station and one ingest, without sockets: the ingest's files are put where a validator looks.
-struct Bench {
-    ledger: FakeLedger,
-    network: Network,
+pub(super) struct Bench {
+    pub(super) ledger: FakeLedger,
+    pub(super) network: Network,
     station: Station,
     files: Archive,
     folder: tempfile::TempDir,
 }
 
 impl Bench {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let genesis = genesis("http://127.0.0.1:1");
         let ledger = FakeLedger::new(NetworkClock::manual(START_MS), &genesis);
         let station = Station::new(1);
@@ -40,7 +40,7 @@ impl Bench {
     }
 
     /// One reading in the running epoch, sealed and committed when it ends.
-    async fn epoch(&mut self) {
+    pub(super) async fn epoch(&mut self) {
         self.epoch_with(|_| ()).await;
     }
 
@@ -66,24 +66,28 @@ impl Bench {
     }
 
     /// A validator's archive, with the ingest's files in reach of every turn.
-    fn archive(&self, name: &str) -> Archive {
+    pub(super) fn archive(&self, name: &str) -> Archive {
         Archive::new(self.folder.path().join(name))
     }
 
-    fn give_files(&self, archive: &Archive) {
+    pub(super) fn give_files(&self, archive: &Archive) {
         for entry in std::fs::read_dir(self.files.root().join("files")).unwrap() {
             archive.put(&std::fs::read(entry.unwrap().path()).unwrap()).unwrap();
         }
     }
 
-    fn verifier(&self, archive: &Archive, peers: Vec<String>) -> Verifier<FakeLedger, FakeLedger> {
+    pub(super) fn verifier(
+        &self,
+        archive: &Archive,
+        peers: Vec<String>,
+    ) -> Verifier<FakeLedger, FakeLedger> {
         let sources = Sources::node(archive.clone(), peers).unwrap();
         let ledger = || self.ledger.clone();
         Verifier::new(ledger(), ledger(), sources, self.network.clone())
     }
 }
 
-fn folder(archive: &Archive, epoch: u64) -> Vec<Option<bytes::Bytes>> {
+pub(super) fn folder(archive: &Archive, epoch: u64) -> Vec<Option<bytes::Bytes>> {
     EpochFile::ALL.map(|file| archive.get_epoch(Epoch(epoch), file).unwrap()).into()
 }
 

@@ -55,10 +55,12 @@ impl<L: LedgerRead, D: Desk> Verifier<L, D> {
             let computed = Arc::clone(computed);
             blocking(move || write_epoch(&archive, &computed.0, &computed.1)).await?;
         }
-        once(self.desk.vote(epoch, self.network.sector, round, &outcome).await)?;
+        let counts = once(self.desk.vote(epoch, self.network.sector, round, &outcome).await)?;
         self.voted.insert((epoch, round));
-        self.metrics.votes.inc();
-        tracing::debug!(epoch = epoch.0, round, reward_root = %outcome.reward_root, "voted");
+        if counts {
+            self.metrics.votes.inc();
+            tracing::debug!(epoch = epoch.0, round, reward_root = %outcome.reward_root, "voted");
+        }
         Ok(())
     }
 

@@ -26,7 +26,7 @@ fn a_promised_transaction_survives_kill_9() {
     let promised = chain.send(&chain.alice, &transfer(1)).unwrap();
     let behind = chain.pool.submit(&chain.sign(&chain.alice, 5, &transfer(2))).unwrap();
     let gossiped = chain.sign(&chain.bob, 0, &transfer(3));
-    chain.pool.gossiped(&gossiped);
+    chain.pool.gossiped(&[gossiped.into()]);
     assert_eq!(chain.pool.counts(), (2, 1));
     chain.reopen_pool();
     assert!(chain.pool.get(promised).is_some() && chain.pool.get(behind).is_some());
@@ -49,7 +49,7 @@ fn blocks_free_the_pool_also_of_siblings() {
         .alice
         .sign_transaction(crate::chain::CHAIN_ID, 0, 21_000, fees, &transfer(9))
         .unwrap();
-    chain.pool.gossiped(&sibling.raw);
+    chain.pool.gossiped(&[sibling.raw.into()]);
     assert_eq!(chain.pool.counts(), (2, 0), "it replaced the cheaper one");
     assert_eq!(chain.mine(), 2);
     assert_eq!((chain.pool.counts(), chain.pool.get(bob).is_none()), ((0, 0), true));
@@ -162,13 +162,50 @@ fn a_gap_closes() {
     }
     assert_eq!((chain.pool.counts(), chain.pool.is_empty(), chain.mine()), ((0, 3), true, 0));
     assert_eq!(chain.pool.next_nonce(chain.alice.address()), Some(0));
-    chain.pool.gossiped(&chain.sign(&chain.alice, 0, &transfer(1)));
+    chain.pool.gossiped(&[chain.sign(&chain.alice, 0, &transfer(1)).into()]);
     assert_eq!(
         (chain.pool.counts(), chain.pool.next_nonce(chain.alice.address())),
         ((4, 0), Some(4))
     );
     assert_eq!(chain.mine(), 4);
     assert!(chain.pool.is_empty());
+}
+
+/// A message of many is taken in order; what is bad in it, twice in it or waiting already holds up nothing and is counted.
+#[test]
+fn a_message_of_gossip_is_taken_whole() {
+    let chain = TestChain::new();
+    let mut accepted = chain.pool.on_accept();
+    let waiting = chain.sign(&chain.bob, 0, &transfer(1));
+    chain.pool.gossiped(&[waiting.clone().into()]);
+    let alice = |nonce| bytes::Bytes::from(chain.sign(&chain.alice, nonce, &transfer(1)));
+    let mut unsigned = alice(4).to_vec();
+    // A byte of the signature: another sender, who has nothing.
+    let last = unsigned.len() - 40;
+    unsigned[last] ^= 1;
+    let message = [
+        alice(1),
+        bytes::Bytes::from_static(&[0xff; 9]),
+        waiting.clone().into(),
+        alice(0),
+        alice(1),
+        unsigned.into(),
+        alice(2),
+        alice(300),
+    ];
+    chain.pool.gossiped(&message);
+    assert_eq!(chain.pool.counts(), (4, 0), "bob's one, alice's three");
+    let hash = |raw: &[u8]| alloy_primitives::keccak256(raw);
+    let expected = [hash(&waiting), hash(&message[0]), hash(&message[3]), hash(&message[6])];
+    for hash in expected {
+        assert_eq!(accepted.try_recv().unwrap(), hash);
+    }
+    assert!(accepted.try_recv().is_err());
+    assert_eq!((chain.pool.0.counts.accepted.get(), chain.pool.0.counts.rejected.get()), (4, 5));
+    assert_eq!(chain.mine(), 4);
+    // What is final is refused for its nonce.
+    chain.pool.gossiped(&message[..1]);
+    assert_eq!((chain.pool.counts(), chain.pool.0.counts.rejected.get()), ((0, 0), 6));
 }
 
 /// Many at once share syncs: each sender hears its own answer, what was promised is on disk, and nothing else is.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   eth_sendRawTransaction ─► send ─► Ledger::admit ─► Queue ─► Journal (synced) ─► hash to the sender, raw to the gossip
-//!   peers ─► gossiped ─► Ledger::admit ─► Queue
+//!   peers ─► gossiped, a message at a time ─► Ledger::admit ─► Queue
 //!   consensus ─ candidates ─► Queue          consensus ─ finalized ─► what was executed or became invalid leaves
 //! ```
 //!
@@ -11,6 +11,7 @@
 
 #[cfg(test)]
 mod chain_tests;
+mod gossiped;
 mod intake;
 mod journal;
 mod queue;
@@ -234,6 +235,20 @@ impl TxPool {
         if self.queue().get(hash).is_some() {
             return Err(Rejection::AlreadyKnown(hash));
         }
+        let (queued, next_nonce) = self.judge(view, transaction, local)?;
+        let mut queue = self.queue();
+        let dropped = queue.insert(queued, next_nonce)?;
+        self.count(&queue, dropped.len());
+        Ok(hash)
+    }
+
+    /// What the queue is given of a transaction, with the nonce that the ledger takes next of its sender.
+    fn judge(
+        &self,
+        view: &View,
+        transaction: Recovered<TxEnvelope>,
+        local: bool,
+    ) -> Result<(Queued, u64), Rejection> {
         let admitted = self.check(view, &transaction)?;
         let runs_now = transaction.nonce() == admitted.next_nonce;
         if local && admitted.kind == Kind::System {
@@ -247,10 +262,7 @@ impl TxPool {
         }
         let mut queued = Queued::new(transaction, admitted.kind == Kind::System, local);
         queued.delegated = admitted.delegated;
-        let mut queue = self.queue();
-        let dropped = queue.insert(queued, admitted.next_nonce)?;
-        self.count(&queue, dropped.len());
-        Ok(hash)
+        Ok((queued, admitted.next_nonce))
     }
 
     /// What the ledger says of a transaction. A nonce or a fee whose time may come is no reason to refuse.
@@ -372,15 +384,8 @@ impl cairn_consensus::Pool for TxPool {
         self.get(*hash)
     }
 
-    fn gossiped(&self, raw: &[u8]) {
-        let inserted = self
-            .decode(Bytes::copy_from_slice(raw))
-            .and_then(|sent| self.insert(self.view().as_ref(), sent.transaction, false));
-        match inserted {
-            // Nobody may be subscribed.
-            Ok(hash) => drop(self.0.accepted.send(hash)),
-            Err(reason) => tracing::trace!(%reason, "gossiped transaction refused"),
-        }
+    fn gossiped(&self, raws: &[bytes::Bytes]) {
+        self.take_gossiped(raws);
     }
 
     fn finalized(&self, transactions: &[B256]) {

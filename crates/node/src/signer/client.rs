@@ -1,20 +1,23 @@
 //! The validator's half: asks the process that holds its key.
 
 use std::{
-    io,
+    io::{self, Read, Write},
     os::unix::net::UnixStream,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
 };
 
 use alloy_primitives::Address;
 use cairn_consensus::{ConsensusSigner, Reveal, VoteAsk};
 use cairn_primitives::Digest;
 
-use super::wire::{Reply, Request, receive, send};
+use super::{
+    SignerStatus,
+    wire::{Reply, Request, receive, send},
+};
 
-/// How long an answer may take. A vote that comes later is a lost vote; the engine waits for it meanwhile.
+/// How long an answer may take, on one connection or two. A vote that comes later is a lost vote; the engine waits for it meanwhile.
 const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Asks over a Unix socket; clones share the connection, which is made again when it breaks.
@@ -99,6 +102,22 @@ impl SocketSigner {
         self.0.ask(&Request::Possession(operator))
     }
 
+    /// How the signer at a socket is. It is asked on a connection of its own, so that no vote waits for it.
+    ///
+    /// # Errors
+    /// When nobody answers, or not as a signer.
+    pub fn status(socket: &Path) -> Result<SignerStatus, SignerError> {
+        let asked = Shared {
+            socket: socket.to_owned(),
+            public_key: [0; 32],
+            genesis: Digest::ZERO,
+            stream: Mutex::default(),
+        };
+        let answer = asked.answer(&Request::Status)?;
+        SignerStatus::from_bytes(&answer)
+            .ok_or_else(|| SignerError::Answer { socket: socket.to_owned() })
+    }
+
     /// An answer, or nothing and a line in the log.
     fn ask<const N: usize>(&self, request: &Request) -> Option<[u8; N]> {
         match self.0.ask(request) {
@@ -114,19 +133,17 @@ impl SocketSigner {
 
 impl Shared {
     fn ask<const N: usize>(&self, request: &Request) -> Result<[u8; N], SignerError> {
+        let answer = self.answer(request)?;
+        answer.try_into().map_err(|_| SignerError::Answer { socket: self.socket.clone() })
+    }
+
+    fn answer(&self, request: &Request) -> Result<Vec<u8>, SignerError> {
         let socket = || self.socket.clone();
         let body = request.encode().map_err(|_| SignerError::Answer { socket: socket() })?;
-        let mut stream = self.stream.lock().unwrap_or_else(PoisonError::into_inner);
-        // A connection that was fine before may have been closed since: the second attempt has a new one.
-        let reply = match self.exchange(&mut stream, &body) {
-            Err(_) => self.exchange(&mut stream, &body),
-            reply => reply,
-        };
+        let reply = self.exchange(&body);
         let reply = reply.map_err(|source| SignerError::Away { socket: socket(), source })?;
         match Reply::decode(&reply) {
-            Some(Reply::Done(answer)) => {
-                answer.try_into().map_err(|_| SignerError::Answer { socket: socket() })
-            }
+            Some(Reply::Done(answer)) => Ok(answer),
             Some(Reply::Refused { number, reason }) => {
                 Err(SignerError::Refused { socket: socket(), number, reason })
             }
@@ -134,25 +151,65 @@ impl Shared {
         }
     }
 
-    /// One question and its answer; a connection that fails is dropped, because a late answer must not be taken for the next.
-    fn exchange(
-        &self,
-        slot: &mut MutexGuard<'_, Option<UnixStream>>,
-        body: &[u8],
-    ) -> io::Result<Vec<u8>> {
-        let mut stream = match slot.take() {
-            Some(stream) => stream,
-            None => {
+    /// One question and its answer. A connection from before may have been closed since: the question is asked again on a new one, within
+    /// the same time. Who says nothing on the one says nothing on the other, so silence is not waited for twice.
+    fn exchange(&self, body: &[u8]) -> io::Result<Vec<u8>> {
+        let mut slot = self.stream.lock().unwrap_or_else(PoisonError::into_inner);
+        let deadline = Instant::now() + PATIENCE;
+        // A connection that fails is dropped, because a late answer must not be taken for the next.
+        let asked = slot.take().map(|stream| Until { stream, deadline }.exchange(body));
+        let (stream, reply) = match asked {
+            Some(Err(error)) if is_silence(&error) => return Err(error),
+            Some(Ok(answered)) => answered,
+            Some(Err(_)) | None => {
                 let stream = UnixStream::connect(&self.socket)?;
-                stream.set_read_timeout(Some(PATIENCE))?;
-                stream.set_write_timeout(Some(PATIENCE))?;
-                stream
+                Until { stream, deadline }.exchange(body)?
             }
         };
-        send(&mut stream, body)?;
-        let reply = receive(&mut stream)?;
-        **slot = Some(stream);
+        *slot = Some(stream);
         Ok(reply)
+    }
+}
+
+/// Whether nothing came in time: what a read or a write with a timeout says, by platform.
+fn is_silence(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
+}
+
+/// A connection that reads and writes until a moment and no longer.
+struct Until {
+    stream: UnixStream,
+    deadline: Instant,
+}
+
+impl Until {
+    fn exchange(mut self, body: &[u8]) -> io::Result<(UnixStream, Vec<u8>)> {
+        send(&mut self, body)?;
+        let reply = receive(&mut self)?;
+        Ok((self.stream, reply))
+    }
+
+    fn left(&self) -> io::Result<Option<Duration>> {
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() { Err(io::ErrorKind::TimedOut.into()) } else { Ok(Some(left)) }
+    }
+}
+
+impl Read for Until {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.stream.set_read_timeout(self.left()?)?;
+        self.stream.read(buffer)
+    }
+}
+
+impl Write for Until {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.stream.set_write_timeout(self.left()?)?;
+        self.stream.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.stream.flush()
     }
 }
 

@@ -8,10 +8,12 @@
 
 mod client;
 mod server;
+mod status;
 #[cfg(test)]
 mod tests;
 mod wire;
 
 pub use client::{SignerError, SocketSigner};
 pub use server::{ServeError, serve};
+pub use status::{LastVote, Refused, SignedKind, SignerStatus};
 pub use wire::{Reply, Request, WireError};

@@ -18,7 +18,10 @@ use std::{
 use cairn_consensus::{Guard, Refusal};
 use cairn_kit::Shutdown;
 
-use super::wire::{Reply, Request, receive, send};
+use super::{
+    status::Tally,
+    wire::{Reply, Request, receive, send},
+};
 
 /// Connections at a time: one validator has one, and one more while it makes a new one.
 const CONNECTIONS_MAX: usize = 8;
@@ -55,8 +58,8 @@ pub async fn serve(
     let listener = UnixListener::bind(socket).map_err(fail)?;
     fs::set_permissions(socket, fs::Permissions::from_mode(0o600)).map_err(fail)?;
     let ending = Arc::new(AtomicBool::new(false));
-    let (guard, ends) = (Arc::new(guard), Arc::clone(&ending));
-    let accepting = thread::spawn(move || accept(&listener, &guard, &ends));
+    let (signer, ends) = (Arc::new(Signer::new(guard)), Arc::clone(&ending));
+    let accepting = thread::spawn(move || accept(&listener, &signer, &ends));
     ready();
     shutdown.requested().await;
     ending.store(true, Ordering::Relaxed);
@@ -67,7 +70,13 @@ pub async fn serve(
     Ok(())
 }
 
-fn accept(listener: &UnixListener, guard: &Arc<Guard>, ending: &AtomicBool) {
+/// The key behind its guard, and what it did.
+pub(super) struct Signer {
+    guard: Guard,
+    tally: Tally,
+}
+
+fn accept(listener: &UnixListener, signer: &Arc<Signer>, ending: &AtomicBool) {
     let open = Arc::new(AtomicUsize::new(0));
     for stream in listener.incoming() {
         if ending.load(Ordering::Relaxed) {
@@ -79,47 +88,61 @@ fn accept(listener: &UnixListener, guard: &Arc<Guard>, ending: &AtomicBool) {
             tracing::warn!("too many connections: one is closed");
             continue;
         }
-        let (guard, open) = (Arc::clone(guard), Arc::clone(&open));
+        let (signer, open) = (Arc::clone(signer), Arc::clone(&open));
         thread::spawn(move || {
-            let _ = answer_all(&guard, stream);
+            let _ = answer_all(&signer, stream);
             open.fetch_sub(1, Ordering::Relaxed);
         });
     }
 }
 
 /// Answers a connection until it ends.
-fn answer_all(guard: &Guard, mut stream: UnixStream) -> io::Result<()> {
+fn answer_all(signer: &Signer, mut stream: UnixStream) -> io::Result<()> {
     stream.set_read_timeout(Some(SILENCE_MAX))?;
     loop {
         let body = receive(&mut stream)?;
-        send(&mut stream, &answer(guard, &body).encode())?;
+        send(&mut stream, &signer.answer(&body).encode())?;
     }
 }
 
-/// What the guard says to a request.
-pub(super) fn answer(guard: &Guard, body: &[u8]) -> Reply {
-    let request = match Request::decode(body) {
-        Ok(request) => request,
-        Err(error) => {
-            return Reply::Refused { number: Refusal::Malformed as u8, reason: error.to_string() };
+impl Signer {
+    pub(super) fn new(guard: Guard) -> Self {
+        Self { guard, tally: Tally::new() }
+    }
+
+    /// What is said to a request.
+    pub(super) fn answer(&self, body: &[u8]) -> Reply {
+        let answer = match Request::decode(body) {
+            Ok(request) => self.ask(&request).map_err(|refusal| (refusal, refusal.to_string())),
+            Err(error) => Err((Refusal::Malformed, error.to_string())),
+        };
+        answer.map_or_else(
+            |(refusal, reason)| {
+                self.tally.refused(refusal);
+                tracing::warn!(%reason, "a request was refused");
+                Reply::Refused { number: refusal as u8, reason }
+            },
+            Reply::Done,
+        )
+    }
+
+    fn ask(&self, request: &Request) -> Result<Vec<u8>, Refusal> {
+        let Self { guard, tally } = self;
+        match request {
+            Request::Who => Ok([guard.public_key(), guard.genesis().0].concat()),
+            Request::Hello { domain, message } => {
+                guard.hello(domain, message).map(|signature| signature.to_vec())
+            }
+            Request::Vote(ask) => {
+                let signature = guard.vote(ask)?;
+                tally.signed(*ask);
+                Ok(signature.to_vec())
+            }
+            Request::Reveal { term, view } => {
+                guard.reveal(*term, *view).map(|reveal| reveal.to_bytes().to_vec())
+            }
+            Request::Possession(operator) => Ok(guard.possession(*operator).to_vec()),
+            Request::Status => Ok(tally.status(guard.public_key(), guard.genesis()).to_bytes()),
         }
-    };
-    let answer = match request {
-        Request::Who => Ok([guard.public_key(), guard.genesis().0].concat()),
-        Request::Hello { domain, message } => {
-            guard.hello(&domain, &message).map(|signature| signature.to_vec())
-        }
-        Request::Vote(ask) => guard.vote(&ask).map(|signature| signature.to_vec()),
-        Request::Reveal { term, view } => {
-            guard.reveal(term, view).map(|reveal| reveal.to_bytes().to_vec())
-        }
-        Request::Possession(operator) => Ok(guard.possession(operator).to_vec()),
-    };
-    answer.map_or_else(
-        |refusal| {
-            tracing::warn!(%refusal, "a request was refused");
-            Reply::Refused { number: refusal as u8, reason: refusal.to_string() }
-        },
-        Reply::Done,
-    )
+    }
 }

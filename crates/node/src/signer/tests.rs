@@ -1,6 +1,13 @@
 //! A key in another process signs what the key itself would, and nothing that convicts.
 
-use std::path::Path;
+use std::{
+    os::unix::net::UnixListener,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use alloy_primitives::Address;
 use cairn_consensus::{
@@ -11,7 +18,11 @@ use cairn_kit::Shutdown;
 use cairn_primitives::{Digest, PublicKey, Signature, candidacy_message};
 use proptest::prelude::*;
 
-use super::{Reply, Request, SignerError, SocketSigner, serve, server::answer};
+use super::{
+    Reply, Request, SignedKind, SignerError, SignerStatus, SocketSigner, serve,
+    server::Signer,
+    wire::{receive, send},
+};
 
 const SECRET: [u8; 32] = [7; 32];
 const GENESIS: Digest = Digest([3; 32]);
@@ -120,6 +131,93 @@ fn a_signer_that_is_away_is_an_error_that_says_so() {
     assert!(error.to_string().contains("cairn signer run"));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_signer_tells_what_it_did() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("signer.sock");
+    with_signer(folder.path(), |remote| {
+        let new = SocketSigner::status(&socket).unwrap();
+        assert_eq!((new.consensus_key.0, new.genesis), (local().public_key(), GENESIS));
+        assert_eq!((new.votes, new.last, new.is_well()), (0, None, true));
+        remote.vote(&VoteAsk::Nullify { term: 3, view: 16 }).unwrap();
+        remote.vote(&VoteAsk::Notarize(proposed(3, 17, 1))).unwrap();
+        assert!(remote.vote(&VoteAsk::Notarize(proposed(3, 17, 2))).is_none());
+        assert!(remote.hello(b"cairn/another", b"anything").is_none());
+        let after = SocketSigner::status(&socket).unwrap();
+        let last = after.last.unwrap();
+        assert_eq!((last.kind, last.term, last.view), (SignedKind::Notarize, 3, 17));
+        assert!(last.ago_ms <= after.running_ms && after.running_ms >= new.running_ms);
+        assert_eq!((after.votes, after.refused.contradiction, after.refused.domain), (2, 1, 1));
+        assert_eq!((after.refused.log, after.refused.malformed), (0, 0));
+        for status in [new, after] {
+            let bytes = status.to_bytes();
+            assert_eq!(SignerStatus::from_bytes(&bytes), Some(status));
+            assert_eq!(SignerStatus::from_bytes(&bytes[..bytes.len() - 1]), None);
+            assert_eq!(SignerStatus::from_bytes(&[bytes, vec![0]].concat()), None);
+        }
+    })
+    .await;
+}
+
+/// A signer of one answer a connection; `answers` of the first connections, after which it takes questions and says nothing.
+fn laconic(socket: &Path, answers: usize) -> Arc<AtomicUsize> {
+    let (listener, asked) = (UnixListener::bind(socket).unwrap(), Arc::new(AtomicUsize::new(0)));
+    let count = Arc::clone(&asked);
+    std::thread::spawn(move || {
+        let mut silent = Vec::new();
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            // Counted before the answer: whoever has it may look.
+            let number = count.fetch_add(1, Ordering::SeqCst);
+            if number < answers {
+                receive(&mut stream).unwrap();
+                send(&mut stream, &Reply::Done(vec![7; 64]).encode()).unwrap();
+            } else {
+                silent.push(stream);
+            }
+        }
+    });
+    asked
+}
+
+#[test]
+fn a_closed_connection_is_made_again_and_silence_is_waited_for_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("signer.sock");
+    let connections = laconic(&socket, 2);
+    let remote = SocketSigner::connect(&socket).unwrap();
+    let ask = VoteAsk::Nullify { term: 1, view: 1 };
+    assert_eq!(remote.vote(&ask), Some([7; 64]), "on a second connection: the first is closed");
+    assert_eq!(connections.load(Ordering::SeqCst), 2);
+    assert_eq!(remote.vote(&ask), None);
+    assert_eq!(connections.load(Ordering::SeqCst), 3, "nobody answers on the third");
+    assert_eq!(remote.vote(&ask), None);
+    assert_eq!(connections.load(Ordering::SeqCst), 4, "a connection a question, not two");
+}
+
+#[test]
+fn an_old_connection_that_says_nothing_is_not_followed_by_a_new_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("signer.sock");
+    let (listener, connections) =
+        (UnixListener::bind(&socket).unwrap(), Arc::new(AtomicUsize::new(0)));
+    let count = Arc::clone(&connections);
+    std::thread::spawn(move || {
+        let mut open = Vec::new();
+        for stream in listener.incoming() {
+            count.fetch_add(1, Ordering::SeqCst);
+            let mut stream = stream.unwrap();
+            // Who it is, it says; then it hangs.
+            receive(&mut stream).unwrap();
+            send(&mut stream, &Reply::Done(vec![7; 64]).encode()).unwrap();
+            open.push(stream);
+        }
+    });
+    let remote = SocketSigner::connect(&socket).unwrap();
+    assert_eq!(remote.vote(&VoteAsk::Nullify { term: 1, view: 1 }), None);
+    assert_eq!(connections.load(Ordering::SeqCst), 1);
+}
+
 fn any_vote() -> impl Strategy<Value = VoteAsk> {
     let proposed = (any::<u64>(), any::<u64>(), any::<u64>(), any::<[u8; 32]>())
         .prop_map(|(term, view, parent, block)| Proposed { term, view, parent, block });
@@ -138,6 +236,7 @@ fn any_request() -> impl Strategy<Value = Request> {
         any_vote().prop_map(Request::Vote),
         (any::<u64>(), any::<u64>()).prop_map(|(term, view)| Request::Reveal { term, view }),
         any::<[u8; 20]>().prop_map(|bytes| Request::Possession(bytes.into())),
+        Just(Request::Status),
     ]
 }
 
@@ -157,7 +256,7 @@ proptest! {
     fn garbage_is_refused_in_words(body in proptest::collection::vec(any::<u8>(), 0..200)) {
         prop_assume!(Request::decode(&body).is_err());
         let folder = tempfile::tempdir().unwrap();
-        let reply = answer(&guard(folder.path(), VoteStart::New), &body);
+        let reply = Signer::new(guard(folder.path(), VoteStart::New)).answer(&body);
         let Reply::Refused { number, reason } = Reply::decode(&reply.encode()).unwrap() else {
             return Err(TestCaseError::fail("it was answered"));
         };

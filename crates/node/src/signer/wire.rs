@@ -39,6 +39,8 @@ pub enum Request {
     },
     /// The proof that the key is this operator's: 64 bytes.
     Possession(Address),
+    /// How the signer is (`SignerStatus`).
+    Status,
 }
 
 /// What came of it.
@@ -70,16 +72,16 @@ pub enum WireError {
 }
 
 /// Reads fields from the front.
-struct Fields<'a>(&'a [u8]);
+pub(super) struct Fields<'a>(pub(super) &'a [u8]);
 
 impl<'a> Fields<'a> {
-    fn take<const N: usize>(&mut self) -> Result<[u8; N], WireError> {
+    pub(super) fn take<const N: usize>(&mut self) -> Result<[u8; N], WireError> {
         let (field, rest) = self.0.split_first_chunk::<N>().ok_or(WireError::Length)?;
         self.0 = rest;
         Ok(*field)
     }
 
-    fn number(&mut self) -> Result<u64, WireError> {
+    pub(super) fn number(&mut self) -> Result<u64, WireError> {
         self.take().map(u64::from_be_bytes)
     }
 
@@ -96,7 +98,7 @@ impl<'a> Fields<'a> {
         Ok(Proposed { term, view, parent, block: self.take()? })
     }
 
-    fn end(self) -> Result<(), WireError> {
+    pub(super) fn end(self) -> Result<(), WireError> {
         if self.0.is_empty() { Ok(()) } else { Err(WireError::Length) }
     }
 }
@@ -131,6 +133,7 @@ impl Request {
                 body.push(4);
                 body.extend_from_slice(operator.as_slice());
             }
+            Self::Status => body.push(5),
         }
         Ok(body)
     }
@@ -154,6 +157,7 @@ impl Request {
             2 => Self::Vote(decode_vote(&mut fields)?),
             3 => Self::Reveal { term: fields.number()?, view: fields.number()? },
             4 => Self::Possession(Address::from(fields.take::<20>()?)),
+            5 => Self::Status,
             other => return Err(WireError::Kind(other)),
         };
         fields.end()?;

@@ -9,7 +9,10 @@ use alloy_sol_types::SolEvent;
 use cairn_client::{
     BlockTag, ClientError, LedgerClient, LedgerRead as _, LogFilter, LogRecord, Reads as _,
 };
-use cairn_node::report::{NodeReport, Seat};
+use cairn_node::{
+    report::{NodeReport, Seat},
+    signer::{SignerStatus, SocketSigner},
+};
 use cairn_primitives::abi::{BATCHES, IBatches, IRewards, REWARDS};
 use eyre::{Result, WrapErr as _, eyre};
 use serde_json::json;
@@ -17,6 +20,7 @@ use serde_json::json;
 use super::seats::Seats;
 use crate::{
     cli::StatusArgs,
+    commands::signer_line,
     host::{ENV_PREFIX, Settings, open_url, settings_path},
     output::Output,
     session::SECTOR,
@@ -37,16 +41,19 @@ struct Duties {
     voted: BTreeSet<u64>,
 }
 
-/// Shows one validator; exits 1 when it does not follow the network or is connected to too few.
+/// Shows one validator; exits 1 when it does not follow the network, is connected to too few or its signer cannot sign.
 pub async fn status(args: &StatusArgs) -> Result<ExitCode> {
-    let (url, feed) = match &args.rpc {
-        Some(url) => (url.clone(), None),
+    let (url, feed, signer) = match &args.rpc {
+        Some(url) => (url.clone(), None, None),
         None => {
             let settings: Settings =
                 cairn_kit::config::load(&settings_path(&args.dir), ENV_PREFIX)?;
-            (open_url(settings.rpc.listen), Some(open_url(settings.http.listen)))
+            let (rpc, feed) = (open_url(settings.rpc.listen), open_url(settings.http.listen));
+            (rpc, Some(feed), settings.signer)
         }
     };
+    // Of the signer itself, on this machine: what a node tells everybody has nothing of it.
+    let signer = signer.map(|signer| SocketSigner::status(&signer.socket));
     let client = LedgerClient::new(&url)?;
     let named =
         client.archive_url().await.wrap_err_with(|| format!("asking {url}: does the node run?"))?;
@@ -82,14 +89,28 @@ pub async fn status(args: &StatusArgs) -> Result<ExitCode> {
     if let Some(seats) = &seats {
         value["seats"] = seats.to_json();
     }
+    let signs =
+        signer.as_ref().is_none_or(|signer| signer.as_ref().is_ok_and(SignerStatus::is_well));
+    if let Some(signer) = &signer {
+        value["signer"] = match signer {
+            Ok(status) => serde_json::to_value(status).wrap_err("writing the signer as JSON")?,
+            Err(error) => json!({ "error": error.to_string() }),
+        };
+        value["signer"]["well"] = json!(signs);
+    }
     Output { json: args.json }.answer(&value, || {
         let mut text = shown(&report, duties.as_ref(), synced, level);
+        match &signer {
+            Some(Ok(status)) => text = format!("{text}\nsigner     {}", signer_line(status)),
+            Some(Err(error)) => text = format!("{text}\nsigner     AWAY: {error}"),
+            None => {}
+        }
         if let Some(seats) = &seats {
             text = format!("{text}\n{}", seats.to_text());
         }
         text
     });
-    Ok(if level && connected { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if level && connected && signs { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 async fn report(feed: &str) -> Result<NodeReport> {

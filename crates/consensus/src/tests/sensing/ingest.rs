@@ -131,17 +131,17 @@ impl Ingest {
     ) -> Result<(), ClientError> {
         let nonce = view.nonce(self.wallet.address());
         let pools = self.sensing.shared.pools.lock().unwrap().clone();
-        let mut raw = Vec::new();
+        let mut raw: Vec<Bytes> = Vec::new();
         for Commitment { root, digest, count, size } in commitments.iter().copied() {
             let (root, digest) = (root.0.into(), digest.0.into());
             let (epoch, sector) = (epoch.0, SECTOR.number());
             let call = IBatches::commitCall { epoch, sector, root, digest, count, size };
             let (call, fees) = (Call::new(BATCHES, &call), Fees::default());
             let signed = self.wallet.sign_transaction(CHAIN_ID, nonce, SYSTEM_GAS, fees, &call)?;
-            raw.push(signed.raw);
+            raw.push(signed.raw.into());
         }
         for (index, pool) in pools {
-            pool.gossiped(&raw[index % raw.len()]);
+            pool.gossiped(std::slice::from_ref(&raw[index % raw.len()]));
         }
         Ok(())
     }

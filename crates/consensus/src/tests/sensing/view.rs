@@ -90,8 +90,9 @@ impl Desk {
         let nonce = self.view.nonce(from);
         let fees = Fees::default();
         let signed = self.wallet.sign_transaction(CHAIN_ID, nonce, SYSTEM_GAS, fees, &call)?;
-        self.pool.gossiped(&signed.raw);
-        self.gossip.send(signed.raw.clone().into());
+        let raw = bytes::Bytes::from(signed.raw);
+        self.pool.gossiped(std::slice::from_ref(&raw));
+        self.gossip.send(raw);
         let begin = self.clock.current();
         while self.view.nonce(from) == nonce {
             let waited = self.clock.current().duration_since(begin).unwrap_or_default();
