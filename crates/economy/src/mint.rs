@@ -42,6 +42,14 @@ pub fn mint_price(last: PriceQ32, short: PriceQ32, long: PriceQ32) -> PriceQ32 {
     last.min(short).min(long)
 }
 
+/// Stones that mint at least `amount` of credits at `price` µUSD per STONE: a mint rounds down, so this is rounded down and one
+/// base unit more. `price` is the one that mints (`ICredits.limits`), in whole µUSD: a mean that held still at 250,000 is 249,999 there.
+#[must_use]
+pub fn credit_cost(amount: MicroUsd, price: MicroUsd) -> Stones {
+    let least = u128::from(amount > MicroUsd::ZERO);
+    Stones(amount.to_stones_floor(price).0.saturating_add(least))
+}
+
 /// Most micro-dollars of credits that may be outstanding: 30 days of usage, or 1 % of the supply's value if that is less.
 /// `settled` is an average day's paid work; a network without any has room for its first customers: the second bound alone.
 #[must_use]
@@ -144,6 +152,10 @@ mod tests {
         assert_eq!(bound(1), MicroUsd(76_000 * USD));
         assert_eq!(bound(10_000 * USD), MicroUsd(300_000 * USD));
         assert_eq!(mint_price(price(3), price(2), price(4)), price(2));
+        let cost = |amount, price| credit_cost(MicroUsd(amount), MicroUsd(price)).0;
+        assert_eq!(cost(1_000_000, 250_000), 4 * STONE + 1);
+        assert_eq!(cost(1_000_000, 249_999), 4_000_016_000_064_000_257);
+        assert_eq!(cost(0, 250_000), 0);
     }
 
     #[test]
@@ -179,6 +191,14 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn credits_cost_enough_and_hardly_more(amount in 0_u64..1 << 50, price in 1_u64..1 << 40) {
+            let (amount, price) = (MicroUsd(amount), MicroUsd(price));
+            let cost = credit_cost(amount, price);
+            prop_assert!(cost.to_micro_usd_floor(price) >= amount);
+            prop_assert!(cost.0 < 2 || Stones(cost.0 - 2).to_micro_usd_floor(price) < amount);
+        }
+
         /// Pushing the pool within one block and minting the whole window never gains: the push's loss exceeds the mint's
         /// gain for every size, whatever the swap fee (none is the attacker's best case).
         #[test]
