@@ -4,7 +4,7 @@
 //! mint price is the lowest of three, a window's mints are bounded by the pool's depth, and what is outstanding by what a
 //! reserve-paced settlement can honour. Source: docs/spec/price.md.
 
-use cairn_primitives::{MicroUsd, Stones, mul_div_floor};
+use cairn_primitives::{Genesis, MicroUsd, Stones, mul_div_floor};
 
 use crate::params::PPM;
 use crate::pool::PriceQ32;
@@ -27,6 +27,8 @@ pub const CLAMP_PPM_HOUR: u64 = 50_000;
 pub const FEED_APART_PPM: u64 = 15_000;
 /// How old the last observation may be, ms.
 pub const PRICE_STALE_MS: u64 = 600_000;
+/// Idle pauses between blocks after which the network has stopped, where its time runs so fast that ten minutes are fewer.
+const STALE_PAUSES: u64 = 20;
 /// Milliseconds of an hour.
 const HOUR_MS: u64 = 3_600_000;
 
@@ -111,6 +113,15 @@ pub fn is_healthy(pool: PriceQ32, feeds: Option<PriceQ32>, age_ms: u64) -> bool 
         mul_div_floor(apart, u128::from(PPM), pool.0).is_some_and(|p| p <= FEED_APART_PPM.into())
     };
     age_ms <= PRICE_STALE_MS && feeds.is_none_or(close)
+}
+
+/// Network ms after which a feed no longer counts, and blocks that do not come are a gap: ten minutes, or more where network time
+/// runs fast.
+#[must_use]
+pub const fn stale_ms(genesis: &Genesis) -> u64 {
+    let pause = genesis.block_idle_ms.saturating_mul(genesis.time_scale);
+    let pauses = pause.saturating_mul(STALE_PAUSES);
+    if pauses > PRICE_STALE_MS { pauses } else { PRICE_STALE_MS }
 }
 
 /// The settle price while the price is unhealthy: the last good one, moved towards `seen` by at most 5 % for each hour.
