@@ -9,6 +9,9 @@
 //!     ingest/  gateway/  agents/STATION/
 //! ```
 
+mod governance;
+mod pool;
+
 use std::{
     collections::BTreeMap,
     fs,
@@ -20,7 +23,7 @@ use cairn_agent::sensing::Station;
 use cairn_client::{DevKeys, KeyFile, Role, StoredKey, Wallet};
 use cairn_primitives::{
     Cell, DeviceId, Digest, EconomyParams, Genesis, GenesisAccount, GenesisIngest,
-    GenesisValidator, StakeParams,
+    GenesisValidator, MicroUsd, StakeParams,
 };
 use eyre::{Result, WrapErr as _, bail, eyre};
 use serde::{Deserialize, Serialize};
@@ -267,8 +270,12 @@ impl Founding<'_> {
             economy(u32::try_from(cells.len())?, cells.values().copied().max().unwrap_or(0));
         let spent = accounts.iter().map(|a| a.stones).sum::<u64>()
             + VALIDATOR_BOND_STONES * VALIDATORS as u64;
+        let keeper = keys.wallet(Role::Founder, "keeper").address();
+        let pool = pool::pool(keys.wallet(Role::Founder, "founder").address());
+        let governance = governance::governance(keeper, &economy);
+        let price = MicroUsd(economy.price_micro_usd);
         let issued = economy.cap_stones - economy.reserve_stones;
-        let rest = issued.checked_sub(spent).ok_or_else(|| {
+        let rest = issued.checked_sub(spent + pool.whole_stones(price)).ok_or_else(|| {
             eyre!("{} owners are more than a local network can fund", owners.len())
         })?;
         accounts.push(account("founder".into(), Role::Founder, "founder", rest));
@@ -286,14 +293,14 @@ impl Founding<'_> {
             base_fee_initial: 1_000_000_000,
             base_fee_min: 100_000_000,
             economy,
-            pool: None,
+            pool: Some(pool),
             // Every seat sets memory for its messages aside, in four validators of one process.
             stake: StakeParams {
                 seats_max: 8,
                 seal_window_ms: EPOCH_MS / 6,
                 ..StakeParams::default()
             },
-            governance: None,
+            governance: Some(governance),
             validators,
             ingests: vec![GenesisIngest {
                 operator: keys.wallet(Role::Ingest, "ingest").address(),
@@ -351,10 +358,15 @@ pub fn write_keys(folder: &Folder, keys: &DevKeys, stations: &[Station]) -> Resu
 }
 
 /// Genesis of a network without a fleet whose wallets hold all stones: that of a development chain.
+///
+/// It has the genesis price and no votes: contracts' suites count on whole numbers, and a pool whose time is made to jump pauses minting.
 pub fn funded_genesis(keys: &DevKeys, wallets: &[Wallet], start_ms: u64) -> Result<Genesis> {
     let founding = Founding { stations: &[], start_ms, epoch_seconds: 20, keys };
     let mut genesis = founding.genesis()?;
+    genesis.governance = None;
+    let pool = genesis.pool.take().map_or(0, |pool| pool.whole_stones(genesis.price()));
     let founder = genesis.accounts.last_mut().ok_or_else(|| eyre!("genesis has no founder"))?;
+    founder.stones += pool;
     let share = founder.stones / (wallets.len() as u64 + 1);
     founder.stones -= share * wallets.len() as u64;
     genesis.accounts.extend(wallets.iter().enumerate().map(|(n, wallet)| GenesisAccount {
@@ -364,4 +376,21 @@ pub fn funded_genesis(keys: &DevKeys, wallets: &[Wallet], start_ms: u64) -> Resu
     }));
     genesis.check()?;
     Ok(genesis)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_local_network_has_a_pool_and_votes_and_a_development_chain_has_neither() {
+        let keys = DevKeys::new(1_u64.to_be_bytes());
+        let founding = Founding { stations: &[], start_ms: 0, epoch_seconds: 20, keys: &keys };
+        let genesis = founding.genesis().expect("a network");
+        assert_eq!(genesis.pool.map(|pool| pool.whole_stones(MicroUsd(250_000))), Some(4_000_000));
+        assert!(genesis.governance.is_some_and(|rules| !rules.guardian.is_zero()));
+        // `check` holds the sum of all stones against the cap.
+        let chain = funded_genesis(&keys, &[], 0).expect("a chain");
+        assert!(chain.pool.is_none() && chain.governance.is_none());
+    }
 }

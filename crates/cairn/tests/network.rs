@@ -220,7 +220,7 @@ fn every_command_works_on_a_running_network() {
     network.until("rewards_paid", |event| event["first"] == true);
 
     let status = json(&["status", "--dir", path, "--json"]);
-    assert_eq!(status["devices"], 9);
+    assert_eq!((&status["devices"], &status["price_of"]), (&json!(9), &json!("pool")));
     let list = json(&["devices", "list", "--dir", path, "--json"]);
     assert_eq!(list["devices"].as_array().map(Vec::len), Some(9));
     let shown = json(&["devices", "show", "JFK-2", "--dir", path, "--json"]);
@@ -242,7 +242,8 @@ fn every_command_works_on_a_running_network() {
     assert_eq!(refused.status.code(), Some(1), "a spend cap was ignored");
 
     let bought = json(&["credits", "buy", "--usd", "1.5", "--dir", path, "--json"]);
-    assert_eq!(bought["credits_usd"], "1.500000");
+    let credits = bought["credits_usd"].as_str().and_then(|usd| usd.parse::<f64>().ok());
+    assert!(credits.is_some_and(|usd| (1.5..1.51).contains(&usd)), "{bought}");
     let place =
         ["--lat", "40.6413", "--lon", "-73.7781", "--elevation-m", "4", "--hardware-usd", "120"];
     let card = json(&[&["join", "--dir", path, "--json"], &place[..]].concat());
@@ -272,11 +273,29 @@ fn every_command_works_on_a_running_network() {
     );
 
     proofs_hold(&dir, rpc);
+    price_and_votes(path);
     stake_works(path, folder.path(), rpc);
 
     network.signal("-INT");
     assert!(network.child.wait().expect("it ends").success(), "Ctrl-C is no failure");
     assert_eq!(json(&["check-state", "--dir", path, "--json"])["violations"], 0);
+}
+
+/// The network has its own price, which a swap moves, and votes.
+fn price_and_votes(network: &str) {
+    let at = ["--dir", network, "--json"];
+    let before = json(&[&["price"][..], &at].concat());
+    assert_eq!((&before["health"], &before["price_usd"]), (&json!(0), &json!("0.250000")));
+    assert!(before["credits"]["room_usd"].as_str() > Some("1"), "{before}");
+    let swapped = json(&[&["swap", "--usd", "9000", "--faucet"][..], &at].concat());
+    assert_eq!(swapped["in_usd"], "9000.000000", "{swapped}");
+    let after = json(&[&["price"][..], &at].concat());
+    assert!(after["price_usd"].as_str() > before["price_usd"].as_str(), "{after}");
+    assert_eq!(after["price_usd"], json(&[&["status"][..], &at].concat())["price_usd"]);
+    let locked = ["govern", "lock", "5000", "--days", "200", "--account", "founder"];
+    assert!(json(&[&locked[..], &at].concat()).is_object());
+    let shown = json(&[&["govern", "show"][..], &at].concat());
+    assert!(shown.to_string().contains("taper_ppm"), "{shown}");
 }
 
 /// What a command that must fail says.

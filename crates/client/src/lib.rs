@@ -29,7 +29,7 @@ pub use error::ClientError;
 pub use governance::GovernanceReads;
 pub use key_file::{KeyFile, KeyFileError, StoredKey};
 pub use ledger_client::{LedgerClient, TransactionReceipt, time_of};
-pub use price::{HEALTH, PoolView, PriceReads, has_pool};
+pub use price::{HEALTH, PoolView, PriceOf, PriceReads, has_pool};
 pub use read::{
     BlockTag, Device, DeviceStatus, Head, LedgerRead, LogFilter, LogRecord, PAGE_MAX, Reads,
 };

@@ -37,6 +37,26 @@ pub struct PoolView {
     pub feeds: Option<MicroUsd>,
 }
 
+/// Whose price it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PriceOf {
+    /// Genesis's, for ever: the network has no pool.
+    Genesis,
+    /// The pool's last one.
+    Pool,
+}
+
+impl PriceOf {
+    /// The word for it, in JSON and in sentences.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Genesis => "genesis",
+            Self::Pool => "pool",
+        }
+    }
+}
+
 fn whole(price: u128) -> MicroUsd {
     MicroUsd(u64::try_from(price >> PRICE_BITS).unwrap_or(u64::MAX))
 }
@@ -79,6 +99,20 @@ pub trait PriceReads: Reads {
                 day: whole(means.day),
                 feeds: (median > 0).then_some(MicroUsd(median)),
             })
+        }
+    }
+
+    /// Micro-dollars per STONE now, and whose price that is: for showing what stones are worth. Nothing is paid at it.
+    fn price_now(
+        &self,
+        at: BlockTag,
+    ) -> impl Future<Output = Result<(MicroUsd, PriceOf), ClientError>> + Send {
+        async move {
+            if !has_pool(&self.limits(at).await?) {
+                return Ok((self.price(at).await?, PriceOf::Genesis));
+            }
+            let last = self.view(abi::POOL, IPool::priceCall {}, at).await?;
+            Ok((whole(last), PriceOf::Pool))
         }
     }
 

@@ -43,8 +43,8 @@ pub use log2::{LOG2_BITS, exp2_floor, log2_floor};
 pub use mint::{
     CLAMP_PPM_HOUR, COVERAGE_PAUSE_PPM, COVERAGE_WARN_PPM, Coverage, FEED_APART_PPM,
     MINT_MARGIN_PPM, MINT_WINDOW_MS, OUTSTANDING_DAYS, OUTSTANDING_PPM, PRICE_STALE_MS, clamped,
-    coverage, coverage_ppm, is_healthy, mint_price, mint_window, outstanding_bound,
-    outstanding_max,
+    coverage, coverage_ppm, credit_cost, is_healthy, mint_price, mint_window, outstanding_bound,
+    outstanding_max, stale_ms,
 };
 pub use params::{
     CELL_TARGET_MAX, EMA_DAYS, Fees, GRANT_DAYS, KAPPA, MATCH_PACE, PPM, coverage_need, fees_of,

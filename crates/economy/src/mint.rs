@@ -4,7 +4,7 @@
 //! mint price is the lowest of three, a window's mints are bounded by the pool's depth, and what is outstanding by what a
 //! reserve-paced settlement can honour. Source: docs/spec/price.md.
 
-use cairn_primitives::{MicroUsd, Stones, mul_div_floor};
+use cairn_primitives::{Genesis, MicroUsd, Stones, mul_div_floor};
 
 use crate::params::PPM;
 use crate::pool::PriceQ32;
@@ -27,6 +27,8 @@ pub const CLAMP_PPM_HOUR: u64 = 50_000;
 pub const FEED_APART_PPM: u64 = 15_000;
 /// How old the last observation may be, ms.
 pub const PRICE_STALE_MS: u64 = 600_000;
+/// Idle pauses between blocks after which the network has stopped, where its time runs so fast that ten minutes are fewer.
+const STALE_PAUSES: u64 = 20;
 /// Milliseconds of an hour.
 const HOUR_MS: u64 = 3_600_000;
 
@@ -40,6 +42,14 @@ pub fn mint_window(depth: MicroUsd, fees_ppm: u32) -> MicroUsd {
 #[must_use]
 pub fn mint_price(last: PriceQ32, short: PriceQ32, long: PriceQ32) -> PriceQ32 {
     last.min(short).min(long)
+}
+
+/// Stones that mint at least `amount` of credits at `price` µUSD per STONE: a mint rounds down, so this is rounded down and one
+/// base unit more. `price` is the one that mints (`ICredits.limits`), in whole µUSD: a mean that held still at 250,000 is 249,999 there.
+#[must_use]
+pub fn credit_cost(amount: MicroUsd, price: MicroUsd) -> Stones {
+    let least = u128::from(amount > MicroUsd::ZERO);
+    Stones(amount.to_stones_floor(price).0.saturating_add(least))
 }
 
 /// Most micro-dollars of credits that may be outstanding: 30 days of usage, or 1 % of the supply's value if that is less.
@@ -105,6 +115,15 @@ pub fn is_healthy(pool: PriceQ32, feeds: Option<PriceQ32>, age_ms: u64) -> bool 
     age_ms <= PRICE_STALE_MS && feeds.is_none_or(close)
 }
 
+/// Network ms after which a feed no longer counts, and blocks that do not come are a gap: ten minutes, or more where network time
+/// runs fast.
+#[must_use]
+pub const fn stale_ms(genesis: &Genesis) -> u64 {
+    let pause = genesis.block_idle_ms.saturating_mul(genesis.time_scale);
+    let pauses = pause.saturating_mul(STALE_PAUSES);
+    if pauses > PRICE_STALE_MS { pauses } else { PRICE_STALE_MS }
+}
+
 /// The settle price while the price is unhealthy: the last good one, moved towards `seen` by at most 5 % for each hour.
 #[must_use]
 pub fn clamped(good: PriceQ32, seen: PriceQ32, elapsed_ms: u64) -> PriceQ32 {
@@ -144,6 +163,10 @@ mod tests {
         assert_eq!(bound(1), MicroUsd(76_000 * USD));
         assert_eq!(bound(10_000 * USD), MicroUsd(300_000 * USD));
         assert_eq!(mint_price(price(3), price(2), price(4)), price(2));
+        let cost = |amount, price| credit_cost(MicroUsd(amount), MicroUsd(price)).0;
+        assert_eq!(cost(1_000_000, 250_000), 4 * STONE + 1);
+        assert_eq!(cost(1_000_000, 249_999), 4_000_016_000_064_000_257);
+        assert_eq!(cost(0, 250_000), 0);
     }
 
     #[test]
@@ -179,6 +202,14 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn credits_cost_enough_and_hardly_more(amount in 0_u64..1 << 50, price in 1_u64..1 << 40) {
+            let (amount, price) = (MicroUsd(amount), MicroUsd(price));
+            let cost = credit_cost(amount, price);
+            prop_assert!(cost.to_micro_usd_floor(price) >= amount);
+            prop_assert!(cost.0 < 2 || Stones(cost.0 - 2).to_micro_usd_floor(price) < amount);
+        }
+
         /// Pushing the pool within one block and minting the whole window never gains: the push's loss exceeds the mint's
         /// gain for every size, whatever the swap fee (none is the attacker's best case).
         #[test]

@@ -1,6 +1,6 @@
 //! `cairn status`: one screen of the whole network.
 
-use cairn_client::{BlockTag, Reads as _};
+use cairn_client::{BlockTag, PriceReads as _, Reads as _};
 use cairn_primitives::{MicroUsd, Stones};
 use eyre::Result;
 use serde_json::json;
@@ -20,7 +20,7 @@ pub async fn status(args: &NetworkArgs) -> Result<()> {
     let finalised = session.last_final().await?;
     let devices = session.devices().await?;
     let validators = client.validators(BlockTag::Latest).await?;
-    let price = client.price(BlockTag::Latest).await?;
+    let (price, price_of) = client.price_now(BlockTag::Latest).await?;
     let [reserve, burned, supply] = client.supply(BlockTag::Latest).await?;
     let (earned, subsidy) = match finalised {
         None => (MicroUsd::ZERO, MicroUsd::ZERO),
@@ -36,14 +36,14 @@ pub async fn status(args: &NetworkArgs) -> Result<()> {
     let value = json!({
         "height": head.number, "network_time_ms": head.time.0, "epoch": epoch.0, "last_final_epoch": finalised.map(|e| e.0),
         "devices": devices.len(), "validators": validators.len(), "sector": SECTOR.name(),
-        "price_usd": price.to_string(), "last_epoch": { "earned_usd": earned.to_string(), "subsidy_usd": subsidy.to_string(), "subsidy_permille": share },
+        "price_usd": price.to_string(), "price_of": price_of.name(), "last_epoch": { "earned_usd": earned.to_string(), "subsidy_usd": subsidy.to_string(), "subsidy_permille": share },
         "reserve_stones": reserve.to_string(), "burned_stones": burned.to_string(), "supply_stones": supply.to_string(),
     });
     session.output.answer(&value, || {
         let last = finalised.map_or_else(|| "none yet".to_owned(), |e| e.to_string());
         format!(
             "height {}, epoch {epoch}, last final epoch {last}\n{} devices, {} validators\n\
-             last epoch: earned {}, subsidy {}{}\nprice {} per STONE, reserve {}, burned {}",
+             last epoch: earned {}, subsidy {}{}\nprice {} per STONE by {}, reserve {}, burned {}",
             head.number,
             devices.len(),
             validators.len(),
@@ -51,6 +51,7 @@ pub async fn status(args: &NetworkArgs) -> Result<()> {
             usd(subsidy),
             share.map_or_else(String::new, |s| format!(" ({}.{} % of income)", s / 10, s % 10)),
             usd(price),
+            price_of.name(),
             whole(reserve),
             stones(burned),
         )

@@ -21,7 +21,7 @@ pub use services::plug_in;
 
 use std::sync::Arc;
 
-use cairn_client::Role;
+use cairn_client::{BlockTag, PriceReads as _, Role};
 use cairn_kit::{NetworkClock, Shutdown, Tasks};
 use eyre::{Result, WrapErr as _, bail};
 use serde_json::json;
@@ -63,7 +63,7 @@ pub async fn up(args: &UpArgs) -> Result<()> {
     let (tasks, services, results, purchased) =
         begin(args, &founded, &clock, &narrator, &shutdown).await?;
     narrator.started();
-    announce(&narrator, &founded, &services);
+    announce(&narrator, &founded, &services).await?;
 
     let session = session_of(&founded, &services, &narrator);
     let supervisor = Supervisor {
@@ -155,7 +155,12 @@ async fn start(
     Ok((services, results, purchased))
 }
 
-fn announce(narrator: &Narrator, founded: &founding::Founded, services: &services::Services) {
+async fn announce(
+    narrator: &Narrator,
+    founded: &founding::Founded,
+    services: &services::Services,
+) -> Result<()> {
+    let (price, price_of) = services.client.price_now(BlockTag::Latest).await?;
     let endpoints = &services.endpoints;
     let accounts: Vec<_> = founded
         .genesis
@@ -167,17 +172,19 @@ fn announce(narrator: &Narrator, founded: &founding::Founded, services: &service
         "rpc": endpoints.rpc.first(), "ingest": endpoints.ingest, "mqtt": endpoints.mqtt, "gateway": endpoints.gateway,
         "chain_id": founded.genesis.chain_id, "dir": founded.folder.root(), "new": founded.is_new,
         "devices": founded.log.stations.len(), "accounts": accounts,
+        "price_usd": price.to_string(), "price_of": price_of.name(),
     });
     narrator.event("ready", value, || {
         let named = |a: &cairn_primitives::GenesisAccount| format!("             {:<16} {}", a.name, a.address);
         let accounts: Vec<_> = founded.genesis.accounts.iter().map(named).collect();
         format!(
             "{} validators, {} devices are up{}\n\n  JSON-RPC   {}   (chain id {})\n  ingest     {}   {}\n  gateway    {}\n  \
-             accounts   keys in {}\n{}\n  price      {} per STONE\n",
+             accounts   keys in {}\n{}\n  price      {} per STONE, by {}\n",
             founded.genesis.validators.len(), founded.log.stations.len(),
             if founded.is_new { "" } else { "; going on from disk" },
             endpoints.rpc.first().map_or("", String::as_str), founded.genesis.chain_id, endpoints.ingest, endpoints.mqtt,
-            endpoints.gateway, founded.folder.root().join("keys").display(), accounts.join("\n"), usd(founded.genesis.price()),
+            endpoints.gateway, founded.folder.root().join("keys").display(), accounts.join("\n"), usd(price), price_of.name(),
         )
     });
+    Ok(())
 }

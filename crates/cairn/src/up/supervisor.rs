@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use cairn_client::{BlockTag, Reads as _};
+use cairn_client::{BlockTag, PriceOf, PriceReads as _, Reads as _};
 use cairn_kit::NetworkClock;
 use cairn_primitives::{Epoch, TimeMs};
 use eyre::Result;
@@ -184,7 +184,9 @@ impl Supervisor<'_> {
     }
 
     async fn tell_paid(&self, progress: &mut Progress, paid: &Paid) {
-        let price = self.founded.genesis.price();
+        // Without an answer the genesis price is shown, and named.
+        let now = self.services.client.price_now(BlockTag::Latest).await;
+        let (price, price_of) = now.unwrap_or((self.founded.genesis.price(), PriceOf::Genesis));
         let (earned, subsidy) =
             (paid.earned.to_micro_usd_floor(price), paid.subsidy.to_micro_usd_floor(price));
         let is_first = progress.first_reward_ms.is_none();
@@ -194,11 +196,12 @@ impl Supervisor<'_> {
         let value = json!({
             "rewards": paid.rewards, "first": is_first, "earned_usd": earned.to_string(), "subsidy_usd": subsidy.to_string(),
             "earned_stones": paid.earned.to_string(), "subsidy_stones": paid.subsidy.to_string(),
+            "price_usd": price.to_string(), "price_of": price_of.name(),
         });
         self.narrator.event("rewards_paid", value, || {
             let line = format!(
-                "{} rewards paid to their owners: earned {} ({}), subsidy {} ({})",
-                paid.rewards, usd(earned), stones(paid.earned), usd(subsidy), stones(paid.subsidy),
+                "{} rewards paid to their owners: earned {} ({}), subsidy {} ({}), at {} per STONE by {}",
+                paid.rewards, usd(earned), stones(paid.earned), usd(subsidy), stones(paid.subsidy), usd(price), price_of.name(),
             );
             let station = self.founded.log.stations.first().map_or("DEVICE", |s| s.name.as_str());
             let dir = self.founded.folder.root().display();

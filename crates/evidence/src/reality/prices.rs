@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use cairn_economy::{MINT_WINDOW_MS, PPM, PricePool, price, reality::PoolFacts};
+use cairn_economy::{MINT_WINDOW_MS, PPM, PricePool, price, reality::PoolFacts, stale_ms};
 use cairn_primitives::{EconomyParams, Genesis, MicroUsd, Stones, abi::IPool, mul_div_floor};
 
 use super::event::{Event, stones};
@@ -13,8 +13,8 @@ use super::event::{Event, stones};
 #[derive(Clone, Copy, Debug)]
 struct Pool {
     reserves: PricePool,
-    /// The feeds' median; zero while there is none.
-    median: MicroUsd,
+    /// The feeds' median, zero while there is none, and when it was taken: it does not hold for ever.
+    median: (MicroUsd, u64),
     /// The half hour of the last mint, and what was minted in it.
     minted: (u64, u64),
 }
@@ -23,6 +23,8 @@ struct Pool {
 #[derive(Clone, Debug)]
 pub(super) struct Prices {
     genesis: EconomyParams,
+    /// How long a median holds.
+    stale_ms: u64,
     pool: Option<Pool>,
     settled: MicroUsd,
     /// By the day from which they are in force.
@@ -38,11 +40,12 @@ impl Prices {
                 usd: pool.depth(),
                 fee_ppm: pool.fee_ppm,
             },
-            median: MicroUsd::ZERO,
+            median: (MicroUsd::ZERO, 0),
             minted: (0, 0),
         });
         let economy = genesis.economy.clone();
-        Self { genesis: economy, pool, settled: first, versions: BTreeMap::new() }
+        let stale_ms = stale_ms(genesis);
+        Self { genesis: economy, stale_ms, pool, settled: first, versions: BTreeMap::new() }
     }
 
     /// The parameters in force in a day of the network, at the price of the epoch that was settled last.
@@ -56,13 +59,15 @@ impl Prices {
     pub(super) fn facts(&self, now_ms: u64) -> Option<PoolFacts> {
         let Pool { reserves, median, minted } = self.pool?;
         let now = reserves.price().floor();
+        let (median, at_ms) = median;
         let apart = mul_div_floor(median.0.abs_diff(now.0).into(), PPM.into(), now.0.into());
         let apart = apart.and_then(|apart| u32::try_from(apart).ok());
+        let counts = median > MicroUsd::ZERO && now_ms.saturating_sub(at_ms) <= self.stale_ms;
         let minted = if minted.0 == now_ms / MINT_WINDOW_MS { minted.1 } else { 0 };
         Some(PoolFacts {
             depth: reserves.usd,
             window_minted: MicroUsd(minted),
-            deviation_ppm: apart.filter(|_| median > MicroUsd::ZERO),
+            deviation_ppm: apart.filter(|_| counts),
         })
     }
 
@@ -85,7 +90,7 @@ impl Prices {
             Event::LiquidityRemoved(less) => {
                 exchange(reserves, (0, 0), (stones(less.stones), less.microUsd));
             }
-            Event::Fed(fed) => *median = MicroUsd(fed.medianMicroUsd),
+            Event::Fed(fed) => *median = (MicroUsd(fed.medianMicroUsd), now_ms),
             Event::Minted(mint) => {
                 let window = now_ms / MINT_WINDOW_MS;
                 let before = if minted.0 == window { minted.1 } else { 0 };

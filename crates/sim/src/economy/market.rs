@@ -8,8 +8,8 @@
 //! so that the means of half an hour and of a day differ. Draws are integers: the same path on every machine.
 
 use cairn_economy::{
-    Accumulator, PricePool, PriceQ32, TWAP_LONG_MS, TWAP_SHORT_MS, Window, exp2_floor, log2_floor,
-    mint_price, mint_window,
+    Accumulator, PricePool, PriceQ32, TWAP_LONG_MS, TWAP_SHORT_MS, Window, credit_cost, exp2_floor,
+    log2_floor, mint_price, mint_window,
 };
 use cairn_primitives::{MicroUsd, Stones, mul_div_floor};
 use serde::{Deserialize, Serialize};
@@ -109,9 +109,7 @@ impl Market {
         chance: &mut Chance,
     ) -> Bought {
         let Some(pool) = &mut self.pool else {
-            // At a price from outside a dollar of credits costs its stones, rounded up.
-            let stones = Stones(usd.to_stones_floor(self.price).0 + u128::from(usd.0 > 0));
-            return Bought { credits: usd, stones };
+            return Bought { credits: usd, stones: credit_cost(usd, self.price) };
         };
         let mut bought = Bought::default();
         for _ in 0..SLICES {

@@ -9,7 +9,7 @@
 
 use std::collections::VecDeque;
 
-use cairn_economy::{Coverage, coverage, coverage_ppm, outstanding_max};
+use cairn_economy::{Coverage, coverage, coverage_ppm, credit_cost, outstanding_max};
 use cairn_primitives::{Digest, EconomyParams, MicroUsd, STONE, Stones};
 use serde::{Deserialize, Serialize};
 
@@ -95,7 +95,7 @@ impl Setup {
         let credits: VecDeque<_> = (0..u64::from(simulate.credit_days))
             .map(|day| {
                 let usd = self.curve.drawn(day, &mut chance);
-                (usd, Stones(usd.to_stones_floor(first).0 + u128::from(usd.0 > 0)))
+                (usd, credit_cost(usd, first))
             })
             .collect();
         Run {
@@ -172,7 +172,7 @@ impl Run {
             price,
             paid: MicroUsd(paid.0.saturating_add(washed.0)),
             // Who pays itself mints its credits today.
-            released: Stones(stones.0 + washed.to_stones_floor(price).0 + u128::from(washed.0 > 0)),
+            released: Stones(stones.0 + credit_cost(washed, price).0),
             covered_ppm: self.population.covered_ppm(target(&self.params)),
         };
         let outcome = self.mechanism.day(&self.params, &day);

@@ -6,15 +6,16 @@ use std::collections::BTreeMap;
 
 use alloy_primitives::{FixedBytes, U256, keccak256};
 use alloy_sol_types::SolValue as _;
-use cairn_client::{Call, DevKeys, Role, Wallet};
-use cairn_economy::Reward;
+use cairn_client::{BlockTag, Call, DevKeys, PriceReads as _, Role, Wallet};
+use cairn_economy::{Reward, credit_cost};
 use cairn_primitives::{
-    DeviceId, Genesis, MicroUsd, Stones,
+    DeviceId, MicroUsd,
     abi::{CREDITS, ICredits, IMarket, IRewards, MARKET},
 };
 use cairn_sectors::ScoreLeaf;
+use futures::executor::block_on;
 
-use super::SECTOR;
+use super::{SECTOR, SimError};
 use crate::network::{Chain, ChainError};
 
 /// Price of a thousand rows, in micro-dollars.
@@ -39,16 +40,16 @@ impl Market {
     /// Buys credits, posts the offer and opens the lease.
     pub fn open(
         chain: &mut Chain,
-        genesis: &Genesis,
         keys: &DevKeys,
         spend: MicroUsd,
         epochs: u64,
-    ) -> Result<Self, ChainError> {
+    ) -> Result<Self, SimError> {
         let consumer = keys.wallet(Role::Consumer, "consumer");
         let gateway = keys.wallet(Role::Gateway, "gateway");
         let escrow = MicroUsd(spend.0.saturating_mul(epochs).max(1));
-        let stones = escrow.to_stones_floor(genesis.price());
-        let mint = Call::new(CREDITS, &ICredits::mintCall {}).with_value(Stones(stones.0 + 1));
+        let limits = block_on(chain.limits(BlockTag::Latest))?;
+        let cost = credit_cost(escrow, MicroUsd(limits.mintPriceMicroUsd));
+        let mint = Call::new(CREDITS, &ICredits::mintCall {}).with_value(cost);
         chain.send(&consumer, &mint)?.event::<ICredits::Minted>()?;
         let offer = IMarket::postOfferCall {
             sector: SECTOR.number(),

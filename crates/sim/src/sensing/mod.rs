@@ -218,7 +218,7 @@ impl Simulation {
         for device in &devices {
             register(&mut chain, genesis.chain_id, device, bond)?;
         }
-        let market = Market::open(&mut chain, &genesis, &keys, config.spend, config.epochs)?;
+        let market = Market::open(&mut chain, &keys, config.spend, config.epochs)?;
         let validator = |n| keys.wallet(Role::Validator, &founding::validator(n));
         Ok(Self {
             network: Network { genesis, hash, sector: SECTOR },

@@ -1,5 +1,7 @@
 //! The reality page over a devnet of 200 epochs: it says what the ledger's state says, two readers agree, an altered number shows.
 
+mod pool;
+
 use std::sync::Arc;
 
 use alloy_eips::eip2718::Encodable2718 as _;
@@ -108,7 +110,8 @@ fn agrees_with_the_state(simulation: &Simulation, report: &Report) {
     assert_eq!(returned > 0, value(report, 18, "slashes") > 0, "{returned}");
     assert!(returned >= 0, "{returned}");
     let day = block_on(chain.economy_day(SECTOR, at)).expect("a view");
-    let left = Stones(day.grantLeftStones.to()).to_micro_usd_floor(simulation.genesis().price());
+    let price = u64::try_from(value(report, 19, "price")).expect("a price");
+    let left = Stones(day.grantLeftStones.to()).to_micro_usd_floor(MicroUsd(price));
     assert_eq!(value(report, 15, "grant_left"), i64::try_from(left.0).expect("small"));
     // Validators' part of the fees stays in the stake contract.
     let funds = [TREASURY, INSURANCE].map(|fund| chain.balance_of(fund).expect("a balance").0);

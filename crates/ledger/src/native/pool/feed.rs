@@ -4,6 +4,7 @@
 //! fewer than half, and the median is between two honest views.
 
 use alloy_primitives::{Address, U256};
+use cairn_economy::stale_ms;
 use cairn_primitives::{
     MicroUsd,
     abi::{IPool, POOL},
@@ -11,7 +12,7 @@ use cairn_primitives::{
 };
 
 use super::{
-    oracle::{median, quote, stale_ms},
+    oracle::{median, quote},
     state::{FEEDS, Feed, MEDIAN, Median},
 };
 use crate::native::{Ctx, Res, out_of_range, revert, stake::seats};

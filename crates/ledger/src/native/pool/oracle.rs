@@ -1,18 +1,16 @@
 //! What the price is, and whether it is healthy.
 
 use cairn_economy::{
-    PRICE_STALE_MS, PriceQ32, RING_PLACES, Ring, TWAP_LONG_MS, TWAP_SHORT_MS, WindowStart, clamped,
-    is_healthy, mint_price,
+    PriceQ32, RING_PLACES, Ring, TWAP_LONG_MS, TWAP_SHORT_MS, WindowStart, clamped, is_healthy,
+    mint_price, stale_ms,
 };
-use cairn_primitives::{Epoch, Genesis, MicroUsd, abi::POOL};
+use cairn_primitives::{Epoch, MicroUsd, abi::POOL};
 
 use super::state::{
     ACCUMULATOR, EpochPrice, GOOD, Held, LONG_SLOT, MEDIAN, PRICED, PULSE, SHORT_SLOT, params, pool,
 };
 use crate::native::{Ctx, Res, Value, gas};
 
-/// Idle pauses between blocks after which the network has stopped, where its time runs so fast that ten minutes are fewer.
-const GAP_PAUSES: u64 = 20;
 /// The pool is shallow when its dollars are less than this part of those at genesis, ppm: a price that costs little to push.
 const SHALLOW_PPM: u32 = 50_000;
 
@@ -102,13 +100,6 @@ fn ring(c: &Ctx<'_>, length_ms: u64) -> Ring {
     Ring { length_ms, begun_ms: c.genesis().start_ms }
 }
 const _: () = assert!(SHORT_SLOT + RING_PLACES <= LONG_SLOT, "the rings do not overlap");
-
-/// Network time after which blocks that do not come are a gap: ten minutes, or more where network time runs fast.
-pub(super) fn stale_ms(genesis: &Genesis) -> u64 {
-    let pauses =
-        genesis.block_idle_ms.saturating_mul(genesis.time_scale).saturating_mul(GAP_PAUSES);
-    PRICE_STALE_MS.max(pauses)
-}
 
 /// All that the pool says at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,12 +1,12 @@
 //! What every block does before its transactions: it sees gaps, remembers the last good price, and fixes the price of epochs that
 //! ended. What is fixed here nobody in the same block can have moved.
 
-use cairn_economy::MINT_WINDOW_MS;
+use cairn_economy::{MINT_WINDOW_MS, stale_ms};
 use cairn_primitives::{Epoch, MicroUsd};
 
 use super::{
     bond,
-    oracle::{Health, Quote, quote, stale_ms},
+    oracle::{Health, Quote, quote},
     state::{EpochPrice, GOOD, Good, PRICED, PULSE, pool},
 };
 use crate::native::{Ctx, Res};
