@@ -44,6 +44,15 @@ pub struct Results {
     pub hash: Digest,
 }
 
+impl Outcome {
+    /// The value of a metric.
+    #[must_use]
+    pub fn value(&self, metric: Metric) -> i64 {
+        let at = Metric::ALL.iter().position(|known| *known == metric);
+        self.metrics[at.expect("`ALL` has every metric")]
+    }
+}
+
 /// P10, P50 and P90 over the runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fan {
@@ -139,8 +148,7 @@ impl Results {
     /// A metric's fan over the runs.
     #[must_use]
     pub fn fan(&self, metric: Metric) -> Fan {
-        let at = Metric::ALL.iter().position(|m| *m == metric).unwrap_or(0);
-        fan(self.runs.iter().map(|run| run.metrics[at]))
+        fan(self.runs.iter().map(|run| run.value(metric)))
     }
 
     /// A column's fan on each recorded day.

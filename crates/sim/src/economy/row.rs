@@ -115,7 +115,7 @@ impl Row {
     #[must_use]
     pub fn values(&self) -> [Option<i64>; COLUMNS.len()] {
         let money = |amount: MicroUsd| i64::try_from(amount.0).ok();
-        let stones = |amount: Stones| i64::try_from(amount.0 / (STONE / 1_000)).ok();
+        let stones = |amount: Stones| Some(milli(amount));
         let count = |number: u64| i64::try_from(number).ok();
         [
             count(self.day),
@@ -178,6 +178,12 @@ impl Row {
         out.extend(self.attacker.to_le_bytes());
         out
     }
+}
+
+/// Thousandths of a STONE, rounded down: what files and pictures show.
+#[must_use]
+pub fn milli(stones: Stones) -> i64 {
+    i64::try_from(stones.0 / (STONE / 1_000)).unwrap_or(i64::MAX)
 }
 
 /// A payback as a number of days.

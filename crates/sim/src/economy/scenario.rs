@@ -203,7 +203,7 @@ impl Default for Simulate {
     }
 }
 
-/// The first row of docs/design's scenario table: $ 40,000 a day, half of it on day 600.
+/// The first row of the table in docs/economy/simulate.md: $ 40,000 a day, half of it on day 600.
 impl Default for Demand {
     fn default() -> Self {
         Self {

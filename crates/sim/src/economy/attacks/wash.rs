@@ -64,7 +64,7 @@ fn with(params: &EconomyParams, price: u64, need_usd: u64, grant: u64) -> Econom
     }
 }
 
-/// 2,160 cases of price, real demand, need, grant, size and start, each with and without an owned treasury.
+/// 2,160 cases of price, real demand, need, grant, size and start, in half of which treasury and insurance are its own.
 pub fn self_dealing(params: &EconomyParams) -> Attack {
     let mut best = Best::default();
     for price in [1_000, 50_000, 2_000_000] {

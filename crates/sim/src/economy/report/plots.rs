@@ -1,12 +1,12 @@
 //! The report's plots, each with one sentence on how to read it.
 
 use cairn_economy::bond_required;
-use cairn_primitives::{MicroUsd, STONE};
+use cairn_primitives::MicroUsd;
 
 use super::super::{
     metric::Metric,
     montecarlo,
-    row::Row,
+    row::{Row, milli},
     run::Setup,
     scenario::{Path, Scenario},
 };
@@ -95,10 +95,6 @@ fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-fn milli(stones: cairn_primitives::Stones) -> i64 {
-    i64::try_from(stones.0 / (STONE / 1_000)).unwrap_or(i64::MAX)
-}
-
 fn income(report: &Report<'_>) -> String {
     let earned = middle(report, &|row| signed(row.earned.0), 1e6);
     let subsidy = middle(report, &|row| signed(row.subsidy().0), 1e6);
@@ -130,10 +126,9 @@ fn share(report: &Report<'_>) -> String {
 }
 
 fn payback(report: &Report<'_>) -> String {
-    let days_of = |days: u64| signed(days);
-    let mut series = fan(report, "payback today", "a", &|row| days_of(row.payback_days), 1.0);
+    let mut series = fan(report, "payback today", "a", &|row| signed(row.payback_days), 1.0);
     series.extend(
-        fan(report, "without subsidy", "d", &|row| days_of(row.payback_zero_days), 1.0).pop(),
+        fan(report, "without subsidy", "d", &|row| signed(row.payback_zero_days), 1.0).pop(),
     );
     series.iter_mut().for_each(|s| s.leave_above(PAYBACK_MOST));
     let mut plot =

@@ -25,7 +25,7 @@ pub fn verdict(report: &Report<'_>) -> String {
     let fan = |metric| report.results.fan(metric);
     let (payback_fan, zero) = (fan(Metric::Payback), fan(Metric::PaybackZero));
     let rows = last(report);
-    let paid = rows.iter().map(|row| row.subsidy_share_ppm()).sum::<u64>() as f64
+    let share = rows.iter().map(|row| row.subsidy_share_ppm()).sum::<u64>() as f64
         / rows.len().max(1) as f64
         / 1e4;
     let device = match payback_fan.p50 {
@@ -36,14 +36,14 @@ pub fn verdict(report: &Report<'_>) -> String {
         i64::MAX => "Without subsidies it never would".to_owned(),
         days => format!("Without subsidies it would take {}", payback(days)),
     };
-    let end = match paid {
+    let end = match share {
         share if share < 5.0 => "in the end customers pay for nearly everything",
         share if share < 50.0 => "in the end customers pay for most of it",
         _ => "in the end the network still lives on subsidies",
     };
     format!(
         "<p class=\"verdict\">{device} {zero}; {end} ({} of income is subsidy on the last day).</p>",
-        shown(paid, Unit::Percent)
+        shown(share, Unit::Percent)
     )
 }
 
