@@ -18,7 +18,7 @@ pub struct Row {
     pub price: MicroUsd,
     /// Paid work, before fees.
     pub paid: MicroUsd,
-    /// Wanted, but not served or not sold.
+    /// Wanted, but not served or not sold. What was not served stays a credit and is used before new ones are bought.
     pub unserved: MicroUsd,
     /// Providers' income from consumers.
     pub earned: MicroUsd,

@@ -10,7 +10,7 @@
 use std::collections::VecDeque;
 
 use cairn_economy::{Coverage, coverage, coverage_ppm, outstanding_max};
-use cairn_primitives::{Digest, EconomyParams, MicroUsd, STONE, Stones};
+use cairn_primitives::{Digest, EconomyParams, MicroUsd, STONE, Stones, mul_div_floor};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -51,8 +51,10 @@ pub struct Run {
     mechanism: Mechanism,
     market: Market,
     population: Population,
-    /// Credits bought and not spent, oldest first: one entry a day.
+    /// Credits bought for a day and not spent, oldest first: one entry a day.
     credits: VecDeque<(MicroUsd, Stones)>,
+    /// Credits that nobody could spend on their day: they are used before new ones are bought.
+    held: (MicroUsd, Stones),
     outstanding: MicroUsd,
     vault: Stones,
     emitted: Stones,
@@ -108,6 +110,7 @@ impl Setup {
             outstanding: MicroUsd(credits.iter().map(|c| c.0.0).sum()),
             vault: Stones(credits.iter().map(|c| c.1.0).sum()),
             credits,
+            held: (MicroUsd::ZERO, Stones::ZERO),
             params,
             emitted: Stones::ZERO,
             drawn: Stones::ZERO,
@@ -123,6 +126,14 @@ impl Setup {
 /// The sum, saturating: a run of ages at the edge of its bounds ends, and does not stop.
 fn plus(a: Stones, b: Stones) -> Stones {
     Stones(a.0.saturating_add(b.0))
+}
+
+/// The part of `stones` that `part` of `whole` has, rounded down; all of them for the whole.
+fn part_of(stones: Stones, part: MicroUsd, whole: MicroUsd) -> Stones {
+    if part == whole {
+        return stones;
+    }
+    Stones(mul_div_floor(stones.0, part.0.into(), whole.0.into()).unwrap_or(0))
 }
 
 /// Places that the network wants filled.
@@ -160,9 +171,13 @@ impl Run {
         let price = self.market.price;
         self.params.price_micro_usd = price.0;
 
-        let (credits, stones) = self.credits.pop_front().unwrap_or_default();
+        let (credits, burned) = self.credits.pop_front().unwrap_or_default();
         let paid = self.population.served(simulate.providers.as_ref(), credits);
-        self.outstanding = MicroUsd(self.outstanding.0.saturating_sub(credits.0));
+        // What could not be served stays a credit, with its part of the burned stones.
+        let stones = part_of(burned, paid, credits);
+        self.held.0 = MicroUsd(self.held.0.0.saturating_add(credits.0 - paid.0));
+        self.held.1 = plus(self.held.1, Stones(burned.0 - stones.0));
+        self.outstanding = MicroUsd(self.outstanding.0.saturating_sub(paid.0));
         self.vault = Stones(self.vault.0.saturating_sub(stones.0));
         let unserved = MicroUsd(wanted.0 + (credits.0 - paid.0));
 
@@ -190,14 +205,25 @@ impl Run {
         let simulate = &setup.scenario.simulate;
         let when = self.day + u64::from(simulate.credit_days);
         let wanted = setup.curve.drawn(when, &mut self.chance);
-        let allowed = wanted.min(self.mintable(simulate.mechanism));
+        let (had, their) = self.take_held(wanted);
+        let lacking = MicroUsd(wanted.0 - had.0);
+        let allowed = lacking.min(self.mintable(simulate.mechanism));
         let sold = std::mem::take(&mut self.sold);
         let Bought { credits, stones } =
             self.market.trade(&simulate.price, allowed, sold, &mut self.chance);
-        self.credits.push_back((credits, stones));
+        self.credits.push_back((MicroUsd(had.0.saturating_add(credits.0)), plus(their, stones)));
         self.outstanding = MicroUsd(self.outstanding.0.saturating_add(credits.0));
         self.vault = plus(self.vault, stones);
-        MicroUsd(wanted.0 - allowed.0)
+        MicroUsd(lacking.0 - allowed.0)
+    }
+
+    /// Takes at most `wanted` of the held credits, and their part of the burned stones.
+    fn take_held(&mut self, wanted: MicroUsd) -> (MicroUsd, Stones) {
+        let (credits, stones) = self.held;
+        let taken = wanted.min(credits);
+        let their = part_of(stones, taken, credits);
+        self.held = (MicroUsd(credits.0 - taken.0), Stones(stones.0 - their.0));
+        (taken, their)
     }
 
     /// Most credits that may be bought today: with a pool of our own its depth, the supply and the cover set limits. At a
