@@ -9,7 +9,7 @@
 
 use cairn_economy::{
     Accumulator, PricePool, PriceQ32, TWAP_LONG_MS, TWAP_SHORT_MS, Window, exp2_floor, log2_floor,
-    mint_price, mint_window,
+    mint_price,
 };
 use cairn_primitives::{MicroUsd, Stones, mul_div_floor};
 use serde::{Deserialize, Serialize};
@@ -125,13 +125,6 @@ impl Market {
         }
         self.price = pool.short.mean(&pool.now).floor();
         bought
-    }
-
-    /// Most credits a day that the pool's depth allows: the limit of each half hour; `None` without a pool.
-    #[must_use]
-    pub fn mint_max(&self, fees_ppm: u32) -> Option<MicroUsd> {
-        let windows = 86_400_000 / TWAP_SHORT_MS;
-        self.depth().map(|depth| MicroUsd(mint_window(depth, fees_ppm).0.saturating_mul(windows)))
     }
 }
 
@@ -254,7 +247,5 @@ mod tests {
         let mut market = Market::new(&path, first);
         market.trade(&path, MicroUsd::ZERO, Stones(10_000 * cairn_primitives::STONE), &mut chance);
         assert!(market.price < first);
-        let limit = mint_window(market.depth().unwrap(), 80_000).0;
-        assert_eq!(market.mint_max(80_000), Some(MicroUsd(48 * limit)));
     }
 }

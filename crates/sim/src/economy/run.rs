@@ -9,7 +9,9 @@
 
 use std::collections::VecDeque;
 
-use cairn_economy::{Coverage, coverage, coverage_ppm, outstanding_max};
+use cairn_economy::{
+    Coverage, MINT_WINDOW_MS, coverage, coverage_ppm, mint_window, outstanding_bound,
+};
 use cairn_primitives::{Digest, EconomyParams, MicroUsd, STONE, Stones, mul_div_floor};
 use serde::{Deserialize, Serialize};
 
@@ -25,6 +27,8 @@ use crate::chance::Chance;
 
 /// The hash takes a row every so many days, and the last one.
 const HASH_DAYS: u64 = 32;
+/// Half hours of a day: each has a limit of its own for what may be minted.
+const WINDOWS: u64 = 86_400_000 / MINT_WINDOW_MS;
 /// Rows of one run when the scenario does not say.
 const ROWS_ALONE: u64 = 5_000;
 /// Rows of each of many runs when the scenario does not say.
@@ -231,15 +235,17 @@ impl Run {
     fn mintable(&self, name: Name) -> MicroUsd {
         let fees =
             self.params.fee_burn_ppm + self.params.fee_treasury_ppm + self.params.fee_insurance_ppm;
-        let Some(by_depth) = self.market.mint_max(fees).filter(|_| name == Name::Ours) else {
+        let Some(depth) = self.market.depth().filter(|_| name == Name::Ours) else {
             return MicroUsd(u64::MAX);
         };
         let covered = coverage_ppm(self.vault, self.market.price, self.outstanding);
         if coverage(covered) == Coverage::Paused {
             return MicroUsd::ZERO;
         }
-        let settled = self.credits.front().map_or(MicroUsd::ZERO, |credits| credits.0);
-        let most = outstanding_max(settled, self.supply(), self.market.price);
+        let window = mint_window(depth, fees);
+        let settled = self.mechanism.settled_a_day(fees);
+        let most = outstanding_bound(settled, self.supply(), self.market.price, window);
+        let by_depth = MicroUsd(window.0.saturating_mul(WINDOWS));
         by_depth.min(MicroUsd(most.0.saturating_sub(self.outstanding.0)))
     }
 

@@ -151,6 +151,15 @@ impl Mechanism {
         }
     }
 
+    /// Paid work of an average day, before fees, as the mint's limit on outstanding credits counts it; nothing for others.
+    #[must_use]
+    pub fn settled_a_day(&self, fees_ppm: u32) -> MicroUsd {
+        match self {
+            Self::Ours(state) => state.settled_a_day(fees_ppm),
+            _ => MicroUsd::ZERO,
+        }
+    }
+
     /// What is owed to providers, insurance and treasury.
     #[must_use]
     pub fn owed(&self) -> Stones {
