@@ -126,17 +126,16 @@ fn studied(args: &SimulateArgs, given: &Given, scenario: Scenario, output: Outpu
     if let Some(out) = &args.out {
         fs::create_dir_all(out).wrap_err_with(|| format!("making --out {}", out.display()))?;
     }
-    let unit = if scenario.simulate.runs == 1 { "days" } else { "runs" };
-    let setup = Setup::new(scenario);
-    let study = Study { name: &given.name, setup, threads: given.threads };
+    let study =
+        Study { name: &given.name, setup: Setup::new(scenario), threads: given.threads };
+    let unit = if study.is_one_run() { "days" } else { "runs" };
     let bar = bar(output, unit);
     let told = |done: u64, all: u64| {
         bar.set_length(all);
         bar.set_position(done);
     };
     // Only a single run with a folder can go on later; any other is ended by Ctrl-C as usual.
-    let simulate = &study.setup.scenario.simulate;
-    let resumable = simulate.runs == 1 && simulate.attacker.is_none() && args.out.is_some();
+    let resumable = study.is_one_run() && args.out.is_some();
     let stop = if resumable { stopped_by_signal() } else { Arc::default() };
     let results =
         study.run(args.out.as_deref(), args.resume, &|| stop.load(Ordering::Relaxed), &told)?;

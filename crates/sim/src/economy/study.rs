@@ -54,6 +54,13 @@ pub enum StudyError {
 }
 
 impl Study<'_> {
+    /// Whether the study is one long run that can stop on any day: an attacker's is done twice, many are done at once.
+    #[must_use]
+    pub const fn is_one_run(&self) -> bool {
+        let simulate = &self.setup.scenario.simulate;
+        simulate.runs == 1 && simulate.attacker.is_none()
+    }
+
     /// Runs the scenario. `told` gets how much is done of how much (runs, or days of a single run). A single run looks at
     /// `stop` now and then and writes a checkpoint into `out`; with `resume` it goes on from one.
     ///
@@ -67,8 +74,7 @@ impl Study<'_> {
         told: &(dyn Fn(u64, u64) + Sync),
     ) -> Result<Results, StudyError> {
         let simulate = &self.setup.scenario.simulate;
-        let long = simulate.runs == 1 && simulate.attacker.is_none();
-        if !long {
+        if !self.is_one_run() {
             let all = u64::from(simulate.runs);
             return Ok(run_all(&self.setup, self.threads, &|done| told(done.into(), all)));
         }
