@@ -74,7 +74,7 @@ impl Report<'_> {
             )
         });
         format!(
-            "<h1>{}</h1><p class=\"soft\">A simulation of {} days ({:.1} years) of a network whose device owners are paid by the rules of <b>{}</b>; {runs}.{past}</p>",
+            "<h1>{}: a network, simulated</h1><p class=\"soft\">A simulation of {} days ({:.1} years) of a network whose device owners are paid by the rules of <b>{}</b>; {runs}.{past}</p>",
             escaped(self.name),
             simulate.days,
             simulate.days as f64 / 365.25,

@@ -308,7 +308,7 @@ fn detection(report: &Report<'_>) -> String {
     plot.series.iter_mut().for_each(|series| series.leave_above(most));
     figure(
         "Profit of a fake device, by the chance a day to find it",
-        "What a device that only pretends to work brings its owner, less the bond that it loses when it is found. Where the line is below zero faking costs more than it brings: finding fakes more often is the cheapest defence.",
+        "What a device that only pretends to work brings its owner, less the bond that it loses when it is found; from left to right it is more likely to be found on a day. Where the line is below zero faking costs more than it brings: finding fakes more often is the cheapest defence.",
         &plot,
         false,
     )
@@ -339,7 +339,9 @@ fn sensitivity(report: &Report<'_>) -> String {
         ("size of the grant", |s, p| {
             s.economy.grant_stones = moved(s.economy.grant_stones, p).min(s.economy.reserve_stones)
         }),
-        ("taper", |s, p| s.economy.taper_ppm = moved_ppm(s.economy.taper_ppm, p)),
+        ("how soon the subsidy shrinks", |s, p| {
+            s.economy.taper_ppm = moved_ppm(s.economy.taper_ppm, p)
+        }),
     ];
     let emitted = |scenario: Scenario| {
         let results = montecarlo::run_all(&Setup::new(scenario), 1, &|_| {});

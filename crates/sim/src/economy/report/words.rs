@@ -50,7 +50,7 @@ pub fn verdict(report: &Report<'_>) -> String {
 /// What somebody who knows none of it must know to read the rest.
 pub const fn how_it_works() -> &'static str {
     "<p>People buy <b>devices</b> and let them do work for the network. <b>Customers</b> prepay that work in dollars: for each dollar, \
-     tokens called <b>stones</b> are bought and destroyed (burned). When the work is done, its owner is paid the dollars' worth in stones. \
+     tokens called <b>stones</b> are bought and destroyed (burned). When the work is done, the device's owner is paid those dollars in stones, at the price of that day. \
      While customers are few, the network adds a <b>subsidy</b> in new stones. The question is whether owners still earn enough when \
      it ends. What will be demanded and what a stone will cost nobody knows: the scenario assumes it.</p>"
 }
@@ -118,7 +118,7 @@ pub const fn glossary() -> &'static str {
      <dt>Credit</dt><dd>A dollar of prepaid work. It is made by burning stones and cannot be sold.</dd>\
      <dt>Bond</dt><dd>Stones that an owner leaves with the network for each device, and loses when it cheats.</dd>\
      <dt>Run</dt><dd>One possible future: the scenario with one draw of everything that chance decides. “8 of 10 runs” leaves out the best and the worst tenth.</dd>\
-     <dt>Cover</dt><dd>What the stones burned for unspent credits are worth today, in percent of what those credits promise. Below 90 % no new credits are made.</dd>\
-     <dt>Grant</dt><dd>The stones voted for the subsidy of places that the network wants filled. When they are used up only the part that follows real payments stays.</dd>\
+     <dt>Cover</dt><dd>What the stones burned for unspent credits are worth today, in percent of what those credits promise. A network with a market of its own makes no new credits below 90 %.</dd>\
+     <dt>Grant</dt><dd>The stones that were set aside for the subsidy of places where the network wants devices. When they are used up only the part of the subsidy that follows real payments stays.</dd>\
      <dt>Payback</dt><dd>Days at the income of the last 30 days until a device has brought in what it and its installation cost, its running costs taken off.</dd></dl>"
 }
