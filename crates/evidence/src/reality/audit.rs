@@ -17,7 +17,10 @@ use cairn_primitives::{Epoch, Genesis, Sector, abi::ECONOMY};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use serde_json::json;
 
-use super::{BlockError, Book, BookError, CheckedBlock, Judged, JudgedError, Period, PeriodError};
+use super::{
+    BlockError, Book, BookError, CheckedBlock, History, HistoryError, Judged, JudgedError, Period,
+    PeriodError,
+};
 use crate::verifier::{SourceError, Sources};
 
 /// Blocks that are fetched at once.
@@ -125,6 +128,14 @@ impl Auditor {
     #[must_use]
     pub const fn blocks(&self) -> u64 {
         self.book.next_height() - 1
+    }
+
+    /// The days of the ledger that are over.
+    ///
+    /// # Errors
+    /// See `HistoryError`.
+    pub fn history(&self) -> Result<History, HistoryError> {
+        self.book.history()
     }
 
     /// The period of these epochs, as a node understands it.

@@ -21,6 +21,7 @@ use cairn_primitives::{
 
 use super::{
     event::{Event, is_native, stones},
+    history::Days,
     prices::Prices,
     rows::{EpochRows, ROWS_MAX, Registered, Settled, Totals},
 };
@@ -72,6 +73,7 @@ pub struct Book {
     /// What was settled in epochs that are not final, and the stones that the vault released for it.
     income: BTreeMap<(Sector, Epoch), (u64, u128)>,
     economy: EconomyState,
+    pub(super) days: Days,
     pub(super) prices: Prices,
     /// Network time of the block that is folded.
     time_ms: u64,
@@ -101,6 +103,7 @@ impl Book {
             finals: BTreeMap::new(),
             income: BTreeMap::new(),
             economy,
+            days: Days::default(),
             prices: Prices::new(genesis),
             time_ms: genesis.start_ms,
             now: Totals { replayed: true, ..Totals::default() },
@@ -114,6 +117,11 @@ impl Book {
         }
         book.close(Epoch(0));
         book
+    }
+
+    /// Whether the replayed reserve is where the ledger announced it on every day.
+    pub(super) const fn is_replayed(&self) -> bool {
+        self.now.replayed
     }
 
     /// Height of the next block to fold.
@@ -362,6 +370,9 @@ impl Book {
             let (usage, need) = (vote.result.usageMicroUsd, vote.result.needMicroUsd);
             self.now.grant_used = self.now.grant_used.saturating_add(need);
             self.now.subsidy = self.now.subsidy.saturating_add(usage.saturating_add(need));
+            let open = &mut self.days.open;
+            open.usage_subsidy.0 = open.usage_subsidy.0.saturating_add(usage);
+            open.need_subsidy.0 = open.need_subsidy.0.saturating_add(need);
             self.replay(
                 sector,
                 epoch,
@@ -370,6 +381,16 @@ impl Book {
             )
         });
         self.now.replayed &= moved;
+    }
+
+    /// Credits that no final epoch was paid with, the stones behind them, and what was burned.
+    fn unspent(&self) -> (MicroUsd, Stones, Stones) {
+        let (mut credits, mut vault) = (self.now.outstanding, self.now.vault);
+        for (paid, released) in self.income.values() {
+            credits = credits.saturating_add(*paid);
+            vault = vault.saturating_add(*released);
+        }
+        (MicroUsd(credits), Stones(vault), Stones(self.now.burned))
     }
 
     fn replay(
@@ -393,11 +414,20 @@ impl Book {
         self.now.to_funds = funds.fold(self.now.to_funds, u128::saturating_add);
         let emitted = settled.drawn.0.saturating_add(subsidy.0);
         self.now.emitted = self.now.emitted.saturating_add(emitted);
+        let open = &mut self.days.open;
+        open.price = price(params);
+        let sum = open.paid.entry(sector).or_default();
+        sum.0 = sum.0.saturating_add(paid.0);
+        open.earned.0 = open.earned.0.saturating_add(settled.income.0);
+        open.emitted.0 = open.emitted.0.saturating_add(subsidy.0);
+        open.drawn.0 = open.drawn.0.saturating_add(settled.drawn.0);
         if schedule.day_of(self.next_epoch()) > self.economy.day {
             let day = self.economy.day;
             let (closing, opening) =
                 (self.prices.params(day), self.prices.params(day.saturating_add(1)));
             self.economy.open_next_day_with(&closing, &opening);
+            let money = self.unspent();
+            self.days.close(&self.economy, money);
         }
         true
     }

@@ -4,7 +4,11 @@
 
 use cairn_primitives::GenesisError;
 
-use super::scenario::{Attacker, Demand, Path, Price, Providers, Scenario, Shape, Simulate};
+use super::{
+    history,
+    market::PRICE_MAX,
+    scenario::{Attacker, Demand, Path, Price, Providers, Scenario, Shape, Simulate},
+};
 
 /// 10^10 days: longer than any run that someone waits for, and far from overflow.
 const DAYS_MAX: u64 = 10_000_000_000;
@@ -18,17 +22,15 @@ const CREDIT_DAYS_MAX: u32 = 365;
 const USD_DAY_MAX: u64 = 3_000_000_000;
 /// Values of a replayed list.
 const LIST_MAX: usize = 100_000;
-/// µUSD per STONE: a million dollars.
-const PRICE_MAX: u64 = 1_000_000_000_000;
 /// Yearly drift and volatility of a price, ppm of its logarithm.
 const YEARLY_PPM_MAX: u64 = 5_000_000;
-/// Devices.
+/// Devices on day 0.
 const DEVICES_MAX: u64 = 1_000_000_000;
 /// One, in millionths.
 const PPM: u64 = 1_000_000;
 
 /// Fails with `reason` unless `good`.
-fn need(
+pub(super) fn need(
     good: bool,
     field: &str,
     value: impl ToString,
@@ -57,7 +59,8 @@ pub fn check(scenario: &Scenario) -> Result<(), GenesisError> {
     demand(&scenario.simulate.demand)?;
     price_path(&scenario.simulate.price)?;
     scenario.simulate.providers.as_ref().map_or(Ok(()), providers)?;
-    scenario.simulate.attacker.as_ref().map_or(Ok(()), attacker)
+    scenario.simulate.attacker.as_ref().map_or(Ok(()), attacker)?;
+    history::check(scenario)
 }
 
 fn simulate(simulate: &Simulate) -> Result<(), GenesisError> {

@@ -7,7 +7,7 @@ use super::scenario::{Demand, Shape};
 use crate::chance::Chance;
 
 /// log2(e) in 2^-32: a curve in powers of e is computed in powers of two.
-const LOG2_E_Q32: u128 = 6_196_328_019;
+pub const LOG2_E_Q32: u64 = 6_196_328_019;
 /// Octaves beyond which a logistic curve is flat in micro-dollars.
 const OCTAVES_MAX: u128 = 62;
 /// Days computed beforehand; later ones are computed when they come, so that a long run needs no long table.
@@ -68,7 +68,8 @@ fn value(demand: &Demand, day: u64) -> u64 {
 
 /// `last / (1 + e^((midpoint − day) / scale))`, rounded down.
 fn logistic(last: u64, day: u64, midpoint: u64, scale: u64) -> u64 {
-    let exponent = u128::from(day.abs_diff(midpoint)) * LOG2_E_Q32 / u128::from(scale.max(1));
+    let exponent =
+        u128::from(day.abs_diff(midpoint)) * u128::from(LOG2_E_Q32) / u128::from(scale.max(1));
     let early = day < midpoint;
     if exponent >= OCTAVES_MAX << 32 {
         return if early { 0 } else { last };

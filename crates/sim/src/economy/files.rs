@@ -3,7 +3,12 @@
 //! Every file is written beside its place and renamed into it. A missing number (a payback that never comes) is an empty
 //! field, or null.
 
-use std::{fs, io, path::Path, sync::Arc};
+use std::{
+    fs::{self, File},
+    io::{self, Write as _},
+    path::Path,
+    sync::Arc,
+};
 
 use arrow::{
     array::{ArrayRef, Int64Array, RecordBatch, UInt32Array},
@@ -19,7 +24,9 @@ use super::{montecarlo::Outcome, row::COLUMNS};
 /// The disk's.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let beside = path.with_extension("partial");
-    fs::write(&beside, bytes)?;
+    let mut file = File::create(&beside)?;
+    // Before the name moves: a power cut would else leave the name with nothing behind it.
+    file.write_all(bytes).and_then(|()| file.sync_all())?;
     fs::rename(&beside, path)
 }
 

@@ -9,13 +9,13 @@
 
 use cairn_economy::{
     Accumulator, PricePool, PriceQ32, TWAP_LONG_MS, TWAP_SHORT_MS, Window, credit_cost, exp2_floor,
-    log2_floor, mint_price, mint_window,
+    log2_floor, mint_price,
 };
 use cairn_primitives::{MicroUsd, Stones, mul_div_floor};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    curve::USD,
+    curve::{LOG2_E_Q32, USD},
     scenario::{Path, Price},
 };
 use crate::chance::Chance;
@@ -26,12 +26,10 @@ const SLICES: u64 = 24;
 const SLICE_MS: u64 = 86_400_000 / SLICES;
 /// sqrt(1/365) in ppm: a day's part of a yearly deviation.
 const DAY_OF_YEAR_PPM: i128 = 52_342;
-/// log2(e) in 2^-32.
-const LOG2_E_Q32: i128 = 6_196_328_019;
 /// Days of a year.
 const YEAR_DAYS: i128 = 365;
-/// Highest price, µUSD per STONE.
-const PRICE_MAX: u64 = 1_000_000_000_000;
+/// Highest price, µUSD per STONE: a million dollars.
+pub const PRICE_MAX: u64 = 1_000_000_000_000;
 
 /// The price's state within a run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,7 +74,7 @@ impl Market {
         Self { price: first, drifted: 0, pool }
     }
 
-    /// Moves to the price of `day`, when it comes from outside. `first` is the price of genesis.
+    /// Moves to the price of `day`, when it comes from outside. `first` is the price of genesis, or of a ledger's last day.
     pub fn open(&mut self, path: &Price, first: MicroUsd, day: u64, chance: &mut Chance) {
         self.price = match path.path {
             Path::Fixed | Path::Pool => return,
@@ -125,13 +123,6 @@ impl Market {
         }
         self.price = pool.short.mean(&pool.now).floor();
         bought
-    }
-
-    /// Most credits a day that the pool's depth allows: the limit of each half hour; `None` without a pool.
-    #[must_use]
-    pub fn mint_max(&self, fees_ppm: u32) -> Option<MicroUsd> {
-        let windows = 86_400_000 / TWAP_SHORT_MS;
-        self.depth().map(|depth| MicroUsd(mint_window(depth, fees_ppm).0.saturating_mul(windows)))
     }
 }
 
@@ -182,9 +173,10 @@ impl Pool {
 fn step_q32(path: &Price, chance: &mut Chance) -> i64 {
     let sigma = i128::from(path.volatility_ppm_year);
     let trend_ppm = i128::from(path.drift_ppm_year) - sigma * sigma / 2_000_000;
-    let trend = trend_ppm * LOG2_E_Q32 / 1_000_000 / YEAR_DAYS;
+    let log2_e = i128::from(LOG2_E_Q32);
+    let trend = trend_ppm * log2_e / 1_000_000 / YEAR_DAYS;
     let deviation = sigma * DAY_OF_YEAR_PPM / 1_000_000;
-    let shock = ((i128::from(chance.normal_q32()) * deviation / 1_000_000) * LOG2_E_Q32) >> 32;
+    let shock = ((i128::from(chance.normal_q32()) * deviation / 1_000_000) * log2_e) >> 32;
     i64::try_from(trend + shock).unwrap_or(0)
 }
 
@@ -253,7 +245,5 @@ mod tests {
         let mut market = Market::new(&path, first);
         market.trade(&path, MicroUsd::ZERO, Stones(10_000 * cairn_primitives::STONE), &mut chance);
         assert!(market.price < first);
-        let limit = mint_window(market.depth().unwrap(), 80_000).0;
-        assert_eq!(market.mint_max(80_000), Some(MicroUsd(48 * limit)));
     }
 }

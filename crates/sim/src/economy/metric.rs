@@ -1,6 +1,6 @@
 //! What a run comes to, in numbers that sweeps compare and a solver bounds.
 
-use super::row::{NEVER, Row};
+use super::row::{NEVER, Row, milli};
 
 /// A number of a whole run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -81,15 +81,14 @@ impl Metric {
         Self::ALL.into_iter().find(|metric| metric.key() == key)
     }
 
-    /// Its value over recorded rows. A payback that never comes is larger than any number.
+    /// Its value over recorded rows; days of a ledger count only where there are no others. A payback that never comes is larger than any number.
     #[must_use]
     pub fn value(self, rows: &[Row]) -> i64 {
+        let past = rows.partition_point(|row| row.from_ledger);
+        let rows = rows.get(past..).filter(|rows| !rows.is_empty()).unwrap_or(rows);
         let last = rows.last().copied().unwrap_or_default();
         let whole = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
         let sum = |of: &dyn Fn(&Row) -> u64| rows.iter().map(|r| u128::from(of(r))).sum::<u128>();
-        let milli = |stones: cairn_primitives::Stones| {
-            i64::try_from(stones.0 / (cairn_primitives::STONE / 1_000)).unwrap_or(i64::MAX)
-        };
         match self {
             Self::Payback => whole(median(rows.iter().map(|row| row.payback_days))),
             Self::PaybackZero => whole(median(rows.iter().map(|row| row.payback_zero_days))),

@@ -44,6 +44,15 @@ pub struct Results {
     pub hash: Digest,
 }
 
+impl Outcome {
+    /// The value of a metric.
+    #[must_use]
+    pub fn value(&self, metric: Metric) -> i64 {
+        let at = Metric::ALL.iter().position(|known| *known == metric);
+        self.metrics[at.expect("`ALL` has every metric")]
+    }
+}
+
 /// P10, P50 and P90 over the runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fan {
@@ -124,13 +133,16 @@ pub fn run_all(setup: &Setup, threads: usize, told: &(dyn Fn(u32) + Sync)) -> Re
     Results { runs, hash }
 }
 
-/// SHA-256 over the domain, the scenario's canonical JSON and the hashes of the runs in order.
+/// SHA-256 over the domain, the scenario's canonical JSON, the digest of a ledger's days if there are any, and the hashes of the
+/// runs in order.
 fn hash_of(setup: &Setup, runs: &[Outcome]) -> Digest {
     let mut scenario = setup.scenario.clone();
     // What is kept of a run says nothing about it.
     scenario.simulate.record_every_days = 0;
     let text = serde_json::to_string(&scenario).expect("a scenario is plain data");
+    let history = scenario.history.as_ref().map(|history| history.digest());
     let mut parts: Vec<&[u8]> = vec![b"cairn/simulate/v1", text.as_bytes()];
+    parts.extend(history.iter().map(|digest| digest.as_bytes().as_slice()));
     parts.extend(runs.iter().map(|run| run.hash.as_bytes().as_slice()));
     Digest::of(&parts)
 }
@@ -139,8 +151,7 @@ impl Results {
     /// A metric's fan over the runs.
     #[must_use]
     pub fn fan(&self, metric: Metric) -> Fan {
-        let at = Metric::ALL.iter().position(|m| *m == metric).unwrap_or(0);
-        fan(self.runs.iter().map(|run| run.metrics[at]))
+        fan(self.runs.iter().map(|run| run.value(metric)))
     }
 
     /// A column's fan on each recorded day.

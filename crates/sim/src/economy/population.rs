@@ -1,7 +1,8 @@
 //! Who provides: devices that come while they pay back soon enough, leave when they cost more than they bring, and break.
 //!
-//! A device is one of many alike: income is shared evenly among those whose place is wanted. The card that a person sees
-//! before buying (`cairn_economy::payback`) is what decides here. Without a population every wanted place is filled.
+//! A device is one of many alike: income is shared evenly among all of them. The card that a person sees before buying
+//! (`cairn_economy::payback`) is what decides here. Without a population every wanted place is filled. Parts of a device are
+//! carried to the next day: a fleet of a hundred loses one in fifty days where one in five thousand breaks a day.
 
 use cairn_economy::{Costs, Income, Payback, payback};
 use cairn_primitives::MicroUsd;
@@ -14,7 +15,7 @@ const PPM: u64 = 1_000_000;
 /// Days over which a person averages the income of neighbours.
 const AVERAGE_DAYS: u64 = 30;
 /// Most devices: more than there are people. Where nothing costs anything a population would grow for ever.
-const DEVICES_MAX: u64 = 1_000_000_000_000;
+pub const DEVICES_MAX: u64 = 1_000_000_000_000;
 /// Days of a year.
 const YEAR_DAYS: u64 = 365;
 
@@ -32,6 +33,9 @@ pub struct Population {
     /// 30-day averages of a device's income: earned and subsidy.
     earned: MicroUsd,
     subsidy: MicroUsd,
+    /// Millionths of a device that came and that left, and were not counted yet.
+    coming: u64,
+    going: u64,
 }
 
 /// What the card says.
@@ -56,6 +60,8 @@ impl Population {
             hardware_q20: u128::from(hardware * USD) << 20,
             earned: MicroUsd::ZERO,
             subsidy: MicroUsd::ZERO,
+            coming: 0,
+            going: 0,
         }
     }
 
@@ -84,6 +90,21 @@ impl Population {
         subsidy: MicroUsd,
         first: bool,
     ) -> Card {
+        let card = self.day(providers, earned, subsidy, first);
+        if let Some(world) = providers {
+            self.churn(world, card.today);
+        }
+        card
+    }
+
+    /// Averages a day's income and shows the card.
+    fn day(
+        &mut self,
+        providers: Option<&Providers>,
+        earned: MicroUsd,
+        subsidy: MicroUsd,
+        first: bool,
+    ) -> Card {
         let each = |sum: MicroUsd| sum.0 / self.devices.max(1);
         let (earned, subsidy) = (each(earned), each(subsidy));
         let averaged = |average: MicroUsd, today: u64| match first {
@@ -98,21 +119,34 @@ impl Population {
         self.subsidy = averaged(self.subsidy, subsidy);
         let fallback = Providers::default();
         let world = providers.unwrap_or(&fallback);
+        self.cheapen(world);
         let costs = self.costs(world);
         let income = Income { earned_per_day: self.earned, subsidy_per_day: self.subsidy };
         let zero = Income { subsidy_per_day: MicroUsd::ZERO, ..income };
-        let card = Card { today: payback(&costs, &income), zero_subsidy: payback(&costs, &zero) };
-        if providers.is_some() {
-            self.churn(world, card.today);
-        }
-        card
+        Card { today: payback(&costs, &income), zero_subsidy: payback(&costs, &zero) }
+    }
+
+    /// Takes over a day of the ledger with so many devices, whose income is averaged as if it had been simulated.
+    pub fn recall(
+        &mut self,
+        providers: Option<&Providers>,
+        devices: u64,
+        earned: MicroUsd,
+        subsidy: MicroUsd,
+        first: bool,
+    ) -> Card {
+        self.devices = devices.max(1);
+        self.day(providers, earned, subsidy, first)
+    }
+
+    /// Lets a day's part of the yearly fall pass.
+    fn cheapen(&mut self, world: &Providers) {
+        let fall = u128::from(world.hardware_fall_ppm_year);
+        self.hardware_q20 -= self.hardware_q20 * fall / u128::from(PPM * YEAR_DAYS);
     }
 
     /// What a device costs today.
-    fn costs(&mut self, world: &Providers) -> Costs {
-        let fall = u128::from(world.hardware_fall_ppm_year);
-        let step = self.hardware_q20 * fall / u128::from(PPM * YEAR_DAYS);
-        self.hardware_q20 -= step;
+    fn costs(&self, world: &Providers) -> Costs {
         Costs {
             hardware: MicroUsd(u64::try_from(self.hardware_q20 >> 20).unwrap_or(u64::MAX)),
             install: MicroUsd(world.install_usd * USD),
@@ -123,17 +157,24 @@ impl Population {
     }
 
     fn churn(&mut self, world: &Providers, today: Payback) {
-        let part = |ppm: u32| {
-            let part = u128::from(self.devices) * u128::from(ppm);
-            u64::try_from(part.div_ceil(u128::from(PPM))).unwrap_or(0)
-        };
         let pays = today <= Payback::Days(world.enter_payback_days);
-        let leaves = if today == Payback::Never { part(world.exit_ppm_day) } else { 0 };
-        self.entered = if pays { part(world.entry_ppm_day) } else { 0 };
+        let exit = if today == Payback::Never { world.exit_ppm_day } else { 0 };
+        let entry = if pays { world.entry_ppm_day } else { 0 };
+        self.entered = whole(self.devices, entry.into(), &mut self.coming);
+        let leave = u64::from(exit) + u64::from(world.failure_ppm_day);
         // The last device stays: a network of none has no income to judge by.
-        self.left = (leaves + part(world.failure_ppm_day)).min(self.devices.saturating_sub(1));
+        let left = whole(self.devices, leave, &mut self.going);
+        self.left = left.min(self.devices.saturating_sub(1));
         self.devices = (self.devices + self.entered - self.left).min(DEVICES_MAX);
     }
+}
+
+/// Whole devices in `ppm` millionths of `devices` and what was carried; the rest is carried on.
+fn whole(devices: u64, ppm: u64, carried: &mut u64) -> u64 {
+    let part = u128::from(devices) * u128::from(ppm) + u128::from(*carried);
+    let one = u128::from(PPM);
+    *carried = u64::try_from(part % one).expect("a rest is below a million");
+    u64::try_from(part / one).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
@@ -155,5 +196,16 @@ mod tests {
         let limited = Providers { capacity_micro_usd_day: 5, ..world };
         let capped = rich.served(Some(&limited), MicroUsd(1 << 40));
         assert_eq!(capped.0, rich.devices * 5);
+    }
+
+    /// One in five thousand breaks a day: of a hundred devices one in fifty days, not one every day.
+    #[test]
+    fn parts_of_a_device_are_carried() {
+        let world = Providers { entry_ppm_day: 0, exit_ppm_day: 0, ..Providers::default() };
+        let mut few = Population::new(Some(&world), 1_000);
+        for day in 0..100 {
+            few.close(Some(&world), MicroUsd(few.devices * USD), MicroUsd::ZERO, day == 0);
+        }
+        assert_eq!((few.devices, few.going), (99, 50 * 99 * 200));
     }
 }

@@ -1,7 +1,7 @@
 //! Scenarios that come with the program: the rows of the design's table, a founder's question, and other networks' rules.
 
 /// Names and texts.
-pub const ALL: [(&str, &str); 14] = [
+pub const ALL: [(&str, &str); 15] = [
     ("demand-arrives", include_str!("../../../../data/scenarios/demand-arrives.toml")),
     ("demand-later", include_str!("../../../../data/scenarios/demand-later.toml")),
     ("demand-weak", include_str!("../../../../data/scenarios/demand-weak.toml")),
@@ -12,6 +12,7 @@ pub const ALL: [(&str, &str); 14] = [
     ("grant", include_str!("../../../../data/scenarios/grant.toml")),
     ("own-pool", include_str!("../../../../data/scenarios/own-pool.toml")),
     ("fixed", include_str!("../../../../data/scenarios/fixed.toml")),
+    ("helium-2021", include_str!("../../../../data/scenarios/helium-2021.toml")),
     ("band", include_str!("../../../../data/scenarios/band.toml")),
     ("render", include_str!("../../../../data/scenarios/render.toml")),
     ("akash", include_str!("../../../../data/scenarios/akash.toml")),

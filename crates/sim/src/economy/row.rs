@@ -18,7 +18,7 @@ pub struct Row {
     pub price: MicroUsd,
     /// Paid work, before fees.
     pub paid: MicroUsd,
-    /// Wanted, but not served or not sold.
+    /// Wanted, but not served or not sold. What was not served stays a credit and is used before new ones are bought.
     pub unserved: MicroUsd,
     /// Providers' income from consumers.
     pub earned: MicroUsd,
@@ -54,10 +54,12 @@ pub struct Row {
     pub payback_zero_days: u64,
     /// Cash of the attacker since day 0, micro-dollars.
     pub attacker: i64,
+    /// Whether a ledger says so; otherwise it is simulated.
+    pub from_ledger: bool,
 }
 
 /// Names, units and values of the columns, in the order of every file.
-pub const COLUMNS: [&str; 23] = [
+pub const COLUMNS: [&str; 24] = [
     "day",
     "price_micro_usd",
     "paid_micro_usd",
@@ -81,6 +83,7 @@ pub const COLUMNS: [&str; 23] = [
     "payback_days",
     "payback_zero_days",
     "attacker_micro_usd",
+    "from_ledger",
 ];
 
 impl Row {
@@ -115,7 +118,7 @@ impl Row {
     #[must_use]
     pub fn values(&self) -> [Option<i64>; COLUMNS.len()] {
         let money = |amount: MicroUsd| i64::try_from(amount.0).ok();
-        let stones = |amount: Stones| i64::try_from(amount.0 / (STONE / 1_000)).ok();
+        let stones = |amount: Stones| Some(milli(amount));
         let count = |number: u64| i64::try_from(number).ok();
         [
             count(self.day),
@@ -141,10 +144,12 @@ impl Row {
             count(self.payback_days),
             count(self.payback_zero_days),
             Some(self.attacker),
+            Some(self.from_ledger.into()),
         ]
     }
 
-    /// The bytes that a run's hash covers: every field, little-endian, in order of the struct.
+    /// The bytes that a run's hash covers: every field but the last, little-endian, in order of the struct. Which days are the
+    /// ledger's is in the hash of the whole.
     #[must_use]
     pub fn bytes(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(240);
@@ -178,6 +183,12 @@ impl Row {
         out.extend(self.attacker.to_le_bytes());
         out
     }
+}
+
+/// Thousandths of a STONE, rounded down: what files and pictures show.
+#[must_use]
+pub fn milli(stones: Stones) -> i64 {
+    i64::try_from(stones.0 / (STONE / 1_000)).unwrap_or(i64::MAX)
 }
 
 /// A payback as a number of days.

@@ -6,7 +6,7 @@
 
 use super::{
     metric::Metric,
-    montecarlo::run_all,
+    montecarlo::{Outcome, run_all},
     run::Setup,
     scenario::{Scenario, ScenarioError},
 };
@@ -81,14 +81,19 @@ impl Question<'_> {
     /// The answer. `told` is called with each value that is tried.
     ///
     /// # Errors
-    /// When a value makes no scenario.
+    /// When a value makes no scenario; a range that ends before it begins.
     pub fn solve(
         &self,
         change: &dyn Fn(&mut Scenario),
         told: &dyn Fn(u64, u64),
     ) -> Result<Answer, ScenarioError> {
         let step = self.step.max(1);
-        let steps = self.range.1.saturating_sub(self.range.0) / step;
+        let width = self.range.1.checked_sub(self.range.0).ok_or_else(|| ScenarioError::Key {
+            key: self.key.to_owned(),
+            value: format!("to be tried from {} to {}", self.range.0, self.range.1),
+            reason: "the largest value must not be below the smallest",
+        })?;
+        let steps = width / step;
         let mut tried = Vec::new();
         let mut keeps = |at: u64| -> Result<bool, ScenarioError> {
             let value = self.range.0 + at * step;
@@ -117,9 +122,10 @@ impl Question<'_> {
         let replaced = [(self.key.to_owned(), value)];
         let mut scenario = Scenario::parse_with(self.name, self.text, &replaced)?;
         change(&mut scenario);
+        scenario.check()?;
         let results = run_all(&Setup::new(scenario), self.threads, &|_| {});
-        let at = Metric::ALL.iter().position(|metric| *metric == self.promise.metric).unwrap_or(0);
-        let kept = results.runs.iter().filter(|run| self.promise.is_kept(run.metrics[at])).count();
+        let keeps = |run: &&Outcome| self.promise.is_kept(run.value(self.promise.metric));
+        let kept = results.runs.iter().filter(keeps).count();
         Ok(u64::try_from(kept * 1_000_000 / results.runs.len().max(1)).unwrap_or(0))
     }
 }

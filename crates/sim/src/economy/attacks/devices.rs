@@ -52,13 +52,13 @@ pub fn sybils(params: &EconomyParams) -> Attack {
             for need in [10, 10_000, 1_000_000] {
                 for k in [1, 2, 8, SYBILS] {
                     let budget = cell_budget(params, MicroUsd(need * USD));
+                    // The bond of a place is that of its first rank: nobody knows who will fake.
+                    let first = need_share(params, budget, 1, 1_000);
+                    let bond = bond_required(first, detection, vesting, MicroUsd::ZERO)
+                        .map_or(u64::MAX, |bond| bond.0);
                     let mut profit = 0_i128;
                     for rank in 1..=k {
                         let reward = need_share(params, budget, rank, 1_000);
-                        // The bond of a place is that of its first rank: nobody knows who will fake.
-                        let first = need_share(params, budget, 1, 1_000);
-                        let bond = bond_required(first, detection, vesting, MicroUsd::ZERO)
-                            .map_or(u64::MAX, |bond| bond.0);
                         let claimed = (u128::from(reward.0) * days) >> 32;
                         profit += i128::try_from(claimed).unwrap_or(i128::MAX) - i128::from(bond);
                     }

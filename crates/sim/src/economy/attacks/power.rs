@@ -4,7 +4,6 @@ use cairn_economy::{capture_cost, quorum_needed, treasury_left};
 use cairn_primitives::{EconomyParams, MicroUsd, STONE, Stones};
 
 use super::{Attack, Best};
-use crate::economy::curve::USD;
 
 /// Part of a validator's stake that a vote for a wrong result costs, ppm (docs/spec/stake.md).
 const WRONG_VOTE_PPM: u32 = 10_000;
@@ -47,9 +46,9 @@ pub fn lazy(params: &EconomyParams) -> Attack {
                 let price = MicroUsd(u64::try_from(price).unwrap_or(u64::MAX));
                 let stake = Stones(bond * STONE).to_micro_usd_floor(price);
                 let slash = stake.ppm_floor(WRONG_VOTE_PPM).ppm_floor(canary);
-                best.see(i128::from(VERIFY_MICRO_USD.min(USD)) - i128::from(slash.0));
+                best.see(i128::from(VERIFY_MICRO_USD) - i128::from(slash.0));
             }
         }
     }
-    best.attack("lazy-verifier", "Voting without verifying")
+    best.attack("lazy-verifier", "A validator that votes without verifying")
 }

@@ -7,10 +7,11 @@ mod akash;
 mod band;
 mod filecoin;
 mod fixed;
+mod helium;
 mod ours;
 mod render;
 
-use cairn_economy::{KAPPA, fees_of};
+use cairn_economy::{EconomyState, KAPPA, fees_of};
 use cairn_primitives::{EconomyParams, MicroUsd, STONE, Stones, mul_div_floor};
 use serde::{Deserialize, Serialize};
 
@@ -27,6 +28,9 @@ pub enum Name {
     Fixed,
     /// Helium's HIP-149: emission by schedule within a band of usage.
     Band,
+    /// Helium in 2021: a schedule that halves, coverage by its share, data at most what was paid.
+    #[serde(rename = "helium-2021")]
+    Helium2021,
     /// Render: a schedule for two years, then once to three times what was burned.
     Render,
     /// Akash's burn and mint: providers are paid what consumers pay, and nothing else.
@@ -37,8 +41,15 @@ pub enum Name {
 
 impl Name {
     /// All of them, ours first.
-    pub const ALL: [Self; 6] =
-        [Self::Ours, Self::Fixed, Self::Band, Self::Render, Self::Akash, Self::Filecoin];
+    pub const ALL: [Self; 7] = [
+        Self::Ours,
+        Self::Fixed,
+        Self::Helium2021,
+        Self::Band,
+        Self::Render,
+        Self::Akash,
+        Self::Filecoin,
+    ];
 
     /// For people.
     #[must_use]
@@ -46,10 +57,33 @@ impl Name {
         match self {
             Self::Ours => "Cairn",
             Self::Fixed => "Fixed schedule, all burned",
+            Self::Helium2021 => "Helium in 2021",
             Self::Band => "HIP-149 band (Helium)",
             Self::Render => "Render",
             Self::Akash => "Burn and mint (Akash)",
             Self::Filecoin => "Filecoin minting",
+        }
+    }
+
+    /// What they are, in a sentence for people who never heard of them.
+    #[must_use]
+    pub const fn about(self) -> &'static str {
+        match self {
+            Self::Ours => {
+                "Paid work first; new tokens only where devices are wanted and customers are still few."
+            }
+            Self::Fixed => "New tokens by the calendar; what customers pay is destroyed.",
+            Self::Helium2021 => {
+                "A calendar that halves every two years: a part for being there, a part for data that was paid."
+            }
+            Self::Band => {
+                "The calendar's tokens, but at least half and at most three times what customers paid."
+            }
+            Self::Render => {
+                "A calendar for two years, then one to three times what customers' payments destroyed."
+            }
+            Self::Akash => "What customers pay, and nothing else.",
+            Self::Filecoin => "New tokens for capacity, used or not, and what customers pay.",
         }
     }
 
@@ -59,6 +93,7 @@ impl Name {
         match self {
             Self::Ours => "ours",
             Self::Fixed => "fixed",
+            Self::Helium2021 => "helium-2021",
             Self::Band => "band",
             Self::Render => "render",
             Self::Akash => "akash",
@@ -106,6 +141,8 @@ pub enum Mechanism {
     Ours(ours::Ours),
     /// See `Name::Fixed`.
     Fixed(fixed::Fixed),
+    /// See `Name::Helium2021`.
+    Helium2021(helium::Helium),
     /// See `Name::Band`.
     Band(band::Band),
     /// See `Name::Render`.
@@ -123,6 +160,7 @@ impl Mechanism {
         match name {
             Name::Ours => Self::Ours(ours::Ours::new(params)),
             Name::Fixed => Self::Fixed(fixed::Fixed::new(params)),
+            Name::Helium2021 => Self::Helium2021(helium::Helium::default()),
             Name::Band => Self::Band(band::Band::new(params)),
             Name::Render => Self::Render(render::Render::default()),
             Name::Akash => Self::Akash(akash::Akash::default()),
@@ -130,15 +168,31 @@ impl Mechanism {
         }
     }
 
+    /// Ours, as a ledger's days left it.
+    #[must_use]
+    pub const fn continued(state: EconomyState) -> Self {
+        Self::Ours(ours::Ours { state })
+    }
+
     /// Does a day. `params.price_micro_usd` is the day's price.
     pub fn day(&mut self, params: &EconomyParams, day: &Day) -> Outcome {
         match self {
             Self::Ours(state) => state.day(params, day),
             Self::Fixed(state) => state.day(day),
+            Self::Helium2021(state) => state.day(day),
             Self::Band(state) => state.day(day),
             Self::Render(state) => state.day(day),
             Self::Akash(state) => state.day(day),
             Self::Filecoin(state) => state.day(day),
+        }
+    }
+
+    /// The deployed state; none for others.
+    #[must_use]
+    pub const fn economy_state(&self) -> Option<&EconomyState> {
+        match self {
+            Self::Ours(ours) => Some(&ours.state),
+            _ => None,
         }
     }
 
@@ -148,6 +202,15 @@ impl Mechanism {
         match self {
             Self::Ours(state) => state.grant_left(),
             _ => Stones::ZERO,
+        }
+    }
+
+    /// Paid work of an average day, before fees, as the mint's limit on outstanding credits counts it; nothing for others.
+    #[must_use]
+    pub fn settled_a_day(&self, fees_ppm: u32) -> MicroUsd {
+        match self {
+            Self::Ours(state) => state.settled_a_day(fees_ppm),
+            _ => MicroUsd::ZERO,
         }
     }
 

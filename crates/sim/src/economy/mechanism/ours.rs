@@ -1,7 +1,7 @@
 //! Cairn: `cairn_economy`'s state, one epoch a day, in the order in which the ledger calls it.
 
-use cairn_economy::{EconomyState, usage_share};
-use cairn_primitives::{Digest, EconomyParams, Epoch, MicroUsd, Sector, Stones};
+use cairn_economy::{EconomyState, PPM, usage_share};
+use cairn_primitives::{Digest, EconomyParams, Epoch, MicroUsd, Sector, Stones, mul_div_floor};
 use serde::{Deserialize, Serialize};
 
 use super::{Day, Outcome};
@@ -49,6 +49,14 @@ impl Ours {
 
     pub fn grant_left(&self) -> Stones {
         self.state.services.get(&SECTOR).map_or(Stones::ZERO, |service| service.grant_left)
+    }
+
+    /// See `Mechanism::settled_a_day`: the state has the average after fees.
+    pub fn settled_a_day(&self, fees_ppm: u32) -> MicroUsd {
+        let income = self.state.services.get(&SECTOR).map_or(0, |service| service.income.0);
+        let kept = PPM.saturating_sub(fees_ppm.into());
+        let gross = mul_div_floor(income.into(), PPM.into(), kept.into()).unwrap_or(0);
+        MicroUsd(u64::try_from(gross).unwrap_or(u64::MAX))
     }
 
     /// See `Mechanism::state_hash`.

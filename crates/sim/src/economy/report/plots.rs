@@ -1,12 +1,14 @@
 //! The report's plots, each with one sentence on how to read it.
 
 use cairn_economy::bond_required;
-use cairn_primitives::{MicroUsd, STONE};
+use cairn_primitives::MicroUsd;
 
 use super::super::{
+    history,
+    mechanism::Name,
     metric::Metric,
     montecarlo,
-    row::Row,
+    row::{Row, milli},
     run::Setup,
     scenario::{Path, Scenario},
 };
@@ -38,12 +40,17 @@ fn figure(title: &str, reading: &str, plot: &Plot, stacked: bool) -> String {
     )
 }
 
-fn days(label: &str, unit: Unit, series: Vec<Series>) -> Plot {
-    Plot { label: label.to_owned(), unit, across: Unit::Days, most: None, series }
+/// A plot over days, with the border between a ledger's days and simulated ones where there are both.
+fn days(report: &Report<'_>, label: &str, unit: Unit, series: Vec<Series>) -> Plot {
+    let past = history::days(&report.setup.scenario);
+    let border = (past > 0).then_some(past as f64);
+    Plot { label: label.to_owned(), unit, across: Unit::Days, most: None, border, series }
 }
 
 /// All plots.
 pub fn section(report: &Report<'_>) -> String {
+    // Grants and bonds are ours alone.
+    let ours = report.setup.scenario.simulate.mechanism == Name::Ours;
     let figures = [
         income(report),
         share(report),
@@ -53,8 +60,8 @@ pub fn section(report: &Report<'_>) -> String {
         supply(report),
         price(report),
         cover(report),
-        runway(report),
-        detection(report),
+        if ours { runway(report) } else { String::new() },
+        if ours { detection(report) } else { String::new() },
         sensitivity(report),
     ];
     format!("<h2>What happens, and why</h2><div class=\"plots\">{}</div>", figures.concat())
@@ -95,10 +102,6 @@ fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-fn milli(stones: cairn_primitives::Stones) -> i64 {
-    i64::try_from(stones.0 / (STONE / 1_000)).unwrap_or(i64::MAX)
-}
-
 fn income(report: &Report<'_>) -> String {
     let earned = middle(report, &|row| signed(row.earned.0), 1e6);
     let subsidy = middle(report, &|row| signed(row.subsidy().0), 1e6);
@@ -108,10 +111,15 @@ fn income(report: &Report<'_>) -> String {
         Series::band("earned from customers", "c", below),
         Series::band("subsidy on top", "b", above),
     ];
-    let plot = days("Income of all providers a day, earned and subsidy stacked", Unit::Usd, series);
+    let plot = days(
+        report,
+        "Income of all device owners a day, earned and subsidy stacked",
+        Unit::Usd,
+        series,
+    );
     figure(
-        "Income of all providers, a day",
-        "The height is what all device owners together get. Green is paid by customers and stays; orange is subsidy and should shrink as green grows.",
+        "Income of all device owners, a day",
+        "The height is what all device owners together get. Green is paid by customers; orange is subsidy, which should shrink as green grows.",
         &plot,
         true,
     )
@@ -120,28 +128,35 @@ fn income(report: &Report<'_>) -> String {
 fn share(report: &Report<'_>) -> String {
     let series =
         fan(report, "subsidy's part of income", "b", &|row| signed(row.subsidy_share_ppm()), 1e4);
-    let plot = days("Subsidy's part of income over time", Unit::Percent, series);
+    let plot = days(report, "Subsidy's part of income over time", Unit::Percent, series);
     figure(
         "Subsidy's part of income",
-        "100 % means that nobody pays but the network itself. A healthy network comes down; above 80 % for years it lives on its grant.",
+        "100 % means that nobody pays but the network itself. In a healthy network the line comes down; one that stays above 80 % for years lives on its grant and ends with it.",
         &plot,
         false,
     )
 }
 
 fn payback(report: &Report<'_>) -> String {
-    let days_of = |days: u64| signed(days);
-    let mut series = fan(report, "payback today", "a", &|row| days_of(row.payback_days), 1.0);
+    let mut series = fan(report, "payback today", "a", &|row| signed(row.payback_days), 1.0);
     series.extend(
-        fan(report, "without subsidy", "d", &|row| days_of(row.payback_zero_days), 1.0).pop(),
+        fan(report, "without subsidy", "d", &|row| signed(row.payback_zero_days), 1.0).pop(),
     );
     series.iter_mut().for_each(|s| s.leave_above(PAYBACK_MOST));
     let mut plot =
-        days("Days until a device bought that day has paid for itself", Unit::Days, series);
+        days(report, "Days until a device bought that day has paid for itself", Unit::Days, series);
     plot.most = Some(PAYBACK_MOST);
+    let entry = report.setup.scenario.simulate.providers.as_ref().map_or_else(String::new, |people| {
+        format!(
+            " In this scenario people buy while it is at most {} days: more devices share the same money, so it comes to rest there.",
+            people.enter_payback_days
+        )
+    });
     figure(
         "Payback of a device bought that day",
-        "Lower is better. Where a line leaves the plot a device takes more than five years, or never pays for itself. The second line is what counts once the grant is used up.",
+        &format!(
+            "Lower is better. Where a line leaves the plot a device takes more than five years, or never pays for itself. The line without subsidy is what counts once the grant is used up.{entry}"
+        ),
         &plot,
         false,
     )
@@ -152,12 +167,12 @@ fn devices(report: &Report<'_>) -> String {
         return String::new();
     }
     let series = fan(report, "devices", "a", &|row| signed(row.devices), 1.0);
-    let plot = days("Number of devices", Unit::Count, series);
+    let plot = days(report, "Number of devices", Unit::Count, series);
     let coming = vec![
         Series::line("came that day", "c", middle(report, &|row| signed(row.entered), 1.0)),
         Series::line("left or broke that day", "b", middle(report, &|row| signed(row.left), 1.0)),
     ];
-    let churn = days("Devices that came and left, a day", Unit::Count, coming);
+    let churn = days(report, "Devices that came and left, a day", Unit::Count, coming);
     figure(
         "Devices",
         "People buy devices while the payback above is short enough, and switch them off when they cost more than they bring.",
@@ -183,7 +198,7 @@ fn use_of_capacity(report: &Report<'_>) -> String {
                 middle(report, &|row| signed(row.unserved.0), 1e6),
             ),
         ];
-        let plot = days("What customers pay a day", Unit::Usd, series);
+        let plot = days(report, "What customers pay a day", Unit::Usd, series);
         return figure(
             "What customers pay, a day",
             "The demand that the scenario assumes, before fees. It is an input: no simulation proves that customers come.",
@@ -197,13 +212,14 @@ fn use_of_capacity(report: &Report<'_>) -> String {
         i64::try_from(ppm).unwrap_or(i64::MAX)
     };
     let plot = days(
+        report,
         "Paid part of the devices' capacity",
         Unit::Percent,
         fan(report, "paid part of capacity", "c", &used, 1e4),
     );
     figure(
         "Paid utilisation",
-        "How much of what the devices could do somebody pays for. Above 40 % is healthy, below 5 % devices wait for customers.",
+        "How much of what the devices could do somebody pays for. Above 40 % is healthy; below 5 % most devices wait for customers.",
         &plot,
         false,
     )
@@ -215,10 +231,11 @@ fn supply(report: &Report<'_>) -> String {
         Series::line("burned", "c", middle(report, &|row| milli(row.burned), 1e3)),
         Series::line("drawn for credits", "d", middle(report, &|row| milli(row.drawn), 1e3)),
     ];
-    let plot = days("Stones emitted, burned and drawn since the start", Unit::Stones, series);
+    let plot =
+        days(report, "Stones emitted, burned and drawn since the start", Unit::Stones, series);
     figure(
         "New and burned stones, since the start",
-        "Emitted stones dilute every holder; burned ones make all others rarer. Drawn ones honour credits that were bought before the price fell.",
+        "Emitted stones, the subsidy, make everybody's stones a smaller part of all; burned ones a larger part. Drawn ones are made to pay for work that was prepaid before the price fell.",
         &plot,
         false,
     )
@@ -226,6 +243,7 @@ fn supply(report: &Report<'_>) -> String {
 
 fn price(report: &Report<'_>) -> String {
     let plot = days(
+        report,
         "Price of a stone",
         Unit::Usd,
         fan(report, "price of a stone", "a", &|row| signed(row.price.0), 1e6),
@@ -242,14 +260,15 @@ fn price(report: &Report<'_>) -> String {
 fn cover(report: &Report<'_>) -> String {
     let most = |row: &Row| signed(row.coverage_ppm.min(10_000_000));
     let mut plot = days(
+        report,
         "Cover of unspent credits by burned stones",
         Unit::Percent,
         fan(report, "cover of credits", "d", &most, 1e4),
     );
     plot.most = Some(200.0);
     figure(
-        "Cover of the credits",
-        "At 100 % the stones burned for unspent credits are worth what the credits promise. Below 90 % no new credits are made, and the reserve helps out.",
+        "Cover of prepaid work",
+        "At 100 % the stones burned for work that is prepaid and not done are worth what was paid. When the price falls they are worth less, and new stones pay the difference. Below 90 % a network with a market of its own sells no new credits.",
         &plot,
         false,
     )
@@ -257,10 +276,10 @@ fn cover(report: &Report<'_>) -> String {
 
 fn runway(report: &Report<'_>) -> String {
     let left = fan(report, "left of the grant", "a", &|row| milli(row.grant_left), 1e3);
-    let plot = days("Stones left of the grant", Unit::Stones, left);
+    let plot = days(report, "Stones left of the grant", Unit::Stones, left);
     figure(
         "What is left of the grant",
-        "The subsidy for coverage comes from here, at most a 365th part of it a day: it is used ever more slowly and never overdrawn.",
+        "The grant is the number of stones that was set aside for the subsidy of places where devices are wanted. At most a 365th part of the rest is used a day, so it never ends at once and is never overdrawn.",
         &plot,
         false,
     )
@@ -282,13 +301,14 @@ fn detection(report: &Report<'_>) -> String {
         unit: Unit::Usd,
         across: Unit::Percent,
         most: None,
+        border: None,
         series: vec![Series::line("profit of one fake device", "b", points.collect())],
     };
     let most = (bond.0 as f64 / 1e6 * 2.0).max(1.0);
     plot.series.iter_mut().for_each(|series| series.leave_above(most));
     figure(
         "Profit of a fake device, by the chance a day to find it",
-        "With the bond of this scenario. Where the line is below zero, faking costs more than it brings: finding fakes more often is the cheapest defence.",
+        "What a device that only pretends to work brings its owner, less the bond that it loses when it is found; from left to right it is more likely to be found on a day. Where the line is below zero faking costs more than it brings: finding fakes more often is the cheapest defence.",
         &plot,
         false,
     )
@@ -319,7 +339,9 @@ fn sensitivity(report: &Report<'_>) -> String {
         ("size of the grant", |s, p| {
             s.economy.grant_stones = moved(s.economy.grant_stones, p).min(s.economy.reserve_stones)
         }),
-        ("taper", |s, p| s.economy.taper_ppm = moved_ppm(s.economy.taper_ppm, p)),
+        ("how soon the subsidy shrinks", |s, p| {
+            s.economy.taper_ppm = moved_ppm(s.economy.taper_ppm, p)
+        }),
     ];
     let emitted = |scenario: Scenario| {
         let results = montecarlo::run_all(&Setup::new(scenario), 1, &|_| {});
@@ -345,6 +367,6 @@ fn sensitivity(report: &Report<'_>) -> String {
     let svg =
         tornado("Emitted stones when an input is 20 % lower or higher", now, &bars, Unit::Stones);
     format!(
-        "<figure><h3>What matters most</h3><ul class=\"legend solid\"><li><i class=\"box a\"></i>20 % lower</li><li><i class=\"box b\"></i>20 % higher</li></ul>{svg}<figcaption>Stones emitted in the typical run when one input is 20 % lower or higher and the rest stays: the longest bar is the assumption to check first.</figcaption></figure>"
+        "<figure><h3>What the subsidy depends on most</h3><ul class=\"legend solid\"><li><i class=\"box a\"></i>20 % lower</li><li><i class=\"box b\"></i>20 % higher</li></ul>{svg}<figcaption>How many stones the subsidy takes in the typical run when one input is 20 % lower or higher and the rest stays. The longest bar is the assumption to check first.</figcaption></figure>"
     )
 }

@@ -239,7 +239,7 @@ impl<'a> Lazy<'a> {
         let slashed = self.end_of_term().await?;
         // The invented vote was sealed, so that all income counts here, fees of blocks included.
         best.see("a vote made up, and reported", slashed.since(sealed, price));
-        Ok(best.attack("lazy-verifier", "Voting without verifying"))
+        Ok(best.attack("lazy-verifier", "A validator that votes without verifying"))
     }
 
     /// What a time of copying brought: all income, if a single vote was paid in any term so far, and else what the bond lost.
