@@ -71,6 +71,14 @@ pub enum ClientError {
         /// Why.
         revert: Box<Revert>,
     },
+    /// The transaction is in a block and had no effect: it needed more gas than was estimated when it was sent.
+    #[error("transaction {hash} needed more than its {gas} gas")]
+    OutOfGas {
+        /// Its hash.
+        hash: B256,
+        /// The gas that it used up.
+        gas: u64,
+    },
     /// The event that a transaction must emit is not among its logs.
     #[error("transaction {hash} emitted no {event}")]
     NoEvent {

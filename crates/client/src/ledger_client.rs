@@ -246,6 +246,22 @@ impl LedgerClient {
     pub async fn receipt(&self, hash: TxHash) -> Result<Option<TransactionReceipt>, ClientError> {
         self.request("eth_getTransactionReceipt", json!([hash]), None).await
     }
+
+    /// Why a transaction in a block had no effect, where the node traces: the machine's word for it, and what was returned.
+    pub(crate) async fn failure(&self, hash: TxHash) -> Result<Failure, ClientError> {
+        let params = json!([hash, { "tracer": "callTracer", "tracerConfig": { "onlyTopCall": true } }]);
+        self.request("debug_traceTransaction", params, None).await
+    }
+}
+
+/// The outermost call of a trace.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Failure {
+    /// `out of gas`, `execution reverted` and the like.
+    pub error: String,
+    /// The revert's data.
+    pub output: Bytes,
 }
 
 /// A JSON-RPC error; code 3 with data is a revert (geth's shape).

@@ -181,13 +181,28 @@ impl Sender {
         if receipt.inner.status() {
             return Ok(Sent { hash, block, receipt });
         }
-        // A receipt has no reason: the same call on the state before the block nearly always has the same one.
-        let before = BlockTag::Number(block.saturating_sub(1));
-        let revert = match self.client.simulate(self.address(), call, before).await {
-            Err(ClientError::Reverted(revert)) => revert,
-            _ => Box::new(Revert::decode(call.to, alloy_primitives::Bytes::new())),
-        };
-        Err(ClientError::Failed { hash, revert })
+        Err(self.explain(hash, call, &receipt).await)
+    }
+
+    /// Why a transaction in a block had no effect. A receipt does not say.
+    async fn explain(
+        &self,
+        hash: TxHash,
+        call: &Call,
+        receipt: &TransactionReceipt,
+    ) -> ClientError {
+        // The same call on the state before the block nearly always has the same reason.
+        let before = BlockTag::Number(receipt.block_number.unwrap_or_default().saturating_sub(1));
+        let simulated = self.client.simulate(self.address(), call, before).await;
+        if let Err(ClientError::Reverted(revert)) = simulated {
+            return ClientError::Failed { hash, revert };
+        }
+        // It had another one then, or too little gas: a node that traces can tell.
+        let traced = self.client.failure(hash).await.unwrap_or_default();
+        if traced.error.contains("gas") {
+            return ClientError::OutOfGas { hash, gas: receipt.gas_used };
+        }
+        ClientError::Failed { hash, revert: Box::new(Revert::decode(call.to, traced.output)) }
     }
 
     /// [`Self::send`], then [`Self::wait`].
