@@ -165,7 +165,7 @@ impl Plot {
             );
             tick += y_step;
         }
-        out.push_str(&self.days(&x, x_high));
+        out.push_str(&self.days(x, x_high));
         for series in &self.series {
             out.push_str(&series.path(&x, &y));
         }
