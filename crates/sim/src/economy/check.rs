@@ -5,6 +5,7 @@
 use cairn_primitives::GenesisError;
 
 use super::{
+    history,
     market::PRICE_MAX,
     scenario::{Attacker, Demand, Path, Price, Providers, Scenario, Shape, Simulate},
 };
@@ -29,7 +30,7 @@ const DEVICES_MAX: u64 = 1_000_000_000;
 const PPM: u64 = 1_000_000;
 
 /// Fails with `reason` unless `good`.
-fn need(
+pub(super) fn need(
     good: bool,
     field: &str,
     value: impl ToString,
@@ -58,7 +59,8 @@ pub fn check(scenario: &Scenario) -> Result<(), GenesisError> {
     demand(&scenario.simulate.demand)?;
     price_path(&scenario.simulate.price)?;
     scenario.simulate.providers.as_ref().map_or(Ok(()), providers)?;
-    scenario.simulate.attacker.as_ref().map_or(Ok(()), attacker)
+    scenario.simulate.attacker.as_ref().map_or(Ok(()), attacker)?;
+    history::check(scenario)
 }
 
 fn simulate(simulate: &Simulate) -> Result<(), GenesisError> {

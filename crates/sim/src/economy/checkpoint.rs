@@ -56,11 +56,13 @@ pub enum CheckpointError {
     },
 }
 
-/// What names a scenario.
+/// What names a scenario and the ledger's days that it goes on from.
 #[must_use]
 pub fn digest(setup: &Setup) -> Digest {
     let text = serde_json::to_string(&setup.scenario).expect("a scenario is plain data");
-    Digest::of(&[b"cairn/scenario/v1", text.as_bytes()])
+    let history = setup.scenario.history.as_ref().map(|history| history.digest());
+    let history = history.as_ref().map_or(&[][..], |digest| digest.as_bytes());
+    Digest::of(&[b"cairn/scenario/v1", text.as_bytes(), history])
 }
 
 /// Writes a run down.

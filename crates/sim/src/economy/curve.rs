@@ -68,7 +68,8 @@ fn value(demand: &Demand, day: u64) -> u64 {
 
 /// `last / (1 + e^((midpoint − day) / scale))`, rounded down.
 fn logistic(last: u64, day: u64, midpoint: u64, scale: u64) -> u64 {
-    let exponent = u128::from(day.abs_diff(midpoint)) * u128::from(LOG2_E_Q32) / u128::from(scale.max(1));
+    let exponent =
+        u128::from(day.abs_diff(midpoint)) * u128::from(LOG2_E_Q32) / u128::from(scale.max(1));
     let early = day < midpoint;
     if exponent >= OCTAVES_MAX << 32 {
         return if early { 0 } else { last };

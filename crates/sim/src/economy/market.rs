@@ -74,7 +74,7 @@ impl Market {
         Self { price: first, drifted: 0, pool }
     }
 
-    /// Moves to the price of `day`, when it comes from outside. `first` is the price of genesis.
+    /// Moves to the price of `day`, when it comes from outside. `first` is the price of genesis, or of a ledger's last day.
     pub fn open(&mut self, path: &Price, first: MicroUsd, day: u64, chance: &mut Chance) {
         self.price = match path.path {
             Path::Fixed | Path::Pool => return,

@@ -81,9 +81,11 @@ impl Metric {
         Self::ALL.into_iter().find(|metric| metric.key() == key)
     }
 
-    /// Its value over recorded rows. A payback that never comes is larger than any number.
+    /// Its value over recorded rows; days of a ledger count only where there are no others. A payback that never comes is larger than any number.
     #[must_use]
     pub fn value(self, rows: &[Row]) -> i64 {
+        let past = rows.partition_point(|row| row.from_ledger);
+        let rows = rows.get(past..).filter(|rows| !rows.is_empty()).unwrap_or(rows);
         let last = rows.last().copied().unwrap_or_default();
         let whole = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
         let sum = |of: &dyn Fn(&Row) -> u64| rows.iter().map(|r| u128::from(of(r))).sum::<u128>();

@@ -1,7 +1,7 @@
 //! The economy in advance: what a network's genesis parameters do to providers, holders and attackers, before anyone pays.
 //!
 //! ```text
-//! scenario ─► setup ─► run: curve, market, population, mechanism ─► rows ─► csv, json, parquet, report
+//! scenario, history ─► setup ─► run: curve, market, population, mechanism ─► rows ─► csv, json, parquet, report
 //!                └── montecarlo (threads), sweep, solve, attacks, checkpoint
 //! ```
 //! The mechanism called ours is `cairn_economy`'s state and functions, the ones the ledger calls: what is simulated is what is
@@ -9,6 +9,7 @@
 //! How to use it: docs/economy/simulate.md. Every key of a scenario: docs/spec/scenario.md.
 
 mod check;
+pub mod history;
 pub mod scenario;
 
 pub mod curve;

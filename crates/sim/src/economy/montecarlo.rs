@@ -133,13 +133,16 @@ pub fn run_all(setup: &Setup, threads: usize, told: &(dyn Fn(u32) + Sync)) -> Re
     Results { runs, hash }
 }
 
-/// SHA-256 over the domain, the scenario's canonical JSON and the hashes of the runs in order.
+/// SHA-256 over the domain, the scenario's canonical JSON, the digest of a ledger's days if there are any, and the hashes of the
+/// runs in order.
 fn hash_of(setup: &Setup, runs: &[Outcome]) -> Digest {
     let mut scenario = setup.scenario.clone();
     // What is kept of a run says nothing about it.
     scenario.simulate.record_every_days = 0;
     let text = serde_json::to_string(&scenario).expect("a scenario is plain data");
+    let history = scenario.history.as_ref().map(|history| history.digest());
     let mut parts: Vec<&[u8]> = vec![b"cairn/simulate/v1", text.as_bytes()];
+    parts.extend(history.iter().map(|digest| digest.as_bytes().as_slice()));
     parts.extend(runs.iter().map(|run| run.hash.as_bytes().as_slice()));
     Digest::of(&parts)
 }

@@ -15,7 +15,7 @@ const PPM: u64 = 1_000_000;
 /// Days over which a person averages the income of neighbours.
 const AVERAGE_DAYS: u64 = 30;
 /// Most devices: more than there are people. Where nothing costs anything a population would grow for ever.
-const DEVICES_MAX: u64 = 1_000_000_000_000;
+pub const DEVICES_MAX: u64 = 1_000_000_000_000;
 /// Days of a year.
 const YEAR_DAYS: u64 = 365;
 
@@ -90,6 +90,21 @@ impl Population {
         subsidy: MicroUsd,
         first: bool,
     ) -> Card {
+        let card = self.day(providers, earned, subsidy, first);
+        if let Some(world) = providers {
+            self.churn(world, card.today);
+        }
+        card
+    }
+
+    /// Averages a day's income and shows the card.
+    fn day(
+        &mut self,
+        providers: Option<&Providers>,
+        earned: MicroUsd,
+        subsidy: MicroUsd,
+        first: bool,
+    ) -> Card {
         let each = |sum: MicroUsd| sum.0 / self.devices.max(1);
         let (earned, subsidy) = (each(earned), each(subsidy));
         let averaged = |average: MicroUsd, today: u64| match first {
@@ -108,11 +123,20 @@ impl Population {
         let costs = self.costs(world);
         let income = Income { earned_per_day: self.earned, subsidy_per_day: self.subsidy };
         let zero = Income { subsidy_per_day: MicroUsd::ZERO, ..income };
-        let card = Card { today: payback(&costs, &income), zero_subsidy: payback(&costs, &zero) };
-        if providers.is_some() {
-            self.churn(world, card.today);
-        }
-        card
+        Card { today: payback(&costs, &income), zero_subsidy: payback(&costs, &zero) }
+    }
+
+    /// Takes over a day of the ledger with so many devices, whose income is averaged as if it had been simulated.
+    pub fn recall(
+        &mut self,
+        providers: Option<&Providers>,
+        devices: u64,
+        earned: MicroUsd,
+        subsidy: MicroUsd,
+        first: bool,
+    ) -> Card {
+        self.devices = devices.max(1);
+        self.day(providers, earned, subsidy, first)
     }
 
     /// Lets a day's part of the yearly fall pass.

@@ -54,10 +54,12 @@ pub struct Row {
     pub payback_zero_days: u64,
     /// Cash of the attacker since day 0, micro-dollars.
     pub attacker: i64,
+    /// Whether a ledger says so; otherwise it is simulated.
+    pub from_ledger: bool,
 }
 
 /// Names, units and values of the columns, in the order of every file.
-pub const COLUMNS: [&str; 23] = [
+pub const COLUMNS: [&str; 24] = [
     "day",
     "price_micro_usd",
     "paid_micro_usd",
@@ -81,6 +83,7 @@ pub const COLUMNS: [&str; 23] = [
     "payback_days",
     "payback_zero_days",
     "attacker_micro_usd",
+    "from_ledger",
 ];
 
 impl Row {
@@ -141,10 +144,12 @@ impl Row {
             count(self.payback_days),
             count(self.payback_zero_days),
             Some(self.attacker),
+            Some(self.from_ledger.into()),
         ]
     }
 
-    /// The bytes that a run's hash covers: every field, little-endian, in order of the struct.
+    /// The bytes that a run's hash covers: every field but the last, little-endian, in order of the struct. Which days are the
+    /// ledger's is in the hash of the whole.
     #[must_use]
     pub fn bytes(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(240);

@@ -4,24 +4,26 @@
 //! price of the day ─► credits are bought for later ─► the oldest credits are spent on work ─► the mechanism pays
 //!        ─► income per device ─► people come and go ─► a row, every so often
 //! ```
-//! Invariants: no float and no clock, so the same scenario, seed and number give the same hash on every machine and any
+//! The first days may be a ledger's instead (`history`). Invariants: no float and no clock, so the same scenario, seed and number give the same hash on every machine and any
 //! number of threads; the hash does not depend on which rows are kept.
 
 use std::collections::VecDeque;
 
 use cairn_economy::{
-    Coverage, MINT_WINDOW_MS, coverage, coverage_ppm, mint_window, outstanding_bound,
+    Coverage, EconomyState, MINT_WINDOW_MS, coverage, coverage_ppm, mint_window, outstanding_bound,
 };
+use cairn_evidence::reality::{History, HistoryDay};
 use cairn_primitives::{Digest, EconomyParams, MicroUsd, STONE, Stones, mul_div_floor};
 use serde::{Deserialize, Serialize};
 
 use super::{
     curve::{Curve, USD},
+    history,
     market::{Bought, Market},
     mechanism::{Day, Mechanism, Name, Outcome},
     population::Population,
     row::{Row, days_of},
-    scenario::{Attacker, Scenario},
+    scenario::{Attacker, Path, Scenario},
 };
 use crate::chance::Chance;
 
@@ -65,6 +67,8 @@ pub struct Run {
     drawn: Stones,
     burned: Stones,
     sold: Stones,
+    /// What people held before anything was issued.
+    first_held: Stones,
     attacker: i64,
     hash: Digest,
     /// Rows kept so far.
@@ -91,30 +95,32 @@ impl Setup {
         self.record_every
     }
 
-    /// Run `number` before its first day. The credits of the first days were bought at the price of genesis.
+    /// The first day's price of what is simulated: genesis's, or that of the ledger's last day.
+    fn first_price(&self) -> MicroUsd {
+        let last = self.scenario.history.as_ref().and_then(|history| history.days.last());
+        last.map_or(MicroUsd(self.scenario.economy.price_micro_usd), |day| day.price)
+    }
+
+    /// Run `number` before its first day. The first simulated days spend the credits that a ledger has; what they lack was
+    /// bought at the first price.
     #[must_use]
     pub fn begin(&self, number: u32) -> Run {
         let params = self.scenario.economy.clone();
         let simulate = &self.scenario.simulate;
-        let first = MicroUsd(params.price_micro_usd);
-        let mut chance = Chance::part(simulate.seed, number.into());
-        let credits: VecDeque<_> = (0..u64::from(simulate.credit_days))
-            .map(|day| {
-                let usd = self.curve.drawn(day, &mut chance);
-                (usd, Stones(usd.to_stones_floor(first).0 + u128::from(usd.0 > 0)))
-            })
-            .collect();
-        Run {
+        let first = self.first_price();
+        let genesis = params.cap_stones.saturating_sub(params.reserve_stones);
+        let mut run = Run {
             number,
             day: 0,
-            chance,
+            chance: Chance::part(simulate.seed, number.into()),
             mechanism: Mechanism::new(simulate.mechanism, &params),
             market: Market::new(&simulate.price, first),
             population: Population::new(simulate.providers.as_ref(), target(&params)),
-            outstanding: MicroUsd(credits.iter().map(|c| c.0.0).sum()),
-            vault: Stones(credits.iter().map(|c| c.1.0).sum()),
-            credits,
+            outstanding: MicroUsd::ZERO,
+            vault: Stones::ZERO,
+            credits: VecDeque::new(),
             held: (MicroUsd::ZERO, Stones::ZERO),
+            first_held: Stones(u128::from(genesis) * STONE),
             params,
             emitted: Stones::ZERO,
             drawn: Stones::ZERO,
@@ -123,8 +129,29 @@ impl Setup {
             attacker: 0,
             hash: Digest::ZERO,
             rows: Vec::new(),
+        };
+        if let Some(history) = self.scenario.history.as_deref()
+            && let Some(last) = history.days.last()
+        {
+            run.mechanism = Mechanism::continued(history.state.clone());
+            run.first_held = history::held_at_first(history, last);
+            run.held = (last.outstanding, last.vault);
+            (run.outstanding, run.vault) = run.held;
         }
+        let begins = history::days(&self.scenario);
+        for day in begins..begins + u64::from(simulate.credit_days) {
+            let wanted = self.curve.drawn(day, &mut run.chance);
+            let (had, their) = run.take_held(wanted);
+            let lacking = MicroUsd(wanted.0 - had.0);
+            run.book(lacking, stones_for(lacking, first), (had, their));
+        }
+        run
     }
+}
+
+/// Stones that are burned for credits at a price, rounded up.
+fn stones_for(usd: MicroUsd, price: MicroUsd) -> Stones {
+    Stones(usd.to_stones_floor(price).0 + u128::from(usd.0 > 0))
 }
 
 /// The sum, saturating: a run of ages at the edge of its bounds ends, and does not stop.
@@ -152,6 +179,12 @@ impl Run {
         self.day >= setup.scenario.simulate.days
     }
 
+    /// The economy's state, where the rules are ours.
+    #[must_use]
+    pub const fn economy_state(&self) -> Option<&EconomyState> {
+        self.mechanism.economy_state()
+    }
+
     /// The run's hash so far.
     #[must_use]
     pub const fn hash(&self) -> Digest {
@@ -168,9 +201,18 @@ impl Run {
 
     /// Does one day.
     fn step(&mut self, setup: &Setup) {
+        if let Some(history) = setup.scenario.history.as_deref()
+            && let Some(day) = usize::try_from(self.day).ok().and_then(|at| history.days.get(at))
+        {
+            self.recall(setup, history, day);
+            return;
+        }
         let simulate = &setup.scenario.simulate;
-        let first = MicroUsd(setup.scenario.economy.price_micro_usd);
-        self.market.open(&simulate.price, first, self.day, &mut self.chance);
+        let jumped = simulate.price.at_day < history::days(&setup.scenario);
+        // A jump that the scenario has in the ledger's days did or did not happen: the ledger's price knows.
+        if !(jumped && matches!(simulate.price.path, Path::Crash | Path::Boom)) {
+            self.market.open(&simulate.price, setup.first_price(), self.day, &mut self.chance);
+        }
         let wanted = self.buy_credits(setup);
         let price = self.market.price;
         self.params.price_micro_usd = price.0;
@@ -191,7 +233,7 @@ impl Run {
             price,
             paid: MicroUsd(paid.0.saturating_add(washed.0)),
             // Who pays itself mints its credits today.
-            released: Stones(stones.0 + washed.to_stones_floor(price).0 + u128::from(washed.0 > 0)),
+            released: plus(stones, stones_for(washed, price)),
             covered_ppm: self.population.covered_ppm(target(&self.params)),
         };
         let outcome = self.mechanism.day(&self.params, &day);
@@ -215,10 +257,15 @@ impl Run {
         let sold = std::mem::take(&mut self.sold);
         let Bought { credits, stones } =
             self.market.trade(&simulate.price, allowed, sold, &mut self.chance);
+        self.book(credits, stones, (had, their));
+        MicroUsd(lacking.0 - allowed.0)
+    }
+
+    /// Books new credits, and held ones, for the next day that has none.
+    fn book(&mut self, credits: MicroUsd, stones: Stones, (had, their): (MicroUsd, Stones)) {
         self.credits.push_back((MicroUsd(had.0.saturating_add(credits.0)), plus(their, stones)));
         self.outstanding = MicroUsd(self.outstanding.0.saturating_add(credits.0));
         self.vault = plus(self.vault, stones);
-        MicroUsd(lacking.0 - allowed.0)
     }
 
     /// Takes at most `wanted` of the held credits, and their part of the burned stones.
@@ -277,6 +324,35 @@ impl Run {
         self.attacker = self.attacker.saturating_add(cash).saturating_sub(paid);
     }
 
+    /// Takes a day over from the ledger.
+    fn recall(&mut self, setup: &Setup, history: &History, day: &HistoryDay) {
+        let providers = setup.scenario.simulate.providers.as_ref();
+        let subsidy = MicroUsd(day.usage_subsidy.0.saturating_add(day.need_subsidy.0));
+        let first = self.day == 0;
+        let card = self.population.recall(providers, day.devices, day.earned, subsidy, first);
+        (self.emitted, self.drawn, self.burned) = (day.emitted, day.drawn, day.burned);
+        let noted = self.noted(setup);
+        self.day += 1;
+        self.note(noted, history::row(history, day, card));
+    }
+
+    /// Whether the day's row is kept, and whether the hash takes it.
+    fn noted(&self, setup: &Setup) -> (bool, bool) {
+        let last = self.day + 1 >= setup.scenario.simulate.days;
+        let kept = self.day.is_multiple_of(setup.record_every) || last;
+        (kept, self.day % HASH_DAYS == HASH_DAYS - 1 || last)
+    }
+
+    /// Keeps a row, takes it into the hash.
+    fn note(&mut self, (kept, hashed): (bool, bool), row: Row) {
+        if hashed {
+            self.hash = Digest::of(&[self.hash.as_bytes(), &row.bytes()]);
+        }
+        if kept {
+            self.rows.push(row);
+        }
+    }
+
     /// Ends the day: devices, row, hash.
     fn close(&mut self, setup: &Setup, day: &Day, outcome: &Outcome, unserved: MicroUsd) {
         let simulate = &setup.scenario.simulate;
@@ -288,12 +364,9 @@ impl Run {
             let sold = income.ppm_floor(simulate.price.sold_ppm);
             self.sold = sold.to_stones_floor(day.price);
         }
-        let number = self.day;
+        let (number, noted) = (self.day, self.noted(setup));
         self.day += 1;
-        let last = self.is_done(setup);
-        let kept = number.is_multiple_of(setup.record_every) || last;
-        let hashed = number % HASH_DAYS == HASH_DAYS - 1 || last;
-        if !kept && !hashed {
+        if noted == (false, false) {
             return;
         }
         let vault = Stones(self.vault.0 + self.mechanism.vault().0);
@@ -319,19 +392,14 @@ impl Run {
             payback_days: days_of(card.today),
             payback_zero_days: days_of(card.zero_subsidy),
             attacker: self.attacker,
+            from_ledger: false,
         };
-        if hashed {
-            self.hash = Digest::of(&[self.hash.as_bytes(), &row.bytes()]);
-        }
-        if kept {
-            self.rows.push(row);
-        }
+        self.note(noted, row);
     }
 
     /// Stones of people, vault included: genesis and what was issued, less what was burned.
     fn supply(&self) -> Stones {
-        let genesis = self.params.cap_stones.saturating_sub(self.params.reserve_stones);
-        let issued = plus(Stones(u128::from(genesis) * STONE), plus(self.emitted, self.drawn));
+        let issued = plus(self.first_held, plus(self.emitted, self.drawn));
         Stones(issued.0.saturating_sub(self.burned.0))
     }
 }

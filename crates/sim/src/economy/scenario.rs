@@ -5,6 +5,9 @@
 //! by name. Every key is in docs/spec/scenario.md; what cannot be is refused with its key, its value and its bound before
 //! anything is written.
 
+use std::sync::Arc;
+
+use cairn_evidence::reality::History;
 use cairn_primitives::{EconomyParams, GenesisError};
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
@@ -42,6 +45,9 @@ pub struct Scenario {
     /// The world they are tried in.
     #[serde(default)]
     pub simulate: Simulate,
+    /// The days of a ledger that the run goes on from; no part of the file.
+    #[serde(skip)]
+    pub history: Option<Arc<History>>,
 }
 
 /// The simulator's own table. Every key may be left out.
@@ -250,6 +256,15 @@ pub enum ScenarioError {
     /// A value is out of bounds, or contradicts another.
     #[error("{}", .0.to_string().replacen("genesis: ", "scenario: ", 1))]
     Value(#[from] GenesisError),
+    /// A history that cannot be read.
+    #[error("{path} is no history as `cairn reality --history` writes it")]
+    History {
+        /// The file.
+        path: String,
+        /// Why.
+        #[source]
+        source: serde_json::Error,
+    },
     /// A key that a sweep or a solver names is not there.
     #[error("scenario: {key} is {value}: {reason}")]
     Key {

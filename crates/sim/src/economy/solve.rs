@@ -122,6 +122,7 @@ impl Question<'_> {
         let replaced = [(self.key.to_owned(), value)];
         let mut scenario = Scenario::parse_with(self.name, self.text, &replaced)?;
         change(&mut scenario);
+        scenario.check()?;
         let results = run_all(&Setup::new(scenario), self.threads, &|_| {});
         let keeps = |run: &&Outcome| self.promise.is_kept(run.value(self.promise.metric));
         let kept = results.runs.iter().filter(keeps).count();

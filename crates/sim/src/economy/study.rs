@@ -3,6 +3,7 @@
 //! ```text
 //! OUT/summary.json   metrics with their fans, the hash     OUT/rows.csv, rows.parquet   every kept day of every run
 //! OUT/report.html    for people                            OUT/scenario.toml            what was simulated, with the flags' changes
+//! OUT/history.json    the ledger's days that it goes on from, if there are any
 //! OUT/checkpoint.json   of a run that was stopped; removed when it is done
 //! ```
 
@@ -120,12 +121,20 @@ impl Study<'_> {
                 (metric.key().to_owned(), fan)
             })
             .collect();
+        let history = self.setup.scenario.history.as_deref().map(|history| {
+            json!({
+                "network": history.network,
+                "days": history.days.len(),
+                "digest": history.digest().to_string(),
+            })
+        });
         json!({
             "scenario": self.name,
             "mechanism": simulate.mechanism.key(),
             "days": simulate.days,
             "runs": simulate.runs,
             "seed": simulate.seed,
+            "history": history,
             "hash": results.hash.to_string(),
             "metrics": metrics,
         })
@@ -149,13 +158,17 @@ impl Study<'_> {
     ) -> Result<(), StudyError> {
         let report = Report { name: self.name, setup: &self.setup, results, attacks };
         let summary = format!("{:#}\n", self.summary(results));
-        for (name, bytes) in [
+        let history = self.setup.scenario.history.as_deref();
+        let history = history
+            .map(|history| serde_json::to_vec_pretty(history).expect("a history is plain data"));
+        let files = [
             ("scenario.toml", self.effective().into_bytes()),
             ("summary.json", summary.into_bytes()),
             ("rows.csv", files::csv(&results.runs).into_bytes()),
             ("rows.parquet", files::parquet(&results.runs)?),
             ("report.html", report.html().into_bytes()),
-        ] {
+        ];
+        for (name, bytes) in files.into_iter().chain(history.map(|bytes| ("history.json", bytes))) {
             let path = out.join(name);
             files::write_whole(&path, &bytes)
                 .map_err(|source| StudyError::Write { path: path.display().to_string(), source })?;

@@ -80,6 +80,7 @@ pub fn sweep(
         let replaced: Vec<_> = axes.iter().map(|a| a.key.clone()).zip(values.clone()).collect();
         let mut scenario = Scenario::parse_with(name, text, &replaced)?;
         change(&mut scenario);
+        scenario.check()?;
         setups.push((values, Setup::new(scenario)));
     }
     let mut cells = Vec::with_capacity(count);

@@ -33,5 +33,5 @@ pub fn params() -> EconomyParams {
 
 /// The table's first row.
 pub fn scenario() -> Scenario {
-    Scenario { economy: params(), simulate: super::scenario::Simulate::default() }
+    Scenario { economy: params(), simulate: super::scenario::Simulate::default(), history: None }
 }

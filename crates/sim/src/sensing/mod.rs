@@ -9,6 +9,8 @@
 mod cheat;
 mod fleet;
 mod founding;
+#[cfg(test)]
+mod history;
 mod market;
 #[cfg(test)]
 mod reality;

@@ -75,7 +75,8 @@ impl Founding {
     pub fn genesis(self, now: SystemTime) -> Result<Genesis> {
         let start_ms = start_ms(&self.start, now)?;
         if let Some(simulate) = self.simulate.clone() {
-            Scenario { economy: self.economy.clone(), simulate }.check()?;
+            let (economy, history) = (self.economy.clone(), None);
+            Scenario { economy, simulate, history }.check()?;
         }
         for (index, ingest) in self.ingests.iter().enumerate() {
             crate::host::check_url(&format!("ingests[{index}].url"), &ingest.url)?;

@@ -66,6 +66,8 @@ pub struct Plot {
     pub across: Unit,
     /// Largest value that is shown; larger ones leave the plot at the top.
     pub most: Option<f64>,
+    /// Where a ledger's days end and simulated ones begin.
+    pub border: Option<f64>,
     /// Back to front.
     pub series: Vec<Series>,
 }
@@ -167,6 +169,9 @@ impl Plot {
         for series in &self.series {
             out.push_str(&series.path(&x, &y));
         }
+        if let Some(border) = self.border {
+            out.push_str(&border_at(x(border)));
+        }
         out.push_str("</svg>");
         out
     }
@@ -210,6 +215,20 @@ impl Plot {
             .collect();
         format!("<ul class=\"legend\">{items}</ul>")
     }
+}
+
+/// The border: a line, and words on the side that has room for them.
+fn border_at(at: f64) -> String {
+    let (text, shift, anchor) = match at {
+        at if at > WIDTH / 2.0 => ("from the ledger", -4.0, "end"),
+        _ => ("simulated from here", 4.0, "start"),
+    };
+    format!(
+        "<line class=\"border\" x1=\"{at:.1}\" x2=\"{at:.1}\" y1=\"{TOP}\" y2=\"{:.0}\"/><text x=\"{:.1}\" y=\"{:.0}\" text-anchor=\"{anchor}\">{text}</text>",
+        HEIGHT - BOTTOM,
+        at + shift,
+        TOP + 9.0
+    )
 }
 
 impl Series {

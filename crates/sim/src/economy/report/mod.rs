@@ -65,8 +65,15 @@ impl Report<'_> {
             1 => "one run".to_owned(),
             runs => format!("{runs} runs with different luck"),
         };
+        let past = self.scenario().history.as_deref().map_or_else(String::new, |history| {
+            format!(
+                " The first {} days are no simulation: they are what the ledger of {} says, and the rest goes on from its last state. A dashed line marks the border in each plot.",
+                history.days.len(),
+                escaped(&history.network)
+            )
+        });
         format!(
-            "<h1>{}</h1><p class=\"soft\">A simulation of {} days ({:.1} years) of a network whose device owners are paid by the rules of <b>{}</b>; {runs}.</p>",
+            "<h1>{}</h1><p class=\"soft\">A simulation of {} days ({:.1} years) of a network whose device owners are paid by the rules of <b>{}</b>; {runs}.{past}</p>",
             escaped(self.name),
             simulate.days,
             simulate.days as f64 / 365.25,
@@ -77,14 +84,21 @@ impl Report<'_> {
     /// The same world under everybody's rules, one run each.
     fn comparison(&self) -> String {
         let rows: String = Name::ALL.into_iter().map(|name| self.compared(name)).collect();
+        let past = match self.scenario().history {
+            Some(_) => {
+                " Other rules cannot go on from this ledger: here all of them begin on day 0, ours too."
+            }
+            None => "",
+        };
         format!(
-            "<h2>The same world under other networks' rules</h2><p>Same customers, same price, same people, one run each; only the rules that pay providers differ. Each is the published formula, simplified as the scenario page of the documentation says.</p><div class=\"scroll\"><table><thead><tr><th>Rules</th><th>Lowest income of a day</th><th>Income on the last day</th><th>Subsidy's part of all income</th><th>New tokens</th><th>Median payback</th></tr></thead><tbody>{rows}</tbody></table></div>"
+            "<h2>The same world under other networks' rules</h2><p>Same customers, same price, same people, one run each; only the rules that pay providers differ. Each is the published formula, simplified as the scenario page of the documentation says.{past}</p><div class=\"scroll\"><table><thead><tr><th>Rules</th><th>Lowest income of a day</th><th>Income on the last day</th><th>Subsidy's part of all income</th><th>New tokens</th><th>Median payback</th></tr></thead><tbody>{rows}</tbody></table></div>"
         )
     }
 
     fn compared(&self, name: Name) -> String {
         let mut scenario = self.scenario().clone();
         (scenario.simulate.mechanism, scenario.simulate.runs) = (name, 1);
+        scenario.history = None;
         scenario.simulate.days = scenario.simulate.days.min(COMPARED_DAYS);
         let outcome = montecarlo::run(&Setup::new(scenario), 0);
         let value = |metric: Metric| metric.value(&outcome.rows) as f64;
@@ -124,8 +138,12 @@ impl Report<'_> {
     /// How somebody else gets the same numbers.
     fn reproduce(&self) -> String {
         let text = toml::to_string(self.scenario()).unwrap_or_default();
+        let history = match self.scenario().history {
+            Some(_) => " --history history.json",
+            None => "",
+        };
         format!(
-            "<h2>Check it yourself</h2><p>The simulator uses whole numbers and seeded draws only, so every machine gets the same bits. Save the scenario below as a file and run <code>cairn simulate scenario.toml</code>; it must print this hash:</p><p><code>{}</code></p><details><summary>The whole scenario</summary><pre>{}</pre></details>",
+            "<h2>Check it yourself</h2><p>The simulator uses whole numbers and seeded draws only, so every machine gets the same bits. Save the scenario below as a file and run <code>cairn simulate scenario.toml{history}</code>; it must print this hash:</p><p><code>{}</code></p><details><summary>The whole scenario</summary><pre>{}</pre></details>",
             self.results.hash,
             escaped(&text)
         )

@@ -4,6 +4,8 @@ use cairn_economy::bond_required;
 use cairn_primitives::MicroUsd;
 
 use super::super::{
+    history,
+    mechanism::Name,
     metric::Metric,
     montecarlo,
     row::{Row, milli},
@@ -38,12 +40,17 @@ fn figure(title: &str, reading: &str, plot: &Plot, stacked: bool) -> String {
     )
 }
 
-fn days(label: &str, unit: Unit, series: Vec<Series>) -> Plot {
-    Plot { label: label.to_owned(), unit, across: Unit::Days, most: None, series }
+/// A plot over days, with the border between a ledger's days and simulated ones where there are both.
+fn days(report: &Report<'_>, label: &str, unit: Unit, series: Vec<Series>) -> Plot {
+    let past = history::days(&report.setup.scenario);
+    let border = (past > 0).then_some(past as f64);
+    Plot { label: label.to_owned(), unit, across: Unit::Days, most: None, border, series }
 }
 
 /// All plots.
 pub fn section(report: &Report<'_>) -> String {
+    // Grants and bonds are ours alone.
+    let ours = report.setup.scenario.simulate.mechanism == Name::Ours;
     let figures = [
         income(report),
         share(report),
@@ -53,8 +60,8 @@ pub fn section(report: &Report<'_>) -> String {
         supply(report),
         price(report),
         cover(report),
-        runway(report),
-        detection(report),
+        if ours { runway(report) } else { String::new() },
+        if ours { detection(report) } else { String::new() },
         sensitivity(report),
     ];
     format!("<h2>What happens, and why</h2><div class=\"plots\">{}</div>", figures.concat())
@@ -104,7 +111,12 @@ fn income(report: &Report<'_>) -> String {
         Series::band("earned from customers", "c", below),
         Series::band("subsidy on top", "b", above),
     ];
-    let plot = days("Income of all providers a day, earned and subsidy stacked", Unit::Usd, series);
+    let plot = days(
+        report,
+        "Income of all providers a day, earned and subsidy stacked",
+        Unit::Usd,
+        series,
+    );
     figure(
         "Income of all providers, a day",
         "The height is what all device owners together get. Green is paid by customers and stays; orange is subsidy and should shrink as green grows.",
@@ -116,7 +128,7 @@ fn income(report: &Report<'_>) -> String {
 fn share(report: &Report<'_>) -> String {
     let series =
         fan(report, "subsidy's part of income", "b", &|row| signed(row.subsidy_share_ppm()), 1e4);
-    let plot = days("Subsidy's part of income over time", Unit::Percent, series);
+    let plot = days(report, "Subsidy's part of income over time", Unit::Percent, series);
     figure(
         "Subsidy's part of income",
         "100 % means that nobody pays but the network itself. A healthy network comes down; above 80 % for years it lives on its grant.",
@@ -132,7 +144,7 @@ fn payback(report: &Report<'_>) -> String {
     );
     series.iter_mut().for_each(|s| s.leave_above(PAYBACK_MOST));
     let mut plot =
-        days("Days until a device bought that day has paid for itself", Unit::Days, series);
+        days(report, "Days until a device bought that day has paid for itself", Unit::Days, series);
     plot.most = Some(PAYBACK_MOST);
     figure(
         "Payback of a device bought that day",
@@ -147,12 +159,12 @@ fn devices(report: &Report<'_>) -> String {
         return String::new();
     }
     let series = fan(report, "devices", "a", &|row| signed(row.devices), 1.0);
-    let plot = days("Number of devices", Unit::Count, series);
+    let plot = days(report, "Number of devices", Unit::Count, series);
     let coming = vec![
         Series::line("came that day", "c", middle(report, &|row| signed(row.entered), 1.0)),
         Series::line("left or broke that day", "b", middle(report, &|row| signed(row.left), 1.0)),
     ];
-    let churn = days("Devices that came and left, a day", Unit::Count, coming);
+    let churn = days(report, "Devices that came and left, a day", Unit::Count, coming);
     figure(
         "Devices",
         "People buy devices while the payback above is short enough, and switch them off when they cost more than they bring.",
@@ -178,7 +190,7 @@ fn use_of_capacity(report: &Report<'_>) -> String {
                 middle(report, &|row| signed(row.unserved.0), 1e6),
             ),
         ];
-        let plot = days("What customers pay a day", Unit::Usd, series);
+        let plot = days(report, "What customers pay a day", Unit::Usd, series);
         return figure(
             "What customers pay, a day",
             "The demand that the scenario assumes, before fees. It is an input: no simulation proves that customers come.",
@@ -192,6 +204,7 @@ fn use_of_capacity(report: &Report<'_>) -> String {
         i64::try_from(ppm).unwrap_or(i64::MAX)
     };
     let plot = days(
+        report,
         "Paid part of the devices' capacity",
         Unit::Percent,
         fan(report, "paid part of capacity", "c", &used, 1e4),
@@ -210,7 +223,8 @@ fn supply(report: &Report<'_>) -> String {
         Series::line("burned", "c", middle(report, &|row| milli(row.burned), 1e3)),
         Series::line("drawn for credits", "d", middle(report, &|row| milli(row.drawn), 1e3)),
     ];
-    let plot = days("Stones emitted, burned and drawn since the start", Unit::Stones, series);
+    let plot =
+        days(report, "Stones emitted, burned and drawn since the start", Unit::Stones, series);
     figure(
         "New and burned stones, since the start",
         "Emitted stones dilute every holder; burned ones make all others rarer. Drawn ones honour credits that were bought before the price fell.",
@@ -221,6 +235,7 @@ fn supply(report: &Report<'_>) -> String {
 
 fn price(report: &Report<'_>) -> String {
     let plot = days(
+        report,
         "Price of a stone",
         Unit::Usd,
         fan(report, "price of a stone", "a", &|row| signed(row.price.0), 1e6),
@@ -237,6 +252,7 @@ fn price(report: &Report<'_>) -> String {
 fn cover(report: &Report<'_>) -> String {
     let most = |row: &Row| signed(row.coverage_ppm.min(10_000_000));
     let mut plot = days(
+        report,
         "Cover of unspent credits by burned stones",
         Unit::Percent,
         fan(report, "cover of credits", "d", &most, 1e4),
@@ -252,7 +268,7 @@ fn cover(report: &Report<'_>) -> String {
 
 fn runway(report: &Report<'_>) -> String {
     let left = fan(report, "left of the grant", "a", &|row| milli(row.grant_left), 1e3);
-    let plot = days("Stones left of the grant", Unit::Stones, left);
+    let plot = days(report, "Stones left of the grant", Unit::Stones, left);
     figure(
         "What is left of the grant",
         "The subsidy for coverage comes from here, at most a 365th part of it a day: it is used ever more slowly and never overdrawn.",
@@ -277,6 +293,7 @@ fn detection(report: &Report<'_>) -> String {
         unit: Unit::Usd,
         across: Unit::Percent,
         most: None,
+        border: None,
         series: vec![Series::line("profit of one fake device", "b", points.collect())],
     };
     let most = (bond.0 as f64 / 1e6 * 2.0).max(1.0);
