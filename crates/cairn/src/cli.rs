@@ -64,7 +64,7 @@ pub enum Command {
     Why(WhyArgs),
     /// Twenty honest figures of the network, their index, and the seven questions of a buyer, answered by them.
     #[command(
-        after_help = "Example:\n  cairn reality\n  cairn reality --from 150 --to 199 --verify\n  cairn reality --rpc http://127.0.0.1:8545 --verify --genesis genesis.toml --json"
+        after_help = "Example:\n  cairn reality\n  cairn reality --from 150 --to 199 --verify\n  cairn reality --rpc http://127.0.0.1:8545 --verify --genesis genesis.toml --json\n  cairn reality --history history.json"
     )]
     Reality(RealityArgs),
     /// Claim rewards that are unlocked, with their Merkle proofs.
@@ -101,7 +101,7 @@ pub enum Command {
     CheckState(CheckStateArgs),
     /// Try genesis parameters in advance: incomes, payback, supply and attacks over years, in seconds, with a report.
     #[command(
-        after_help = "Example:\n  cairn simulate network.toml --out study --runs 1000\n  cairn simulate --preset founder --out study\n  cairn simulate network.toml --attacks --json\n  cairn simulate network.toml --attacks --devnet\n  cairn simulate network.toml --sweep economy.grant_stones=10000000,40000000\n  cairn simulate network.toml --solve economy.grant_stones --to 600000000 --step 100000 --keep 'payback_median_days<=548'"
+        after_help = "Example:\n  cairn simulate network.toml --out study --runs 1000\n  cairn simulate --preset founder --out study\n  cairn simulate network.toml --history history.json --out study\n  cairn simulate network.toml --attacks --json\n  cairn simulate network.toml --attacks --devnet\n  cairn simulate network.toml --sweep economy.grant_stones=10000000,40000000\n  cairn simulate network.toml --solve economy.grant_stones --to 600000000 --step 100000 --keep 'payback_median_days<=548'"
     )]
     Simulate(Box<SimulateArgs>),
     /// Found a network on many hosts, or look at what one was founded with.

@@ -6,7 +6,11 @@ use std::{
     process::{Command, Output},
 };
 
-use serde_json::Value;
+use cairn_economy::EconomyState;
+use cairn_evidence::reality::{HISTORY_FORMAT, History, HistoryDay};
+use cairn_primitives::MicroUsd;
+use cairn_sim::economy::{presets, scenario::Scenario};
+use serde_json::{Value, json};
 
 fn cairn(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_cairn")).args(arguments).output().expect("it runs")
@@ -61,6 +65,54 @@ fn attacks_sweeps_and_the_solver_answer() {
     let keep = ["--keep", "payback_median_days<=548", "--runs", "10", "--json"];
     let solved = json(&[&["simulate", "--preset", "grant"], &solve[..], &keep[..]].concat());
     assert!(solved["value"].as_u64().expect("a value") > 0, "{solved}");
+}
+
+/// A ledger of one quiet day, with forty devices.
+fn one_day() -> History {
+    let text = presets::text("founder").expect("a preset");
+    let economy = Scenario::parse("founder", text).expect("a scenario").economy;
+    let mut state = EconomyState::genesis(&economy);
+    state.open_next_day(&economy);
+    let day = HistoryDay {
+        price: MicroUsd(economy.price_micro_usd),
+        reserve: state.reserve,
+        devices: 40,
+        entered: 40,
+        ..HistoryDay::default()
+    };
+    let (network, days) = ("quiet".to_owned(), vec![day]);
+    History { format: HISTORY_FORMAT, network, chain_id: 7, economy, days, state }
+}
+
+#[test]
+fn a_ledgers_days_come_first_and_its_files_give_the_same_hash() {
+    let root = tempfile::tempdir().expect("a folder");
+    let (file, out) = (root.path().join("history.json"), root.path().join("study"));
+    fs::write(&file, serde_json::to_string(&one_day()).expect("plain data")).expect("a file");
+    let (file, path) = (file.to_str().expect("text"), out.to_str().expect("text"));
+    let flags = ["--history", file, "--runs", "2", "--days", "60"];
+    let asked = [&["simulate", "--preset", "founder", "--out", path, "--json"], &flags[..]];
+    let told = json(&asked.concat());
+    assert_eq!(
+        (&told["history"]["network"], &told["history"]["days"]),
+        (&json!("quiet"), &json!(1))
+    );
+    let rows = fs::read_to_string(out.join("rows.csv")).expect("rows");
+    assert_eq!(rows.lines().filter(|line| line.ends_with(",1")).count(), 2, "a day of two runs");
+    let (scenario, history) = (out.join("scenario.toml"), out.join("history.json"));
+    let (scenario, history) = (scenario.to_str().expect("text"), history.to_str().expect("text"));
+    let again = json(&["simulate", scenario, "--history", history, "--json"]);
+    assert_eq!(again["hash"], told["hash"]);
+    assert_ne!(json(&["simulate", scenario, "--json"])["hash"], told["hash"]);
+
+    let other = ["simulate", scenario, "--history", history, "--mechanism", "akash"];
+    let told = refused(1, &other);
+    assert!(told.contains("simulate.mechanism is akash"), "{told}");
+    let told = refused(1, &["simulate", scenario, "--history", scenario]);
+    assert!(told.contains("is no history as `cairn reality --history` writes it"), "{told}");
+    refused(2, &["simulate", scenario, "--history", history, "--attacks"]);
+    refused(2, &["reality", "--history", file, "--html", path]);
+    refused(2, &["reality", "--genesis", file]);
 }
 
 #[test]

@@ -8,6 +8,7 @@ use super::NetworkArgs;
 
 /// Flags of `reality`.
 #[derive(Args)]
+#[command(group(clap::ArgGroup::new("recomputed").args(["verify", "history"])))]
 pub struct RealityArgs {
     /// First epoch; by default 30 days before --to, or a quarter of a younger network's life.
     #[arg(long, value_name = "EPOCH")]
@@ -18,12 +19,16 @@ pub struct RealityArgs {
     /// Recompute every number from blocks and evidence and compare; exits 1 on any difference.
     #[arg(long)]
     pub verify: bool,
-    /// The genesis file that --verify trusts; by default the folder's, else what the node says.
-    #[arg(long, value_name = "FILE", requires = "verify")]
+    /// The genesis file that --verify and --history trust; by default the folder's, else what the node says.
+    #[arg(long, value_name = "FILE", requires = "recomputed")]
     pub genesis: Option<PathBuf>,
     /// Write one page for a browser as well, without links to anywhere.
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,
+    /// Write the ledger's days instead of the page, recomputed from blocks that its validators signed: `cairn simulate --history`
+    /// goes on from them.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["from", "to", "html"])]
+    pub history: Option<PathBuf>,
     #[command(flatten)]
     pub network: NetworkArgs,
 }

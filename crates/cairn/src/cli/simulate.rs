@@ -14,9 +14,13 @@ pub struct SimulateArgs {
     /// A scenario that comes with the program instead of a file; `list` prints them.
     #[arg(long, value_name = "NAME")]
     pub preset: Option<String>,
-    /// Whose rules pay the providers, instead of the scenario's: ours, fixed, band, render, akash or filecoin.
+    /// Whose rules pay the providers, instead of the scenario's: ours, fixed, band, helium-2021, render, akash or filecoin.
     #[arg(long, value_name = "NAME")]
     pub mechanism: Option<String>,
+    /// A running network's days as the first ones: the file that `cairn reality --history` wrote. The scenario's `[economy]` is in
+    /// force from then on; take the network's own but for what is to be tried.
+    #[arg(long, value_name = "FILE", conflicts_with = "attacks")]
+    pub history: Option<PathBuf>,
     /// Folder for report.html, summary.json, rows.csv, rows.parquet and the checkpoint; made when it is not there.
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,

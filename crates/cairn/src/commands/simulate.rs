@@ -4,6 +4,7 @@ mod devnet;
 
 use std::{
     fs,
+    path::Path,
     process::ExitCode,
     sync::{
         Arc,
@@ -12,9 +13,11 @@ use std::{
     thread,
 };
 
+use cairn_evidence::reality::History;
 use cairn_primitives::MicroUsd;
 use cairn_sim::economy::{
     attacks::{self, Attack},
+    history,
     mechanism::Name,
     metric::Metric,
     montecarlo::{Fan, Results},
@@ -37,11 +40,13 @@ use crate::{
 /// Millionths of a percent.
 const PPM_OF_PERCENT: u64 = 10_000;
 
-/// A scenario as it was given.
+/// A scenario as it was given, and what flags change of it.
 struct Given {
     name: String,
     text: String,
     threads: usize,
+    mechanism: Option<Name>,
+    history: Option<Arc<History>>,
 }
 
 /// Simulates, plays attacks, sweeps or solves. Wrong input is exit code 1 with its key, before anything is written.
@@ -53,16 +58,15 @@ pub fn simulate(args: &SimulateArgs) -> Result<ExitCode> {
     }
     let given = given(args)?;
     let mut scenario = Scenario::parse(&given.name, &given.text)?;
-    let mechanism = args.mechanism.as_deref().map(mechanism).transpose()?;
-    change(args, mechanism, &mut scenario);
+    change(args, &given, &mut scenario);
     scenario.check()?;
     if args.attacks {
         return play(&scenario, args.devnet, output);
     }
     if !args.sweep.is_empty() {
-        swept(args, &given, mechanism, output)?;
+        swept(args, &given, output)?;
     } else if let Some(key) = &args.solve {
-        return solved(args, key, &given, mechanism, output);
+        return solved(args, key, &given, output);
     } else {
         studied(args, &given, scenario, output)?;
     }
@@ -73,15 +77,24 @@ pub fn simulate(args: &SimulateArgs) -> Result<ExitCode> {
 fn given(args: &SimulateArgs) -> Result<Given> {
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let threads = args.threads.map_or(cores, usize::from);
+    let mechanism = args.mechanism.as_deref().map(mechanism).transpose()?;
+    let history = args.history.as_deref().map(past).transpose()?;
     if let Some(preset) = &args.preset {
         let text = presets::text(preset)
             .ok_or_else(|| eyre!("there is no preset `{preset}`: `--preset list` prints them"))?;
-        return Ok(Given { name: preset.clone(), text: text.to_owned(), threads });
+        let (name, text) = (preset.clone(), text.to_owned());
+        return Ok(Given { name, text, threads, mechanism, history });
     }
     let path = args.scenario.as_ref().ok_or_eyre("a scenario or --preset is needed")?;
     let text = fs::read_to_string(path).wrap_err_with(|| format!("reading {}", path.display()))?;
     let name = path.file_stem().map_or_else(|| "scenario".into(), |stem| stem.to_string_lossy());
-    Ok(Given { name: name.into_owned(), text, threads })
+    Ok(Given { name: name.into_owned(), text, threads, mechanism, history })
+}
+
+/// Reads the days of a ledger.
+fn past(path: &Path) -> Result<Arc<History>> {
+    let text = fs::read_to_string(path).wrap_err_with(|| format!("reading {}", path.display()))?;
+    Ok(history::read(&path.display().to_string(), &text)?)
 }
 
 fn list(output: Output) {
@@ -104,12 +117,13 @@ fn mechanism(key: &str) -> Result<Name> {
 }
 
 /// What flags say goes before what the file says.
-fn change(args: &SimulateArgs, mechanism: Option<Name>, scenario: &mut Scenario) {
+fn change(args: &SimulateArgs, given: &Given, scenario: &mut Scenario) {
     let simulate = &mut scenario.simulate;
     simulate.runs = args.runs.unwrap_or(simulate.runs);
     simulate.seed = args.seed.unwrap_or(simulate.seed);
     simulate.days = args.days.unwrap_or(simulate.days);
-    simulate.mechanism = mechanism.unwrap_or(simulate.mechanism);
+    simulate.mechanism = given.mechanism.unwrap_or(simulate.mechanism);
+    scenario.history.clone_from(&given.history);
 }
 
 fn bar(output: Output, unit: &str) -> ProgressBar {
@@ -126,8 +140,7 @@ fn studied(args: &SimulateArgs, given: &Given, scenario: Scenario, output: Outpu
     if let Some(out) = &args.out {
         fs::create_dir_all(out).wrap_err_with(|| format!("making --out {}", out.display()))?;
     }
-    let study =
-        Study { name: &given.name, setup: Setup::new(scenario), threads: given.threads };
+    let study = Study { name: &given.name, setup: Setup::new(scenario), threads: given.threads };
     let unit = if study.is_one_run() { "days" } else { "runs" };
     let bar = bar(output, unit);
     let told = |done: u64, all: u64| {
@@ -233,12 +246,7 @@ fn dollars(micro: i64) -> String {
     format!("{sign}${}", MicroUsd(micro.unsigned_abs()))
 }
 
-fn swept(
-    args: &SimulateArgs,
-    given: &Given,
-    mechanism: Option<Name>,
-    output: Output,
-) -> Result<()> {
+fn swept(args: &SimulateArgs, given: &Given, output: Output) -> Result<()> {
     let axes: Result<Vec<Axis>, ScenarioError> =
         args.sweep.iter().map(|text| Axis::parse(text)).collect();
     let axes = axes?;
@@ -247,7 +255,7 @@ fn swept(
         bar.set_length(all);
         bar.set_position(done);
     };
-    let changed = |scenario: &mut Scenario| change(args, mechanism, scenario);
+    let changed = |scenario: &mut Scenario| change(args, given, scenario);
     let cells = sweep::sweep(&given.name, &given.text, &axes, &changed, given.threads, &told)?;
     bar.finish_and_clear();
     let csv = sweep::csv(&axes, &cells);
@@ -272,13 +280,7 @@ fn swept(
     Ok(())
 }
 
-fn solved(
-    args: &SimulateArgs,
-    key: &str,
-    given: &Given,
-    mechanism: Option<Name>,
-    output: Output,
-) -> Result<ExitCode> {
+fn solved(args: &SimulateArgs, key: &str, given: &Given, output: Output) -> Result<ExitCode> {
     let keep = args.keep.as_deref().ok_or_eyre("--keep is needed")?;
     let question = Question {
         name: &given.name,
@@ -291,7 +293,7 @@ fn solved(
         threads: given.threads,
     };
     let bar = bar(output, "values tried");
-    let changed = |scenario: &mut Scenario| change(args, mechanism, scenario);
+    let changed = |scenario: &mut Scenario| change(args, given, scenario);
     let answer = question.solve(&changed, &|_, _| bar.inc(1))?;
     bar.finish_and_clear();
     let tried: Vec<Value> = answer

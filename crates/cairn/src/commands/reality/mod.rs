@@ -1,5 +1,7 @@
-//! `cairn reality`: the honest figures of a network, as a node serves them; with --verify as blocks and evidence give them.
+//! `cairn reality`: the honest figures of a network, as a node serves them; with --verify as blocks and evidence give them; with
+//! --history the days of its ledger instead.
 
+mod history;
 mod page;
 mod screen;
 mod verify;
@@ -30,6 +32,9 @@ const POLL: Duration = Duration::from_millis(200);
 /// Shows the page; exits 1 when it was to be verified and a number differs.
 pub async fn reality(args: &RealityArgs) -> Result<ExitCode> {
     let session = Session::open(&args.network).await?;
+    if let Some(path) = &args.history {
+        return history::write(&session, args, path).await;
+    }
     let served = served(&session, args).await?;
     let report: Report =
         serde_json::from_value(served.clone()).wrap_err("reading the node's page")?;

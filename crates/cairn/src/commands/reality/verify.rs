@@ -29,6 +29,35 @@ impl Verified {
     }
 }
 
+/// A ledger whose blocks were checked.
+pub struct Opened {
+    /// What reads it.
+    pub auditor: Auditor,
+    /// See `Verified::trusted`.
+    pub trusted: bool,
+}
+
+/// Fetches and checks every block.
+pub async fn open(session: &Session, args: &RealityArgs, bar: &ProgressBar) -> Result<Opened> {
+    let (genesis, text, trusted) = genesis(session, args).await?;
+    let told = |progress| show(bar, progress);
+    let auditor = Auditor::open(&session.client, &genesis, &text, &told)
+        .await
+        .wrap_err("checking the node's blocks")?;
+    Ok(Opened { auditor, trusted })
+}
+
+/// Shows how far an audit is.
+fn show(bar: &ProgressBar, progress: Progress) {
+    let (what, at, of) = match progress {
+        Progress::Blocks(at, of) => ("blocks", at, of),
+        Progress::Epochs(at, of) => ("epochs", at, of),
+    };
+    bar.set_length(of);
+    bar.set_position(at);
+    bar.set_message(what);
+}
+
 /// Recomputes the page that the node served and compares every value.
 pub async fn verify(
     session: &Session,
@@ -36,20 +65,9 @@ pub async fn verify(
     served: &Value,
     report: &Report,
 ) -> Result<Verified> {
-    let (genesis, text, trusted) = genesis(session, args).await?;
     let bar = progress(session);
-    let told = |progress| {
-        let (what, at, of) = match progress {
-            Progress::Blocks(at, of) => ("blocks", at, of),
-            Progress::Epochs(at, of) => ("epochs", at, of),
-        };
-        bar.set_length(of);
-        bar.set_position(at);
-        bar.set_message(what);
-    };
-    let auditor = Auditor::open(&session.client, &genesis, &text, &told)
-        .await
-        .wrap_err("checking the node's blocks")?;
+    let told = |progress| show(&bar, progress);
+    let Opened { auditor, trusted } = open(session, args, &bar).await?;
     // What was asked for; only where nobody said an end, the node's own: epochs become final meanwhile.
     let to = args.to.map_or(report.to, Epoch);
     let period = auditor.period(args.from.map(Epoch), Some(to))?;
@@ -83,7 +101,7 @@ async fn genesis(session: &Session, args: &RealityArgs) -> Result<(Genesis, Stri
 }
 
 /// A bar for who watches; hidden for programs.
-fn progress(session: &Session) -> ProgressBar {
+pub fn progress(session: &Session) -> ProgressBar {
     if !session.output.interactive() {
         return ProgressBar::hidden();
     }
