@@ -51,7 +51,7 @@ pub fn put(params: &EconomyParams) -> Attack {
             }
         }
     }
-    best.attack("credit-put", "Buying credits before a fall, a run on the vault")
+    best.attack("credit-put", "Prepaying work before the price falls, then a run on the reserve")
 }
 
 /// Profit, and stones drawn from the reserve, when all credits are spent over `days` after a fall to `fall_ppm`.

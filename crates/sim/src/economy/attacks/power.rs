@@ -50,5 +50,5 @@ pub fn lazy(params: &EconomyParams) -> Attack {
             }
         }
     }
-    best.attack("lazy-verifier", "Voting without verifying")
+    best.attack("lazy-verifier", "A validator that votes without verifying")
 }

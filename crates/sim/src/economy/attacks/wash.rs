@@ -142,7 +142,7 @@ pub fn vanity(params: &EconomyParams) -> Attack {
             }
         }
     }
-    best.attack("vanity-volume", "Pumping the statistics of a mature network")
+    best.attack("vanity-volume", "Paying oneself to look busy in a mature network")
 }
 
 /// What pays on a band when the token is dear: one dollar in, up to three dollars of emission out.
@@ -167,7 +167,7 @@ pub fn band(params: &EconomyParams) -> Attack {
         }
     }
     let elsewhere = i64::try_from(elsewhere.profit).ok();
-    let attack = best.attack("band-farming", "Farming a dear token, as on a band of usage");
+    let attack = best.attack("band-farming", "Paying oneself while the token is dear");
     Attack { elsewhere_micro_usd: elsewhere, ..attack }
 }
 
@@ -187,7 +187,7 @@ pub fn pool(params: &EconomyParams) -> Attack {
         }
     }
     let elsewhere = i64::try_from(elsewhere.profit).ok();
-    let attack = best.attack("pool-farming", "A small payment into a full pool");
+    let attack = best.attack("pool-farming", "A small payment to oneself on a day of much subsidy");
     Attack { elsewhere_micro_usd: elsewhere, ..attack }
 }
 

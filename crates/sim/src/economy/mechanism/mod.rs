@@ -65,6 +65,28 @@ impl Name {
         }
     }
 
+    /// What they are, in a sentence for people who never heard of them.
+    #[must_use]
+    pub const fn about(self) -> &'static str {
+        match self {
+            Self::Ours => {
+                "Paid work first; new tokens only where devices are wanted and customers are still few."
+            }
+            Self::Fixed => "New tokens by the calendar; what customers pay is destroyed.",
+            Self::Helium2021 => {
+                "A calendar that halves every two years: a part for being there, a part for data that was paid."
+            }
+            Self::Band => {
+                "The calendar's tokens, but at least half and at most three times what customers paid."
+            }
+            Self::Render => {
+                "A calendar for two years, then one to three times what customers' payments destroyed."
+            }
+            Self::Akash => "What customers pay, and nothing else.",
+            Self::Filecoin => "New tokens for capacity, used or not, and what customers pay.",
+        }
+    }
+
     /// As in a scenario.
     #[must_use]
     pub const fn key(self) -> &'static str {

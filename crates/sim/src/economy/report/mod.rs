@@ -41,6 +41,7 @@ impl Report<'_> {
         let body = [
             self.head(),
             words::verdict(self),
+            words::how_it_works().to_owned(),
             words::facts(self),
             plots::section(self),
             self.comparison(),
@@ -73,7 +74,7 @@ impl Report<'_> {
             )
         });
         format!(
-            "<h1>{}</h1><p class=\"soft\">A simulation of {} days ({:.1} years) of a network whose device owners are paid by the rules of <b>{}</b>; {runs}.{past}</p>",
+            "<h1>{}: a network, simulated</h1><p class=\"soft\">A simulation of {} days ({:.1} years) of a network whose device owners are paid by the rules of <b>{}</b>; {runs}.{past}</p>",
             escaped(self.name),
             simulate.days,
             simulate.days as f64 / 365.25,
@@ -91,7 +92,7 @@ impl Report<'_> {
             None => "",
         };
         format!(
-            "<h2>The same world under other networks' rules</h2><p>Same customers, same price, same people, one run each; only the rules that pay providers differ. Each is the published formula, simplified as the scenario page of the documentation says.{past}</p><div class=\"scroll\"><table><thead><tr><th>Rules</th><th>Lowest income of a day</th><th>Income on the last day</th><th>Subsidy's part of all income</th><th>New tokens</th><th>Median payback</th></tr></thead><tbody>{rows}</tbody></table></div>"
+            "<h2>The same world under other networks' rules</h2><p>The same demand, the same price of the token and the same people, one run each; only the rules that pay device owners differ. Each is the network's published formula, simplified (docs/spec/scenario.md names what is left out); these are no forecasts of those networks.{past}</p><div class=\"scroll\"><table><thead><tr><th>Rules</th><th>All owners' income on the worst day</th><th>On the last day</th><th>Subsidy's part of all income</th><th>New tokens</th><th>Days until a device is paid off (median)</th></tr></thead><tbody>{rows}</tbody></table></div>"
         )
     }
 
@@ -104,8 +105,9 @@ impl Report<'_> {
         let value = |metric: Metric| metric.value(&outcome.rows) as f64;
         let own = if name == self.scenario().simulate.mechanism { " class=\"us\"" } else { "" };
         format!(
-            "<tr{own}><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>",
+            "<tr{own}><td>{}<span class=\"about\">{}</span></td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>",
             name.title(),
+            name.about(),
             shown(value(Metric::IncomeMin) / 1e6, Unit::Usd),
             shown(value(Metric::Income) / 1e6, Unit::Usd),
             shown(value(Metric::SubsidyShare) / 1e4, Unit::Percent),
@@ -131,7 +133,7 @@ impl Report<'_> {
             })
             .collect();
         format!(
-            "<h2>What attackers gain</h2><p>The best that each attack brings over all tried cases. Below zero means that the attacker pays for it.</p><div class=\"scroll\"><table><thead><tr><th>Attack</th><th>Cases tried</th><th>Best profit</th></tr></thead><tbody>{rows}</tbody></table></div>"
+            "<h2>What attackers gain</h2><p>Each attack was tried in many cases against these parameters; the best one for the attacker stands here. Below zero means that the attacker pays for it. Witnesses, founders' bonds and the known answers that catch a validator who does not verify are rules of the design that the ledger does not have yet, and the row of fake devices takes the bond that the formula asks for, not this scenario's (docs/economy/attacks.md).</p><div class=\"scroll\"><table><thead><tr><th>Attack</th><th>Cases tried</th><th>Attacker's best profit</th></tr></thead><tbody>{rows}</tbody></table></div>"
         )
     }
 
@@ -143,7 +145,7 @@ impl Report<'_> {
             None => "",
         };
         format!(
-            "<h2>Check it yourself</h2><p>The simulator uses whole numbers and seeded draws only, so every machine gets the same bits. Save the scenario below as a file and run <code>cairn simulate scenario.toml{history}</code>; it must print this hash:</p><p><code>{}</code></p><details><summary>The whole scenario</summary><pre>{}</pre></details>",
+            "<h2>Check it yourself</h2><p>The simulator reckons in whole numbers, and its luck comes from a number in the scenario, the seed: every machine gets the same result to the last digit. Save the scenario below as a file and run <code>cairn simulate scenario.toml{history}</code>; it must print this hash:</p><p><code>{}</code></p><details><summary>The whole scenario</summary><pre>{}</pre></details>",
             self.results.hash,
             escaped(&text)
         )

@@ -113,13 +113,13 @@ fn income(report: &Report<'_>) -> String {
     ];
     let plot = days(
         report,
-        "Income of all providers a day, earned and subsidy stacked",
+        "Income of all device owners a day, earned and subsidy stacked",
         Unit::Usd,
         series,
     );
     figure(
-        "Income of all providers, a day",
-        "The height is what all device owners together get. Green is paid by customers and stays; orange is subsidy and should shrink as green grows.",
+        "Income of all device owners, a day",
+        "The height is what all device owners together get. Green is paid by customers; orange is subsidy, which should shrink as green grows.",
         &plot,
         true,
     )
@@ -131,7 +131,7 @@ fn share(report: &Report<'_>) -> String {
     let plot = days(report, "Subsidy's part of income over time", Unit::Percent, series);
     figure(
         "Subsidy's part of income",
-        "100 % means that nobody pays but the network itself. A healthy network comes down; above 80 % for years it lives on its grant.",
+        "100 % means that nobody pays but the network itself. In a healthy network the line comes down; one that stays above 80 % for years lives on its grant and ends with it.",
         &plot,
         false,
     )
@@ -146,9 +146,17 @@ fn payback(report: &Report<'_>) -> String {
     let mut plot =
         days(report, "Days until a device bought that day has paid for itself", Unit::Days, series);
     plot.most = Some(PAYBACK_MOST);
+    let entry = report.setup.scenario.simulate.providers.as_ref().map_or_else(String::new, |people| {
+        format!(
+            " In this scenario people buy while it is at most {} days: more devices share the same money, so it comes to rest there.",
+            people.enter_payback_days
+        )
+    });
     figure(
         "Payback of a device bought that day",
-        "Lower is better. Where a line leaves the plot a device takes more than five years, or never pays for itself. The second line is what counts once the grant is used up.",
+        &format!(
+            "Lower is better. Where a line leaves the plot a device takes more than five years, or never pays for itself. The line without subsidy is what counts once the grant is used up.{entry}"
+        ),
         &plot,
         false,
     )
@@ -211,7 +219,7 @@ fn use_of_capacity(report: &Report<'_>) -> String {
     );
     figure(
         "Paid utilisation",
-        "How much of what the devices could do somebody pays for. Above 40 % is healthy, below 5 % devices wait for customers.",
+        "How much of what the devices could do somebody pays for. Above 40 % is healthy; below 5 % most devices wait for customers.",
         &plot,
         false,
     )
@@ -227,7 +235,7 @@ fn supply(report: &Report<'_>) -> String {
         days(report, "Stones emitted, burned and drawn since the start", Unit::Stones, series);
     figure(
         "New and burned stones, since the start",
-        "Emitted stones dilute every holder; burned ones make all others rarer. Drawn ones honour credits that were bought before the price fell.",
+        "Emitted stones, the subsidy, make everybody's stones a smaller part of all; burned ones a larger part. Drawn ones are made to pay for work that was prepaid before the price fell.",
         &plot,
         false,
     )
@@ -259,8 +267,8 @@ fn cover(report: &Report<'_>) -> String {
     );
     plot.most = Some(200.0);
     figure(
-        "Cover of the credits",
-        "At 100 % the stones burned for unspent credits are worth what the credits promise. Below 90 % no new credits are made, and the reserve helps out.",
+        "Cover of prepaid work",
+        "At 100 % the stones burned for work that is prepaid and not done are worth what was paid. When the price falls they are worth less, and new stones pay the difference. Below 90 % a network with a market of its own sells no new credits.",
         &plot,
         false,
     )
@@ -271,7 +279,7 @@ fn runway(report: &Report<'_>) -> String {
     let plot = days(report, "Stones left of the grant", Unit::Stones, left);
     figure(
         "What is left of the grant",
-        "The subsidy for coverage comes from here, at most a 365th part of it a day: it is used ever more slowly and never overdrawn.",
+        "The grant is the number of stones that was set aside for the subsidy of places where devices are wanted. At most a 365th part of the rest is used a day, so it never ends at once and is never overdrawn.",
         &plot,
         false,
     )
@@ -300,7 +308,7 @@ fn detection(report: &Report<'_>) -> String {
     plot.series.iter_mut().for_each(|series| series.leave_above(most));
     figure(
         "Profit of a fake device, by the chance a day to find it",
-        "With the bond of this scenario. Where the line is below zero, faking costs more than it brings: finding fakes more often is the cheapest defence.",
+        "What a device that only pretends to work brings its owner, less the bond that it loses when it is found; from left to right it is more likely to be found on a day. Where the line is below zero faking costs more than it brings: finding fakes more often is the cheapest defence.",
         &plot,
         false,
     )
@@ -331,7 +339,9 @@ fn sensitivity(report: &Report<'_>) -> String {
         ("size of the grant", |s, p| {
             s.economy.grant_stones = moved(s.economy.grant_stones, p).min(s.economy.reserve_stones)
         }),
-        ("taper", |s, p| s.economy.taper_ppm = moved_ppm(s.economy.taper_ppm, p)),
+        ("how soon the subsidy shrinks", |s, p| {
+            s.economy.taper_ppm = moved_ppm(s.economy.taper_ppm, p)
+        }),
     ];
     let emitted = |scenario: Scenario| {
         let results = montecarlo::run_all(&Setup::new(scenario), 1, &|_| {});
@@ -357,6 +367,6 @@ fn sensitivity(report: &Report<'_>) -> String {
     let svg =
         tornado("Emitted stones when an input is 20 % lower or higher", now, &bars, Unit::Stones);
     format!(
-        "<figure><h3>What matters most</h3><ul class=\"legend solid\"><li><i class=\"box a\"></i>20 % lower</li><li><i class=\"box b\"></i>20 % higher</li></ul>{svg}<figcaption>Stones emitted in the typical run when one input is 20 % lower or higher and the rest stays: the longest bar is the assumption to check first.</figcaption></figure>"
+        "<figure><h3>What the subsidy depends on most</h3><ul class=\"legend solid\"><li><i class=\"box a\"></i>20 % lower</li><li><i class=\"box b\"></i>20 % higher</li></ul>{svg}<figcaption>How many stones the subsidy takes in the typical run when one input is 20 % lower or higher and the rest stays. The longest bar is the assumption to check first.</figcaption></figure>"
     )
 }

@@ -47,6 +47,14 @@ pub fn verdict(report: &Report<'_>) -> String {
     )
 }
 
+/// What somebody who knows none of it must know to read the rest.
+pub const fn how_it_works() -> &'static str {
+    "<p>People buy <b>devices</b> and let them do work for the network. <b>Customers</b> prepay that work in dollars: for each dollar, \
+     tokens called <b>stones</b> are bought and destroyed (burned). When the work is done, the device's owner is paid those dollars in stones, at the price of that day. \
+     While customers are few, the network adds a <b>subsidy</b> in new stones. The question is whether owners still earn enough when \
+     it ends. What will be demanded and what a stone will cost nobody knows: the scenario assumes it.</p>"
+}
+
 /// A number with its spread.
 fn spread(report: &Report<'_>, metric: Metric, shown: &dyn Fn(i64) -> String) -> (String, String) {
     let fan = report.results.fan(metric);
@@ -65,14 +73,22 @@ pub fn facts(report: &Report<'_>) -> String {
     let percent = |value: i64| shown(value as f64 / 1e4, Unit::Percent);
     let count = |value: i64| shown(value as f64, Unit::Count);
     let mut cards = vec![
-        (Metric::Payback, &payback as &dyn Fn(i64) -> String, "median payback of a device"),
-        (Metric::Income, &usd, "income of all providers on the last day"),
-        (Metric::IncomeMin, &usd, "lowest income of a day"),
-        (Metric::SubsidyShare, &percent, "of all income was subsidy"),
-        (Metric::Emitted, &stones, "stones emitted as subsidy"),
-        (Metric::Drawn, &stones, "stones drawn to honour credits after a price fall"),
-        (Metric::Burned, &stones, "stones burned by customers' payments"),
-        (Metric::CoverageMin, &percent, "lowest cover of credits by burned stones"),
+        (
+            Metric::Payback,
+            &payback as &dyn Fn(i64) -> String,
+            "until a device has paid for itself, the median of the days on which it is bought",
+        ),
+        (Metric::Income, &usd, "income of all device owners on the last day"),
+        (Metric::IncomeMin, &usd, "income of all device owners on the worst day"),
+        (Metric::SubsidyShare, &percent, "of all income was subsidy, over all days"),
+        (Metric::Emitted, &stones, "new stones for the subsidy"),
+        (Metric::Drawn, &stones, "new stones to pay work whose prepaid stones had lost value"),
+        (Metric::Burned, &stones, "stones burned for good by customers' payments"),
+        (
+            Metric::CoverageMin,
+            &percent,
+            "lowest cover: worth of the stones burned for work that is prepaid and not done",
+        ),
     ];
     let simulate = &report.setup.scenario.simulate;
     if simulate.providers.is_some() {
@@ -94,12 +110,15 @@ pub fn facts(report: &Report<'_>) -> String {
 /// The words that the page needs.
 pub const fn glossary() -> &'static str {
     "<h2>Words</h2><dl>\
-     <dt>Provider</dt><dd>Owns a device that does useful work: stores, measures, computes, connects.</dd>\
+     <dt>Device owner</dt><dd>Owns a device that does useful work: stores, measures, computes, connects. Also called provider.</dd>\
      <dt>Earned</dt><dd>What customers paid for work, after fees.</dd>\
      <dt>Subsidy</dt><dd>What the network adds while customers are few, in new stones. It is finite.</dd>\
      <dt>Stone</dt><dd>The network's token. There is a highest number of them, for ever.</dd>\
+     <dt>Burn</dt><dd>To destroy stones for good or until the work that they prepay is done: then they are made anew for who did it.</dd>\
      <dt>Credit</dt><dd>A dollar of prepaid work. It is made by burning stones and cannot be sold.</dd>\
-     <dt>Cover</dt><dd>What the stones burned for unspent credits are worth today, against what those credits promise. Below 90 % no new credits are made.</dd>\
-     <dt>Grant</dt><dd>The stones voted for the subsidy of places that the network wants filled. When they are used up only the part that follows real payments stays.</dd>\
-     <dt>Payback</dt><dd>Days until a device has brought in what it and its installation cost, its running costs taken off.</dd></dl>"
+     <dt>Bond</dt><dd>Stones that an owner leaves with the network for each device, and loses when it cheats.</dd>\
+     <dt>Run</dt><dd>One possible future: the scenario with one draw of everything that chance decides. “8 of 10 runs” leaves out the best and the worst tenth.</dd>\
+     <dt>Cover</dt><dd>What the stones burned for unspent credits are worth today, in percent of what those credits promise. A network with a market of its own makes no new credits below 90 %.</dd>\
+     <dt>Grant</dt><dd>The stones that were set aside for the subsidy of places where the network wants devices. When they are used up only the part of the subsidy that follows real payments stays.</dd>\
+     <dt>Payback</dt><dd>Days at the income of the last 30 days until a device has brought in what it and its installation cost, its running costs taken off.</dd></dl>"
 }

@@ -162,7 +162,7 @@ impl<'a> Lazy<'a> {
         told(&format!("lazy verifier: slash {} is pending for epoch {epoch}", slash.id));
         self.end_of_term().await?;
         best.see("a vote made up, and reported", self.stake_of(me).await?.since(copied, price));
-        Ok(best.attack("lazy-verifier", "Voting without verifying"))
+        Ok(best.attack("lazy-verifier", "A validator that votes without verifying"))
     }
 
     /// Waits until another term has begun, so that the income of this one can be divided, and lets it be divided.
