@@ -1,5 +1,6 @@
 //! Made-up weather stations for the benchmark and the tests: seeded, integer-only, and as noisy as real sensors.
 
+use cairn_kit::chance::Chance;
 use cairn_primitives::{
     Anchor, Batch, DeviceId, Digest, Envelope, Epoch, KeyError, Rows, SecretKey, Seq, Stream,
     TimeMs, WEATHER,
@@ -10,40 +11,20 @@ pub(crate) const START_MS: u64 = 1_356_998_400_000;
 /// WeatherXM stations report every 16 s.
 pub(crate) const CADENCE_MS: u64 = 16_000;
 
-/// A small generator (SplitMix64); quality is irrelevant, equality between machines is not.
-#[derive(Clone, Debug)]
-pub(crate) struct Noise(pub u64);
-
-impl Noise {
-    pub fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// Between `-width` and `width`.
-    pub fn around(&mut self, width: i32) -> i32 {
-        let span = u64::from(width.unsigned_abs()) * 2 + 1;
-        i32::try_from(self.next() % span).unwrap_or_default() - width
-    }
-}
-
 /// A station: a key and slowly drifting weather.
 pub(crate) struct Station {
     pub key: SecretKey,
     pub device: DeviceId,
-    noise: Noise,
+    noise: Chance,
     next: u64,
     now: [i32; 7],
 }
 
 impl Station {
     pub fn new(number: u64) -> Self {
-        let mut noise = Noise(number);
+        let mut noise = Chance::new(number);
         let mut seed = [0; 32];
-        seed[..8].copy_from_slice(&noise.next().to_le_bytes());
+        seed[..8].copy_from_slice(&noise.draw().to_le_bytes());
         seed[8..16].copy_from_slice(&number.to_le_bytes());
         let key = SecretKey::ed25519(seed);
         let device = DeviceId::of(&key.public());
@@ -75,7 +56,7 @@ impl Station {
             self.now[1] = self.now[1].clamp(500, 10_000);
             self.now[2] = self.now[2].clamp(0, 4_000);
             self.now[3] = self.now[3].rem_euclid(360);
-            if self.noise.next().is_multiple_of(50) {
+            if self.noise.draw().is_multiple_of(50) {
                 self.now[5] += 20;
             }
             self.now[6] = self.now[6].max(0);

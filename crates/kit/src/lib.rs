@@ -1,7 +1,9 @@
-//! What every service needs: config, clock, CPU time, tasks, telemetry and the HTTP shell. Nothing here knows what Cairn is.
+//! What every service needs: config, clock, CPU time, tasks, telemetry and the HTTP shell; and seeded chance, for what is simulated
+//! or made up. Nothing here knows what Cairn is.
 //!
 //! Architecture invariant: this crate depends on no other crate of the workspace, so that any of them may use it.
 
+pub mod chance;
 pub mod clock;
 pub mod config;
 pub mod cpu;

@@ -9,7 +9,6 @@
 //! bytes between them: HTTP, MQTT, consensus and disks. Invariants: the same seed gives the same bytes, and every epoch
 //! ends with `Ledger::check`.
 
-pub mod chance;
 pub mod economy;
 pub mod network;
 pub mod sensing;

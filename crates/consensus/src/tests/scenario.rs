@@ -17,7 +17,7 @@ use std::{
     time::Duration,
 };
 
-use cairn_sim::chance::Chance;
+use cairn_kit::chance::Chance;
 use commonware_cryptography::ed25519::PublicKey;
 use commonware_glue::simulate::{
     action::{Action, Crash, Schedule},

@@ -1,13 +1,14 @@
 //! Round trips, hostile files, and the promise that no changed byte goes unseen.
 
 use bytes::Bytes;
+use cairn_kit::chance::Chance;
 use cairn_primitives::{
     Batch, Envelope, Epoch, KeyType, Position, Rows, Schema, SecretKey, Sector, Seq, Stream,
 };
 use proptest::prelude::*;
 
 use super::*;
-use crate::workload::{Noise, Station};
+use crate::workload::Station;
 
 fn entries(mut envelopes: Vec<Envelope>) -> (Vec<Envelope>, Vec<Entry>) {
     envelopes.sort_by_key(|envelope| {
@@ -211,12 +212,12 @@ fn hostile_readings_files_give_errors_and_never_panic() {
 #[test]
 fn random_damage_gives_errors_and_never_panics() {
     let (sidecar, readings) = sample_sidecar();
-    let mut noise = Noise(1);
+    let mut noise = Chance::new(1);
     for _ in 0..2_000 {
         let mut changed = readings.clone();
-        for _ in 0..=noise.next() % 8 {
-            let at = noise.next() as usize % changed.len();
-            changed[at] = noise.next() as u8;
+        for _ in 0..=noise.draw() % 8 {
+            let at = noise.draw() as usize % changed.len();
+            changed[at] = noise.draw() as u8;
         }
         if changed != readings {
             assert!(committed(sidecar.clone(), changed).is_err());
@@ -313,15 +314,15 @@ prop_compose! {
         seed in any::<u64>(),
         holes in any::<bool>(),
     ) -> Rows {
-        let mut noise = Noise(seed);
+        let mut noise = Chance::new(seed);
         let mut at = 0;
         let mut rows = Rows::default();
         for step in steps {
             at += step;
             rows.offsets_ms.push(at);
             for _ in 0..width {
-                let hole = holes && noise.next().is_multiple_of(3);
-                rows.values.push((!hole).then(|| noise.next() as i32));
+                let hole = holes && noise.draw().is_multiple_of(3);
+                rows.values.push((!hole).then(|| noise.draw() as i32));
             }
         }
         rows

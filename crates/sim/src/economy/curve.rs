@@ -1,10 +1,10 @@
 //! What consumers want each day: a curve computed once, in integers, and each run's noise around it.
 
 use cairn_economy::exp2_floor;
+use cairn_kit::chance::Chance;
 use cairn_primitives::{MicroUsd, mul_div_floor};
 
 use super::scenario::{Demand, Shape};
-use crate::chance::Chance;
 
 /// log2(e) in 2^-32: a curve in powers of e is computed in powers of two.
 pub const LOG2_E_Q32: u64 = 6_196_328_019;

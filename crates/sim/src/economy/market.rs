@@ -11,6 +11,7 @@ use cairn_economy::{
     Accumulator, PricePool, PriceQ32, TWAP_LONG_MS, TWAP_SHORT_MS, Window, exp2_floor, log2_floor,
     mint_price,
 };
+use cairn_kit::chance::Chance;
 use cairn_primitives::{MicroUsd, Stones, mul_div_floor};
 use serde::{Deserialize, Serialize};
 
@@ -18,7 +19,6 @@ use super::{
     curve::{LOG2_E_Q32, USD},
     scenario::{Path, Price},
 };
-use crate::chance::Chance;
 
 /// Slices of a day in the pool.
 const SLICES: u64 = 24;

@@ -13,6 +13,7 @@ use cairn_economy::{
     Coverage, EconomyState, MINT_WINDOW_MS, coverage, coverage_ppm, mint_window, outstanding_bound,
 };
 use cairn_evidence::reality::{History, HistoryDay};
+use cairn_kit::chance::Chance;
 use cairn_primitives::{Digest, EconomyParams, MicroUsd, STONE, Stones, mul_div_floor};
 use serde::{Deserialize, Serialize};
 
@@ -25,7 +26,6 @@ use super::{
     row::{Row, days_of},
     scenario::{Attacker, Path, Scenario},
 };
-use crate::chance::Chance;
 
 /// The hash takes a row every so many days, and the last one.
 const HASH_DAYS: u64 = 32;

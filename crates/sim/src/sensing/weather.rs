@@ -4,9 +4,8 @@
 //! no replacement for it: the rules are tuned on real data.
 
 use cairn_agent::sensing::{Noise, Reading, Station, StationLog};
+use cairn_kit::chance::Chance;
 use cairn_primitives::{Position, TimeMs};
-
-use crate::chance::Chance;
 
 const HOUR_MS: u64 = 3_600_000;
 /// Stations in a row of the grid.

@@ -1,4 +1,4 @@
-//! Seeded chance in integers: the same draws on every machine, for weather and for markets.
+//! Seeded chance in integers: the same draws on every machine, for made-up weather, for markets and for tests.
 //!
 //! SplitMix64: one multiplication-free state, any seed is good, and a run can be stopped and continued from one number.
 
