@@ -13,7 +13,7 @@ use alloy_primitives::{Address, B256, U256};
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 
 pub use govern::{GovernCommand, IdArgs, LockArgs, ProposeArgs, TreasuryCommand, VoteArgs};
-pub use price::SwapArgs;
+pub use price::{FeedArgs, PriceArgs, PriceCommand, SwapArgs};
 pub use reality::{RealityArgs, WhyArgs};
 pub use signer::{SignerCommand, SignerInitArgs, SignerRunArgs, SignerStatusArgs};
 pub use simulate::SimulateArgs;
@@ -72,9 +72,11 @@ pub enum Command {
         after_help = "Example:\n  cairn claim --account owner-EWR-1\n  cairn claim --all --json"
     )]
     Claim(ClaimArgs),
-    /// What a stone is worth: last, both means, health, depth, and how much may be minted.
-    #[command(after_help = "Example:\n  cairn price\n  cairn price --json")]
-    Price(NetworkArgs),
+    /// What a stone is worth: last, both means, health, depth, and how much may be minted; or feed a validator's view of it.
+    #[command(
+        after_help = "Example:\n  cairn price\n  cairn price --json\n  cairn price feed 0.25 --validator ./validator"
+    )]
+    Price(PriceArgs),
     /// Swap dollars for stones, or stones for dollars, in the network's own pool.
     #[command(
         after_help = "Example:\n  cairn swap --usd 5 --faucet\n  cairn swap --stones 100 --account owner-EWR-1\n  cairn swap --usd 5 --quote --json"

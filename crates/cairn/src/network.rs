@@ -41,6 +41,8 @@ const GATEWAY_STONES: u64 = 10_000;
 /// The keeper claims for every owner, so that nobody who watches a local network has to.
 const KEEPER_STONES: u64 = 10_000;
 const VALIDATOR_BOND_STONES: u64 = 100_000;
+/// Of each validator's operator: fees of feeds and reports.
+const OPERATOR_STONES: u64 = 100;
 
 /// Paths inside a network's folder.
 #[derive(Clone, Debug)]
@@ -216,7 +218,9 @@ const RESERVED: [&str; 5] = ["consumer", "founder", "gateway", "keeper", "me"];
 
 /// Key file name of an owner: the label itself, unless it would pass for another kind of key.
 pub fn owner_label(owner: &str) -> String {
-    let is_taken = RESERVED.contains(&owner) || owner.starts_with("device-");
+    let is_taken = RESERVED.contains(&owner)
+        || owner.starts_with("device-")
+        || owner.starts_with("validator-");
     if is_taken { format!("owner-{owner}") } else { owner.to_owned() }
 }
 
@@ -248,6 +252,10 @@ impl Founding<'_> {
                 .iter()
                 .map(|owner| account(owner_label(owner), Role::Owner, owner, OWNER_STONES)),
         );
+        accounts.extend((0..VALIDATORS).map(validator_label).map(|name| {
+            let address = keys.wallet(Role::Validator, &name).address();
+            GenesisAccount { name, address, stones: OPERATOR_STONES }
+        }));
         let mut names: Vec<&str> = accounts.iter().map(|a| a.name.as_str()).collect();
         names.sort_unstable();
         if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
@@ -351,6 +359,9 @@ pub fn write_keys(folder: &Folder, keys: &DevKeys, stations: &[Station]) -> Resu
     save("gateway", keys.wallet(Role::Gateway, "gateway"))?;
     save("keeper", keys.wallet(Role::Founder, "keeper"))?;
     save("founder", keys.wallet(Role::Founder, "founder"))?;
+    for name in (0..VALIDATORS).map(validator_label) {
+        save(&name, keys.wallet(Role::Validator, &name))?;
+    }
     for station in stations {
         save(&owner_label(&station.owner), keys.wallet(Role::Owner, &station.owner))?;
     }

@@ -287,8 +287,18 @@ fn price_and_votes(network: &str) {
     let before = json(&[&["price"][..], &at].concat());
     assert_eq!((&before["health"], &before["price_usd"]), (&json!(0), &json!("0.250000")));
     assert!(before["credits"]["room_usd"].as_str() > Some("1"), "{before}");
-    let swapped = json(&[&["swap", "--usd", "9000", "--faucet"][..], &at].concat());
-    assert_eq!(swapped["in_usd"], "9000.000000", "{swapped}");
+    assert_eq!(before["feeds_usd"], Value::Null);
+    for (feeds, account) in (1..).zip(["validator-0", "validator-1", "validator-2"]) {
+        let fed = json(&[&["price", "feed", "0.25", "--account", account][..], &at].concat());
+        assert_eq!(fed["feeds"], feeds, "{fed}");
+        let median = (feeds == 3).then_some("0.250000");
+        assert_eq!(fed["median_usd"], json!(median), "three of four are a quorum: {fed}");
+    }
+    let told = refused(&[&["price", "feed", "0.25", "--account", "keeper"][..], &at].concat());
+    assert!(told.contains("has no seat in this term"), "{told}");
+    // Far below the 1.5 % at which feeds and pool are apart.
+    let swapped = json(&[&["swap", "--usd", "2000", "--faucet"][..], &at].concat());
+    assert_eq!(swapped["in_usd"], "2000.000000", "{swapped}");
     let after = json(&[&["price"][..], &at].concat());
     assert!(after["price_usd"].as_str() > before["price_usd"].as_str(), "{after}");
     assert_eq!(after["price_usd"], json(&[&["status"][..], &at].concat())["price_usd"]);
@@ -590,6 +600,9 @@ fn wrong_usage_and_help() {
         &["why"],
         &["reality"],
         &["claim"],
+        &["price"],
+        &["price", "feed"],
+        &["swap"],
         &["credits", "buy"],
         &["query"],
         &["audit"],

@@ -4,7 +4,7 @@ use std::future::Future;
 
 use alloy_primitives::{Address, U256};
 use cairn_primitives::{
-    MicroUsd, Stones,
+    MicroUsd, Stones, TimeMs,
     abi::{self, ICredits, IPool, IUsd},
 };
 
@@ -116,6 +116,18 @@ pub trait PriceReads: Reads {
         }
     }
 
+    /// What a validator fed last, and when; none where it has no seat now, or fed nothing since it has this one.
+    fn feed_of(
+        &self,
+        validator: Address,
+        at: BlockTag,
+    ) -> impl Future<Output = Result<Option<(MicroUsd, TimeMs)>, ClientError>> + Send {
+        async move {
+            let fed = self.view(abi::POOL, IPool::feedOfCall { validator }, at).await?;
+            Ok((fed.priceMicroUsd > 0).then_some((MicroUsd(fed.priceMicroUsd), TimeMs(fed.timeMs))))
+        }
+    }
+
     /// The pool's dollars of an account.
     fn dollars(
         &self,
@@ -201,13 +213,13 @@ impl Sender {
         self.send_and_wait(&Call::new(abi::USD, &call)).await.map(drop)
     }
 
-    /// A validator's view of the price.
+    /// A validator's view of the price; what the ledger made of all views.
     ///
     /// # Errors
     /// Of sending; `NotSeated` as a revert.
-    pub async fn feed_price(&self, price: MicroUsd) -> Result<(), ClientError> {
+    pub async fn feed_price(&self, price: MicroUsd) -> Result<IPool::Fed, ClientError> {
         let call = IPool::feedCall { priceMicroUsd: price.0 };
-        self.send_and_wait(&Call::new(abi::POOL, &call)).await.map(drop)
+        self.send_and_wait(&Call::new(abi::POOL, &call)).await?.event()
     }
 
     async fn deadline(&self) -> Result<u64, ClientError> {

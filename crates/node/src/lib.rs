@@ -6,6 +6,7 @@
 //!   follower   the same without a vote: blocks and their certificates from other nodes' feeds
 //!   feed   final blocks for followers      report   what an operator asks a node
 //!   mend   damaged files are set aside and fetched again
+//!   price  a validator's view of the price, fed to the ledger
 //!   accuser   takes evidence of double votes to the ledger
 //!   signer the consensus key in another process
 //!   sync   the state of a recent block: given to others, taken from them
@@ -25,6 +26,7 @@ mod keys;
 pub mod mend;
 pub mod offline;
 pub mod pool;
+pub mod price;
 pub mod report;
 pub mod rpc;
 pub mod signer;

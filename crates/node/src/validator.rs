@@ -31,7 +31,7 @@ use cairn_kit::{
     metrics::Metrics,
     tasks::TasksError,
 };
-use cairn_primitives::{Digest, Sector};
+use cairn_primitives::{Digest, Genesis, Sector};
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 
 use crate::{
@@ -41,6 +41,7 @@ use crate::{
     keys::make_folder,
     mend,
     pool::TxPool,
+    price::{Feeder, PriceFeed},
     report::{self, Report},
     rpc::{ProofParts, RpcError, RpcParts, RpcServer},
     signer::SignerError,
@@ -309,7 +310,7 @@ impl ValidatorNode {
         &self.consensus
     }
     /// Verifies epochs and votes as `operator`, and reports whom it saw vote twice; files that this node lacks come from `peers`
-    /// (base URLs).
+    /// (base URLs). The sender is the operator's, for further duties: two would not know of each other's nonces.
     ///
     /// # Errors
     /// When an HTTP client cannot be made.
@@ -319,15 +320,15 @@ impl ValidatorNode {
         sector: Sector,
         operator: Wallet,
         peers: Vec<String>,
-    ) -> Result<(), NodeError> {
+    ) -> Result<Sender, NodeError> {
         let client = LedgerClient::new(self.endpoints.rpc_url())?;
-        // One sender for both duties: two would not know of each other's nonces.
         let sender = Sender::new(client.clone(), operator);
         let accuser = Accuser::new(sender.clone(), self.consensus.evidence(), self.disk.heights());
         let network =
             verifier::Network { genesis: (*network.genesis).clone(), hash: network.hash, sector };
         let sources = Sources::node(self.archive.clone(), peers)?;
-        let verifier = Verifier::new(client, sender, sources, network).with_metrics(&self.metrics);
+        let verifier =
+            Verifier::new(client, sender.clone(), sources, network).with_metrics(&self.metrics);
         self.tasks.spawn("node.verifier", |stop| async move {
             verifier.run(stop).await;
             Ok::<(), ClientError>(())
@@ -336,7 +337,16 @@ impl ValidatorNode {
             accuser.run(stop).await;
             Ok::<(), ClientError>(())
         });
-        Ok(())
+        Ok(sender)
+    }
+
+    /// Feeds the operator's view of the price; `sender` is what `verify` gave. Trouble with the source is told and stops nothing.
+    pub fn feed_price(&mut self, feed: PriceFeed, sender: Sender, genesis: &Genesis) {
+        let feeder = Feeder::new(sender, feed, genesis);
+        self.tasks.spawn("node.price", |stop| async move {
+            feeder.run(stop).await;
+            Ok::<(), ClientError>(())
+        });
     }
 
     /// Its parts; add to them what belongs to the same life.

@@ -1,8 +1,38 @@
 //! Flags of `price` and `swap`.
 
-use clap::{ArgGroup, Args};
+use clap::{ArgGroup, Args, Subcommand};
 
-use super::NetworkArgs;
+use super::{NetworkArgs, PayerArgs};
+
+/// Flags of `price`.
+#[derive(Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct PriceArgs {
+    /// What to do; without it the price is shown.
+    #[command(subcommand)]
+    pub command: Option<PriceCommand>,
+    #[command(flatten)]
+    pub network: NetworkArgs,
+}
+
+/// `price …`
+#[derive(Subcommand)]
+pub enum PriceCommand {
+    /// Feed a validator's view of the price, once and by hand; `[price]` in its node.toml does it for good.
+    #[command(
+        after_help = "Example:\n  cairn price feed 0.25 --validator ./validator\n  cairn price feed 0.25 --account validator-0 --json"
+    )]
+    Feed(FeedArgs),
+}
+
+/// Flags of `price feed`.
+#[derive(Args)]
+pub struct FeedArgs {
+    /// Dollars per STONE, with at most six decimals.
+    pub usd: String,
+    #[command(flatten)]
+    pub payer: PayerArgs,
+}
 
 /// Flags of `swap`.
 #[derive(Args)]

@@ -1,18 +1,78 @@
-//! `cairn price`: what a stone is worth, whether that can be trusted, and what may be minted.
+//! `cairn price`: what a stone is worth, whether that can be trusted, and what may be minted; `price feed`: a validator's view of it.
 
-use cairn_client::{BlockTag, HEALTH, PriceReads as _, Reads as _, has_pool};
-use cairn_primitives::{MicroUsd, TimeMs, abi::ICredits::Limits};
-use eyre::Result;
+use cairn_client::{
+    BlockTag, ClientError, HEALTH, NativeError, PriceReads as _, Reads as _, has_pool,
+};
+use cairn_node::price::PRICE_MAX;
+use cairn_primitives::{
+    MicroUsd, TimeMs,
+    abi::{ICredits::Limits, IPool::IPoolErrors},
+};
+use eyre::{Report, Result, bail, eyre};
 use serde_json::{Value, json};
 
 use crate::{
-    cli::NetworkArgs,
-    output::{percent, stones, usd, when},
+    cli::{FeedArgs, NetworkArgs, PriceArgs, PriceCommand},
+    commands::stake::open_payer,
+    output::{parse_usd, percent, stones, usd, when},
     session::Session,
 };
 
+/// Shows the price, or feeds one.
+pub async fn price(args: &PriceArgs) -> Result<()> {
+    match &args.command {
+        None => show(&args.network).await,
+        Some(PriceCommand::Feed(args)) => feed(args).await,
+    }
+}
+
+/// Feeds a validator's view.
+async fn feed(args: &FeedArgs) -> Result<()> {
+    let price = parse_usd("USD", &args.usd).map_err(|reason| eyre!(reason))?;
+    if price == MicroUsd::ZERO || price > PRICE_MAX {
+        bail!("USD is {price}: from 0.000001 to {PRICE_MAX} dollars per STONE");
+    }
+    let (sender, output) = open_payer(&args.payer).await?;
+    if !has_pool(&sender.client().limits(BlockTag::Latest).await?) {
+        bail!(
+            "this network has no pool: its genesis has no [pool] table, and its price needs no feed"
+        );
+    }
+    let fed = sender.feed_price(price).await.map_err(refused)?;
+    let median = (fed.medianMicroUsd > 0).then_some(MicroUsd(fed.medianMicroUsd));
+    let value = json!({
+        "validator": fed.validator.to_string(), "price_usd": price.to_string(), "feeds": fed.feeds,
+        "median_usd": median.map(|price| price.to_string()),
+    });
+    output.answer(&value, || {
+        let of_all = median.map_or_else(
+            || "no quorum feeds yet".to_owned(),
+            |price| format!("the median is {}", usd(price)),
+        );
+        format!(
+            "{} says {} per STONE; {} validators feed, {of_all}",
+            fed.validator,
+            usd(price),
+            fed.feeds
+        )
+    });
+    Ok(())
+}
+
+/// The error with the fix where the pool refused.
+fn refused(error: ClientError) -> Report {
+    let native = error.revert().and_then(|revert| revert.error.clone());
+    match native {
+        Some(NativeError::Pool(IPoolErrors::NotSeated(e))) => Report::new(error).wrap_err(format!(
+            "{} has no seat in this term: only seated validators feed, `cairn validator status` shows them",
+            e.caller
+        )),
+        _ => error.into(),
+    }
+}
+
 /// Shows the price.
-pub async fn price(args: &NetworkArgs) -> Result<()> {
+async fn show(args: &NetworkArgs) -> Result<()> {
     let session = Session::open(args).await?;
     let limits = session.client.limits(BlockTag::Latest).await?;
     if !has_pool(&limits) {

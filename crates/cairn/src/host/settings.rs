@@ -3,6 +3,8 @@
 //! Every key can be overridden by the environment (`CAIRN__RPC__LISTEN=…`); unknown keys are refused. No secret is in it:
 //! keys are files of their own, so the effective settings can be shown.
 
+mod price;
+
 use std::{
     fmt::Write as _,
     net::{IpAddr, SocketAddr},
@@ -21,6 +23,8 @@ use cairn_node::{
 use cairn_primitives::Digest;
 use eyre::{Result, WrapErr as _, bail, eyre};
 use serde::{Deserialize, Serialize};
+
+pub use price::PriceFrom;
 
 /// Environment variables that override settings begin with it and two underscores.
 pub const ENV_PREFIX: &str = "CAIRN";
@@ -60,6 +64,9 @@ pub struct Settings {
     /// Ingests: where devices deliver.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ingest: Option<Door>,
+    /// Validators: where their view of the price comes from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub price: Option<PriceFrom>,
     /// JSON-RPC.
     pub rpc: Rpc,
     /// Archive, blocks, health and metrics.
@@ -364,6 +371,11 @@ impl Settings {
         if role == Role::Validator && self.sync != SyncFrom::default() {
             bail!("[sync] is for nodes without a vote: a validator executes every block");
         }
+        match (role, &self.price) {
+            (Role::Validator, Some(price)) => price.check()?,
+            (_, Some(_)) => bail!("[price] is for validators: nobody else feeds a price"),
+            (_, None) => {}
+        }
         if role == Role::Ingest && self.ingest.is_none() {
             bail!("[ingest] is missing: say where devices deliver");
         }
@@ -420,6 +432,9 @@ impl Settings {
         };
         if role == Role::Ingest {
             text += EXAMPLE_INGEST;
+        }
+        if role == Role::Validator {
+            text += price::EXAMPLE;
         }
         let _ = write!(
             text,

@@ -52,7 +52,14 @@ pub async fn run(args: &ValidatorRunArgs) -> Result<()> {
     let mut peers = settings.archive.peers.clone();
     let ingests = network.genesis.ingests.iter().map(|ingest| ingest.url.clone());
     peers.extend(ingests.filter(|url| !url.is_empty()));
-    node.verify(&network, SECTOR, keys.operator.clone(), peers)?;
+    let sender = node.verify(&network, SECTOR, keys.operator.clone(), peers)?;
+    match &settings.price {
+        Some(price) if network.genesis.pool.is_some() => {
+            node.feed_price(price.feed(&args.dir)?, sender, &network.genesis);
+        }
+        Some(_) => tracing::warn!("[price] feeds nothing: this network's genesis has no pool"),
+        None => {}
+    }
 
     let endpoints = node.endpoints();
     let effective = settings.shown()?;
