@@ -249,7 +249,8 @@ impl LedgerClient {
 
     /// Why a transaction in a block had no effect, where the node traces: the machine's word for it, and what was returned.
     pub(crate) async fn failure(&self, hash: TxHash) -> Result<Failure, ClientError> {
-        let params = json!([hash, { "tracer": "callTracer", "tracerConfig": { "onlyTopCall": true } }]);
+        let params =
+            json!([hash, { "tracer": "callTracer", "tracerConfig": { "onlyTopCall": true } }]);
         self.request("debug_traceTransaction", params, None).await
     }
 }

@@ -43,7 +43,7 @@ use crate::{
     beacon::{self, Beacon},
     block::{Block, BlockContext, Preamble},
     finality::FinalityProof,
-    params::{BLOCK_STEP_MS, CLOCK_DRIFT_MS, POLL},
+    params::{BLOCK_STEP_MS, CLOCK_DRIFT_MS, POLL, PRUNE_EVERY},
     ports::{Disk, FinalBlock, NetworkTime, Pool},
     scheme::Scheme,
     signer::Key,
@@ -86,6 +86,8 @@ pub(crate) struct App {
     /// Testing the others: a leader that lies about the state root of its own blocks.
     #[cfg_attr(not(test), expect(dead_code, reason = "only a simulation's liar looks at it"))]
     pub(crate) conduct: Conduct,
+    /// Blocks and certificates that marshal's archives keep; `None` for all.
+    pub(crate) blocks_kept: Option<u64>,
 }
 
 /// How a validator behaves. Only simulations ask for anything but `Honest`.
@@ -295,12 +297,22 @@ impl App {
         }
     }
 
+    /// The first block that the archives keep now that `height` is final; `None` when nothing is dropped with it. The last block of the term
+    /// before stays whatever the window: the running term's engine begins with it after every start.
+    fn oldest(&self, height: u64) -> Option<u64> {
+        let kept = self.blocks_kept.filter(|_| height.is_multiple_of(PRUNE_EVERY))?;
+        let rules = self.chain.terms.rules();
+        let root = rules.term_of(height).checked_sub(1).map(|before| rules.last_of(before))?;
+        Some(height.saturating_sub(kept).min(root)).filter(|oldest| *oldest > 0)
+    }
+
     async fn archived(&self, height: u64) -> Block {
         if height == 0 {
             return self.chain.genesis.clone();
         }
         let block = self.marshal.get_block(Height::new(height)).await;
-        block.expect("the archive keeps every final block").inner().clone()
+        let block = block.expect("the archive keeps every final block from the disk's on");
+        block.inner().clone()
     }
 
     /// Waits until this validator's clock allows the block.
@@ -536,6 +548,9 @@ where
             let certificate =
                 self.proof(block).await.map_or_else(Vec::new, |proof| proof.to_bytes());
             chain.commit(digest, &layer, certificate);
+        }
+        if let Some(oldest) = self.oldest(height) {
+            self.marshal.prune(Height::new(oldest));
         }
         chain.speculation.committed(height);
         chain.height.send_replace(height);

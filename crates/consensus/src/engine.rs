@@ -69,6 +69,8 @@ pub(crate) struct Parts<N, B> {
     pub(crate) chain: Arc<Chain>,
     pub(crate) pace: Pace,
     pub(crate) conduct: Conduct,
+    /// Blocks and certificates that its archives keep; `None` for all.
+    pub(crate) blocks_kept: Option<u64>,
     /// Puts the validators of one simulation apart on their shared disk.
     pub(crate) name: String,
 }
@@ -127,7 +129,8 @@ where
     R: Receiver<PublicKey = ed25519::PublicKey>,
     W: Reporter<Activity = marshal::Update<Block>>,
 {
-    let Parts { me, peers, blocker, track, always, chain, pace, conduct, name } = parts;
+    let Parts { me, peers, blocker, track, always, chain, pace, conduct, blocks_kept, name } =
+        parts;
     let prefix = format!("{PREFIX}{name}");
     let page_cache = CacheRef::new(NZU16!(4096), NZUsize!(CACHE_PAGES));
     let terms = chain.terms.clone();
@@ -239,7 +242,7 @@ where
             },
         );
     tree_server.start(channels.tree_sync);
-    let app = App { chain: Arc::clone(&chain), marshal: marshal.clone(), conduct };
+    let app = App { chain: Arc::clone(&chain), marshal: marshal.clone(), conduct, blocks_kept };
     let (stateful, state) = Stateful::new(
         context.child("stateful"),
         StatefulConfig {

@@ -30,6 +30,8 @@ pub const MAILBOX: NonZeroUsize = NZUsize!(1024);
 pub const VIEWS_KEPT: u64 = 64;
 /// Terms whose votes are looked for when old ones are removed: more than a validator leaves behind in one absence.
 pub const JOURNALS_SWEPT: u64 = 64;
+/// Blocks between two looks at what a pruned validator's archives may drop; they drop whole sections of 1,024.
+pub const PRUNE_EVERY: u64 = 64;
 /// Finalised blocks that may wait for the application; below `WRITES_KEPT`, which the disk keeps for replay.
 pub const PENDING_ACKS: NonZeroUsize = NZUsize!(16);
 /// Missing blocks fetched at once.

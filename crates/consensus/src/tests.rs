@@ -5,6 +5,7 @@
 pub(crate) mod fixture;
 mod light;
 mod power_cut;
+mod pruned;
 mod scenario;
 mod sensing;
 mod simulated;

@@ -56,6 +56,8 @@ pub struct ValidatorConfig {
     pub bootstrap: Vec<(B256, PeerAddress)>,
     /// Where the peers are.
     pub reach: Reach,
+    /// Blocks and certificates that it keeps for other validators; `None` for all. Those of the running term stay in any case.
+    pub blocks_kept: Option<u64>,
 }
 
 impl std::fmt::Debug for ValidatorConfig {
@@ -217,10 +219,10 @@ pub async fn run_validator(
     let (started, wait) = oneshot::channel();
     let (end, ended) = watch::channel(None);
 
-    let ValidatorConfig { storage, listen, dialable, reach, .. } = config;
+    let ValidatorConfig { storage, listen, dialable, reach, blocks_kept, .. } = config;
     let place = Place { listen, dialable, bootstrap, reach };
     let genesis = Arc::clone(genesis);
-    let thread = Thread { storage, place, key, me, genesis, chain };
+    let thread = Thread { storage, place, key, me, genesis, chain, blocks_kept };
     thread::Builder::new()
         .name("validator".to_owned())
         .stack_size(STACK_BYTES)
@@ -252,6 +254,7 @@ struct Thread {
     me: ed25519::PublicKey,
     genesis: Arc<Genesis>,
     chain: Arc<Chain>,
+    blocks_kept: Option<u64>,
 }
 
 impl Thread {
@@ -295,6 +298,7 @@ impl Thread {
                     idle: Duration::from_millis(self.genesis.block_idle_ms),
                 },
                 conduct: Conduct::Honest,
+                blocks_kept: self.blocks_kept,
                 name: String::new(),
             };
             let running =

@@ -81,6 +81,7 @@ fn seats(folder: &Path, genesis: Digest) -> Vec<Seat> {
                 dialable: (*port).into(),
                 bootstrap: vec![first.clone()],
                 reach: Reach::Local,
+                blocks_kept: None,
             },
         })
         .collect()

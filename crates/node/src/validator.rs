@@ -36,7 +36,7 @@ use tokio::sync::broadcast::{Receiver, error::RecvError};
 
 use crate::{
     accuser::Accuser,
-    disk::{DiskError, RedbDisk},
+    disk::{BLOCKS_MIN, DiskError, RedbDisk},
     feed,
     keys::make_folder,
     mend,
@@ -214,6 +214,7 @@ impl ValidatorNode {
                 dialable: config.dialable,
                 bootstrap: config.bootstrap,
                 reach: config.reach,
+                blocks_kept: config.blocks_kept.map(|kept| kept.max(BLOCKS_MIN)),
             },
             Arc::new(disk.clone()),
             Arc::new(pool.clone()),

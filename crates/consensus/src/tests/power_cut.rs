@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     application::Conduct,
-    engine::{self, Parts},
+    engine::{self, Parts, Running},
     genesis::chain,
     network::{Channels, message_bytes_max, quotas},
     pace::Pace,
@@ -32,6 +32,8 @@ const PAYEE: Address = Address::repeat_byte(0xee);
 /// Transfers that wait in the pool, and how often the power fails.
 const TRANSFERS: u64 = 30;
 const CUTS: u64 = 60;
+/// Blocks of a term.
+pub(super) const TERM_BLOCKS: u64 = 12;
 
 /// When the power fails.
 #[derive(Clone, Copy)]
@@ -45,9 +47,26 @@ enum Cut {
 /// Runs the validator until the power fails.
 async fn run_until(context: deterministic::Context, disk: MemoryDisk, votes: VoteLog, cut: Cut) {
     let before = disk.height();
+    let (running, mut heights) = alone(context.child("alone"), disk, votes, None).await;
+    match cut {
+        Cut::After(time) => context.sleep(time).await,
+        Cut::Committed(blocks) => {
+            heights.wait_for(|height| *height >= before + blocks).await.unwrap();
+        }
+    }
+    drop(running);
+}
+
+/// Starts a validator that is a whole network, with terms of `TERM_BLOCKS`; `blocks_kept` bounds its archives.
+pub(super) async fn alone(
+    context: deterministic::Context,
+    disk: MemoryDisk,
+    votes: VoteLog,
+    blocks_kept: Option<u64>,
+) -> (Running<deterministic::Context>, watch::Receiver<u64>) {
     let mut identity = identity(1, 20, 40);
     // Several terms between the cuts, and cuts at their ends.
-    identity.terms = rota(&identity, 12, |_| vec![seat(0)]);
+    identity.terms = rota(&identity, TERM_BLOCKS, |_| vec![seat(0)]);
     let key = keys(1).remove(0);
     let me = key.public_key();
     let (network, oracle) = simulated::Network::new(
@@ -69,7 +88,7 @@ async fn run_until(context: deterministic::Context, disk: MemoryDisk, votes: Vot
     for nonce in 0..TRANSFERS {
         pool.push(transfer(nonce, PAYEE));
     }
-    let (height, mut heights) = watch::channel(0);
+    let (height, heights) = watch::channel(0);
     let parts = Parts {
         me: me.clone(),
         peers: oracle.manager(),
@@ -89,17 +108,12 @@ async fn run_until(context: deterministic::Context, disk: MemoryDisk, votes: Vot
         ),
         pace: Pace { busy: Duration::from_millis(20), idle: Duration::from_millis(40) },
         conduct: Conduct::Honest,
+        blocks_kept,
         name: String::new(),
     };
     let channels = Channels::from_list(list).unwrap_or_else(|| panic!("eight channels"));
     let running = engine::start(context.child("validator"), parts, channels, |state| state).await;
-    match cut {
-        Cut::After(time) => context.sleep(time).await,
-        Cut::Committed(blocks) => {
-            heights.wait_for(|height| *height >= before + blocks).await.unwrap();
-        }
-    }
-    drop(running);
+    (running, heights)
 }
 
 #[test]

@@ -304,6 +304,7 @@ impl EngineDefinition for Network {
             } else {
                 Conduct::Honest
             },
+            blocks_kept: None,
             name: init.index.to_string(),
         };
         let channels =

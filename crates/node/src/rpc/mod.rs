@@ -20,6 +20,7 @@
 mod blocks;
 mod cairn;
 mod call;
+mod door;
 pub(crate) mod errors;
 mod eth;
 mod filters;
@@ -55,6 +56,7 @@ use filters::Filters;
 
 use crate::{disk::RedbDisk, pool::TxPool};
 
+pub use door::Door;
 pub(crate) use filters::logs_of;
 pub use filters::{FILTERS_MAX, LOG_BLOCKS_MAX, LOGS_MAX};
 pub use proof::{ProofParts, Prover};

@@ -125,7 +125,7 @@ pub(super) async fn serve(
     while connections.join_next().await.is_some() {}
 }
 
-fn limits(config: &RpcConfig) -> ServerConfig {
+pub(super) fn limits(config: &RpcConfig) -> ServerConfig {
     let ping = config.patience.ping;
     ServerConfig::builder()
         .max_request_body_size(config.request_bytes_max)

@@ -115,6 +115,50 @@ fn every_method_answers_whatever_it_is_asked() {
     });
 }
 
+/// Bodies that are nearly requests: batches, and calls with a piece missing, cut, doubled or replaced. `fuzz/fuzz_targets/rpc.rs` goes on from here.
+#[test]
+fn the_door_answers_whatever_is_posted() {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.thread_stack_size(8 << 20).enable_all().build().unwrap();
+    let (chain, door) = runtime.block_on(async {
+        let chain = TestChain::new();
+        let door = Door::new(chain.parts(), TestChain::config());
+        (chain, door)
+    });
+    let post = |body: Vec<u8>| runtime.block_on(door.post(body.into())).unwrap();
+    let one = r#"{"jsonrpc":"2.0","id":1,"method":"eth_chainId","params":[]}"#;
+    let answer: Value = serde_json::from_slice(&post(one.into())).unwrap();
+    assert_eq!(answer["result"], format!("{:#x}", chain.genesis.chain_id));
+    let two = format!("[{one},{one}]").into_bytes();
+    let answers: Value = serde_json::from_slice(&post(two)).unwrap();
+    assert_eq!((answers.as_array().unwrap().len(), &answers[1]), (2, &answer));
+    let many = format!("[{}]", vec![one; 257].join(","));
+    let refused: Value = serde_json::from_slice(&post(many.into())).unwrap();
+    assert_eq!(refused["error"]["code"], -32010, "a batch of more than 256: {refused}");
+
+    let methods: Vec<&'static str> = Client::new().module.method_names().collect();
+    let call = || {
+        (proptest::sample::select(methods.clone()), params())
+            .prop_map(|(method, params)| request_of(method, &params))
+    };
+    let batch =
+        proptest::collection::vec(call(), 0..4).prop_map(|calls| format!("[{}]", calls.join(",")));
+    let asked = (prop_oneof![call(), batch], any::<proptest::sample::Index>(), any::<Option<u8>>());
+    let config = ProptestConfig { cases: 400, ..ProptestConfig::default() };
+    proptest!(config, |((body, at, with) in asked)| {
+        let mut body = body.into_bytes();
+        let at = at.index(body.len());
+        match with {
+            Some(0..64) => body.truncate(at),
+            Some(byte) => body[at] = byte,
+            None => {}
+        }
+        let answer = post(body);
+        let answer = String::from_utf8(answer.to_vec()).unwrap();
+        prop_assert!(!answer.contains("-32603"), "an internal error: {answer}");
+    });
+}
+
 fn request_of(method: &str, params: &Value) -> String {
     json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).to_string()
 }
