@@ -42,6 +42,7 @@ struct Inner {
     http: reqwest::Client,
     next_id: AtomicU64,
     chain_id: OnceLock<u64>,
+    time_scale: OnceLock<u64>,
 }
 
 #[derive(Deserialize)]
@@ -71,7 +72,8 @@ impl LedgerClient {
             .connect_timeout(CONNECT_TIMEOUT)
             .build()
             .map_err(|source| ClientError::Transport { url: url.clone(), source })?;
-        let inner = Inner { url, http, next_id: AtomicU64::new(1), chain_id: OnceLock::new() };
+        let (chain_id, time_scale) = (OnceLock::new(), OnceLock::new());
+        let inner = Inner { url, http, next_id: AtomicU64::new(1), chain_id, time_scale };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -135,6 +137,19 @@ impl LedgerClient {
         }
         let id: U64 = self.request("eth_chainId", json!([]), None).await?;
         Ok(*self.inner.chain_id.get_or_init(|| id.to()))
+    }
+
+    /// Network milliseconds of a millisecond, 1 but in a replay; asked once.
+    ///
+    /// # Errors
+    /// When the node does not answer or is no node of Cairn.
+    pub async fn time_scale(&self) -> Result<u64, ClientError> {
+        if let Some(known) = self.inner.time_scale.get() {
+            return Ok(*known);
+        }
+        let status: Value = self.request("cairn_status", json!([]), None).await?;
+        let scale = status["timeScale"].as_u64().unwrap_or(1);
+        Ok(*self.inner.time_scale.get_or_init(|| scale))
     }
 
     /// The exact text of genesis, whose hash names the network.

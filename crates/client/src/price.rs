@@ -12,7 +12,7 @@ use crate::{BlockTag, Call, ClientError, LedgerRead, Reads, Sender};
 
 /// Fractional bits of the pool's prices.
 const PRICE_BITS: u32 = 32;
-/// How long a trade may wait for its block, network ms on top of the ledger's time: ten minutes.
+/// How long a trade may wait for its block: ten minutes of wall time, on top of the ledger's time.
 const DEADLINE_MS: u64 = 600_000;
 
 /// Why the pool's price may not mint and subsidise.
@@ -225,7 +225,8 @@ impl Sender {
     async fn deadline(&self) -> Result<u64, ClientError> {
         let call = abi::IEconomy::networkTimeMsCall {};
         let now = self.client().view(abi::ECONOMY, call, BlockTag::Latest).await?;
-        Ok(now.saturating_add(DEADLINE_MS))
+        let scale = self.client().time_scale().await?;
+        Ok(now.saturating_add(DEADLINE_MS.saturating_mul(scale)))
     }
 }
 

@@ -36,6 +36,8 @@ pub struct Status {
     pub epoch: u64,
     /// Network time of this node's clock, ms.
     pub network_time_ms: u64,
+    /// Network milliseconds of a millisecond: 1 but in a replay.
+    pub time_scale: u64,
     /// Executable transactions in the pool.
     pub pool_pending: usize,
     /// Transactions behind a gap.
@@ -91,6 +93,7 @@ fn status(node: &Node) -> Answer<Status> {
         block_time_ms: time.0,
         epoch: node.genesis.schedule().epoch_at(time).0,
         network_time_ms: node.clock.now_ms(),
+        time_scale: node.genesis.time_scale,
         pool_pending: pending,
         pool_queued: queued,
         validators: node.genesis.validators.iter().map(|validator| validator.operator).collect(),
