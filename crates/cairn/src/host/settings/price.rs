@@ -87,7 +87,7 @@ mod tests {
             ("source = \"ftp://a/b\"", Role::Validator, "price.source is `ftp://a/b`"),
             ("source = \"p\"\nevery_seconds = 4", Role::Validator, "price.every_seconds is 4"),
             ("source = \"p\"\nevery_seconds = 151", Role::Validator, "5 to 150"),
-            ("every_seconds = 60", Role::Validator, "price.source"),
+            ("every_seconds = 60", Role::Validator, "missing field `source`"),
             ("source = \"p\"\nusd = 1", Role::Validator, "price.usd"),
             ("source = \"p\"", Role::Rpc, "[price] is for validators"),
         ] {
