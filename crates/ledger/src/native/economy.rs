@@ -98,6 +98,15 @@ pub fn reserve(c: &mut Ctx<'_>) -> Res<Stones> {
     c.balance(ECONOMY)
 }
 
+/// Stones that somebody has: what can be diluted.
+///
+/// # Errors
+/// See `price`.
+pub fn issued(c: &mut Ctx<'_>) -> Res<Stones> {
+    let (supply, reserve) = (supply(c)?, reserve(c)?);
+    Ok(Stones(supply.0.saturating_sub(reserve.0)))
+}
+
 /// Stones burned since genesis.
 ///
 /// # Errors

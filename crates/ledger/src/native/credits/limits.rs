@@ -46,7 +46,7 @@ pub(super) fn limits(c: &mut Ctx<'_>) -> Res<Option<Limits>> {
     let window_max = mint_window(pool::counted_depth(c)?, fees);
     let last = MINTED.get(c)?;
     let minted = if last.window == window { last.credits } else { MicroUsd::ZERO };
-    let (outstanding, stones) = (supply(c)?, economy::supply(c)?);
+    let (outstanding, issued) = (supply(c)?, economy::issued(c)?);
     let settled = settled_a_day(c, fees)?;
     Ok(Some(Limits {
         price,
@@ -56,7 +56,7 @@ pub(super) fn limits(c: &mut Ctx<'_>) -> Res<Option<Limits>> {
         window_max,
         minted,
         outstanding,
-        outstanding_max: outstanding_bound(settled, stones, price, window_max),
+        outstanding_max: outstanding_bound(settled, issued, price, window_max),
         coverage_ppm: coverage_ppm(vault_before(c)?, settle, outstanding),
     }))
 }
