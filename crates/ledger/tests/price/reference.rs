@@ -248,7 +248,7 @@ impl Reference {
         Ok(())
     }
 
-    /// The bound of all outstanding credits, $ 500,000 at 5 cents, is beyond what these people mint in a few half hours.
+    /// The bound of all outstanding credits, some $ 150,000 at 5 cents, is beyond what these people mint in a few half hours.
     fn mint(&mut self, who: usize, stones: u128, now: u64) -> Result<(), Refusal> {
         let price = whole(self.price().min(self.half_hour(now)).min(self.day(now)));
         let credits = u64::try_from(div(stones, price.into(), STONE)).expect("small");

@@ -14,7 +14,7 @@ use super::{Rejection, TxPool, queue::Queued};
 impl TxPool {
     /// Takes the transactions of one message, in its order; each that is refused is counted.
     pub(super) fn take_gossiped(&self, raws: &[bytes::Bytes]) {
-        let hashes: Vec<B256> = raws.iter().map(|raw| keccak256(raw)).collect();
+        let hashes: Vec<B256> = raws.iter().map(keccak256).collect();
         let waiting: Vec<bool> = {
             let queue = self.queue();
             hashes.iter().map(|hash| queue.get(*hash).is_some()).collect()

@@ -10,7 +10,7 @@ use alloy_primitives::{Address, U256};
 use alloy_sol_types::{SolCall, SolError};
 use cairn_economy::PriceQ32;
 use cairn_primitives::{
-    Genesis, MicroUsd, PoolParams, Stones, TimeMs,
+    Genesis, GenesisAccount, MicroUsd, PoolParams, Stones, TimeMs,
     abi::{CREDITS, ICredits, IPool, IUsd, POOL, USD},
 };
 
@@ -21,6 +21,8 @@ const DOLLAR: u64 = 1_000_000;
 /// Dollars in the pool at genesis, and the stones beside them at 5 cents.
 const DEPTH_USD: u64 = 100_000;
 const DEPTH_STONES: u64 = 2_000_000;
+/// Stones that somebody has: one percent of them is worth $ 500,000, more than a few windows mint.
+const ISSUED_STONES: u64 = 1_000_000_000;
 /// What an account may take from the faucet.
 const FAUCET_USD: u64 = 200_000;
 /// A deadline that never passes.
@@ -40,6 +42,11 @@ pub(in crate::native) fn with_pool(mut genesis: Genesis) -> Genesis {
         faucet_day_usd: 2 * FAUCET_USD,
     });
     genesis.economy.reserve_stones -= DEPTH_STONES;
+    let economy = &mut genesis.economy;
+    let crowd = ISSUED_STONES - (economy.cap_stones - economy.reserve_stones);
+    economy.cap_stones += crowd;
+    let address = Address::repeat_byte(0x5f);
+    genesis.accounts.push(GenesisAccount { name: "crowd".to_owned(), address, stones: crowd });
     genesis.check().expect("sound");
     genesis
 }
