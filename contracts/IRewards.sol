@@ -61,7 +61,8 @@ interface IRewards {
         bool open;
     }
 
-    event Sealed(uint64 indexed epoch, uint8 indexed sector, address indexed validator, uint32 round, bytes32 voteSeal);
+    /// `counts`: it came before votes were open.
+    event Sealed(uint64 indexed epoch, uint8 indexed sector, address indexed validator, uint32 round, bytes32 voteSeal, bool counts);
     event Voted(uint64 indexed epoch, uint8 indexed sector, address indexed validator, uint32 round, bytes32 resultHash);
     event EpochFinal(uint64 indexed epoch, uint8 indexed sector, bytes32 verdictRoot, bytes32 scoreRoot, bytes32 rewardRoot, uint256 earnedStones, uint256 subsidyStones, uint32 votes);
     /// A validator voted for another result than the final one.
@@ -78,8 +79,6 @@ interface IRewards {
     error WrongRound(uint32 round, uint32 current);
     error DoubleVote(uint64 epoch, address validator);
     error AlreadySealed(uint64 epoch, uint32 round, address validator);
-    /// Votes are open: a seal would be one of what everybody can read.
-    error VotesOpen(uint64 epoch, uint32 round);
     /// Votes are not open yet: `seals` of `needed` seats have sealed, and the seal window is over at `opensMs`.
     error VotesSealed(uint64 epoch, uint32 seals, uint32 needed, uint64 opensMs);
     /// The seat sealed another result, or with another salt.
@@ -97,7 +96,7 @@ interface IRewards {
     error Forfeited(bytes16 device, uint64 slashedEpoch);
 
     /// By a validator, once a round, before votes are open: voteSeal = keccak256(abi.encode(validator, epoch, sector, round,
-    /// keccak256(abi.encode(result)), salt)), with a salt that nobody else can guess.
+    /// keccak256(abi.encode(result)), salt)), with a salt that nobody else can guess. Later it is taken too, and counts for nothing.
     function seal(uint64 epoch, uint8 sector, uint32 round, bytes32 voteSeal) external;
     /// By a validator, once a round, once votes are open: for the result that it sealed, with the salt. A seat that did not
     /// seal may vote too, with any salt; its vote counts and is not paid.

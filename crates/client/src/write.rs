@@ -250,7 +250,7 @@ impl Sender {
     /// A validator seals its vote for an epoch's result, before votes are open. Without fee.
     ///
     /// # Errors
-    /// Of sending; `AlreadySealed`, `VotesOpen` and the like as reverts.
+    /// Of sending; `AlreadySealed` and the like as reverts.
     pub async fn seal(
         &self,
         epoch: Epoch,

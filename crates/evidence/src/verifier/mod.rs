@@ -280,7 +280,6 @@ fn once(result: Result<(), ClientError>) -> Result<bool, ClientError> {
                 "AlreadyAttested",
                 "AlreadyFrozen",
                 "AlreadySealed",
-                "VotesOpen",
                 "DoubleVote",
                 "NotNextEpoch",
                 "WrongRound",

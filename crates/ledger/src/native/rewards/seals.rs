@@ -17,7 +17,9 @@ use cairn_primitives::{
 };
 
 use super::{PerRound, Place, VOTED, VOTES, next_epoch, place};
-use crate::native::{Ctx, Mapping, Res, Value, batches, economy_state, revert, stake};
+use crate::native::{
+    Ctx, Mapping, Res, Value, batches, economy_state, out_of_range, revert, stake,
+};
 
 /// `mapping(epoch => mapping(sector => mapping(round => uint256)))` at slot 8: bit i = the validator of seat i sealed.
 const SEALED: PerRound<Value<U256>> = Mapping::new(REWARDS, 8);
@@ -67,18 +69,25 @@ pub(super) fn seal(c: &mut Ctx<'_>, epoch: Epoch, number: u8, round: u32, voted:
     let at = place(c, epoch, number, round)?;
     let Sealing { mut sealed, is_open, .. } =
         sealing(c, epoch, number, round, at.set, at.frozen_at)?;
-    if at.is_final || is_open {
-        return revert(IRewards::VotesOpen { epoch: epoch.0, round });
-    }
-    if sealed.bit(bit(at.seat)) {
+    let place = SEALS.at(&epoch.0).at(&number).at(&round).at(&at.seat);
+    if place.get(c)? != B256::ZERO {
         return revert(IRewards::AlreadySealed { epoch: epoch.0, round, validator });
     }
+    if voted == B256::ZERO {
+        return out_of_range("voteSeal", U256::ZERO, U256::ONE);
+    }
     stake::announce(c)?;
-    sealed.set_bit(bit(at.seat), true);
-    SEALED.at(&epoch.0).at(&number).at(&round).set(c, &sealed)?;
-    SEALS.at(&epoch.0).at(&number).at(&round).at(&at.seat).set(c, &voted)?;
+    place.set(c, &voted)?;
+    // One that was sent in time and comes too late must not stay behind, with all that its sender sends after it: it is
+    // taken, once, and counts for nothing.
+    let counts = !at.is_final && !is_open;
+    if counts {
+        sealed.set_bit(bit(at.seat), true);
+        SEALED.at(&epoch.0).at(&number).at(&round).set(c, &sealed)?;
+    }
+    let sector = number;
     let event =
-        IRewards::Sealed { epoch: epoch.0, sector: number, validator, round, voteSeal: voted };
+        IRewards::Sealed { epoch: epoch.0, sector, validator, round, voteSeal: voted, counts };
     c.emit(REWARDS, &event)
 }
 

@@ -4,7 +4,7 @@ use alloy_primitives::{Address, B256, keccak256};
 use alloy_sol_types::SolValue as _;
 use cairn_primitives::{
     Epoch, Stones,
-    abi::{IRewards, IStake, REWARDS, STAKE},
+    abi::{IKernel, IRewards, IStake, REWARDS, STAKE},
     vote_seal,
 };
 
@@ -80,7 +80,7 @@ fn votes_open_when_all_have_sealed() {
     for validator in 0..3 {
         let sent = seal(&mut world, validator, 0, &result);
         let event = &sent.events::<IRewards::Sealed>()[0];
-        assert_eq!(event.voteSeal, seal_of(validator, 0, 0, &result));
+        assert_eq!((event.voteSeal, event.counts), (seal_of(validator, 0, 0, &result), true));
     }
     let before = ballot(&world, 0);
     assert_eq!((before.seats, before.seals, before.votes, before.open), (4, 3, 0, false));
@@ -118,9 +118,17 @@ fn a_quorum_waits_for_the_window_and_less_waits_for_a_quorum() {
         world.chain.revert(VALIDATORS[0], REWARDS, NONE, &vote_of(0, 0, &result));
     seal(&mut world, 2, 0, &result);
     assert!(ballot(&world, 0).open, "late as it is, the third opens them");
-    let late = IRewards::sealCall { epoch: 0, sector: S, round: 0, voteSeal: B256::ZERO };
-    let error: IRewards::VotesOpen = world.chain.revert(VALIDATORS[3], REWARDS, NONE, &late);
-    assert_eq!((error.epoch, error.round), (0, 0));
+    // A fourth that was sent in time and comes too late is taken, once: nothing of its sender waits behind it.
+    let sent = seal(&mut world, 3, 0, &result);
+    assert!(!sent.events::<IRewards::Sealed>()[0].counts);
+    let again = IRewards::sealCall { epoch: 0, sector: S, round: 0, voteSeal: salt(9) };
+    let _: IRewards::AlreadySealed = world.chain.revert(VALIDATORS[3], REWARDS, NONE, &again);
+    assert_eq!(ballot(&world, 0).seals, 3);
+    for validator in [3, 0, 1] {
+        vote(&mut world, validator, 0, &result);
+    }
+    assert_eq!(world.next_epoch(), 1);
+    assert_eq!(VALIDATORS.map(|operator| paid(&world, operator)), [1, 1, 0, 0]);
 }
 
 #[test]
@@ -258,5 +266,7 @@ fn refusals_of_seals() {
     let error: IRewards::WrongRound =
         world.chain.revert(from, REWARDS, NONE, &IRewards::sealCall { round: 1, ..call.clone() });
     assert_eq!((error.round, error.current), (1, 0));
+    let error: IKernel::OutOfRange = world.chain.revert(from, REWARDS, NONE, &call);
+    assert_eq!(error.field, "voteSeal");
     assert!(world.chain.system(ALICE, REWARDS, &call).is_err(), "free for validators only");
 }
