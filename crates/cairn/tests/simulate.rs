@@ -49,6 +49,21 @@ fn a_study_has_its_files_and_one_hash_on_any_number_of_threads() {
     assert_eq!(hashes[0], hashes[1]);
 }
 
+/// Five attacks by accounts and devices of strangers, on a network that runs: nobody gains.
+#[test]
+fn no_attack_on_a_running_network_gains() {
+    let played = json(&["simulate", "--preset", "founder", "--attacks", "--devnet", "--json"]);
+    let attacks = played["attacks"].as_array().expect("a list");
+    let mut names = Vec::new();
+    for attack in attacks.iter().filter(|attack| attack["where"] == "devnet") {
+        assert!(attack["profit_usd_max"].as_f64().expect("a number") <= 0.0, "{attack}");
+        assert!(attack["cases"].as_u64() > Some(1), "{attack}");
+        names.push(attack["name"].as_str().expect("a name"));
+    }
+    let expected = ["wash-trading", "oracle-push", "credit-run", "sybil-devices", "lazy-verifier"];
+    assert_eq!(names, expected);
+}
+
 #[test]
 fn attacks_sweeps_and_the_solver_answer() {
     let played = json(&["simulate", "--preset", "demand-arrives", "--attacks", "--json"]);
