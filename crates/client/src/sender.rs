@@ -25,10 +25,19 @@ const SNAPSHOTS_GAS: u64 = 2 * 25 * 22_100;
 const TIP: u128 = 1;
 /// How long a transaction may wait for its block.
 const INCLUSION_DEADLINE: Duration = Duration::from_secs(60);
+/// How long a receipt is waited for before the account's nonce is looked at, too.
+const NONCE_PATIENCE: Duration = Duration::from_secs(1);
 /// Pauses between looking for a receipt.
 const POLL: (Duration, Duration) = (Duration::from_millis(60), Duration::from_millis(500));
 /// Attempts to hand over one transaction.
 const SEND_ATTEMPTS: u32 = 4;
+
+/// A transaction that a node has taken.
+#[derive(Clone, Copy, Debug)]
+struct Submitted {
+    hash: TxHash,
+    nonce: u64,
+}
 
 /// A transaction that is in a block and succeeded.
 #[derive(Clone, Debug)]
@@ -92,7 +101,7 @@ impl Sender {
     ///
     /// # Errors
     /// The revert, or why the node does not take it.
-    pub async fn send(&self, call: &Call) -> Result<TxHash, ClientError> {
+    async fn send(&self, call: &Call) -> Result<Submitted, ClientError> {
         let estimate = self.client.estimate_gas(self.address(), call).await?;
         let head = self.client.latest().await?;
         // The base fee at most doubles in about six full blocks.
@@ -104,12 +113,12 @@ impl Sender {
     ///
     /// # Errors
     /// The revert, or why the node does not take it.
-    pub async fn send_system(&self, call: &Call) -> Result<TxHash, ClientError> {
+    async fn send_system(&self, call: &Call) -> Result<Submitted, ClientError> {
         self.client.simulate(self.address(), call, BlockTag::Latest).await?;
         self.submit(call, SYSTEM_GAS, Fees::default()).await
     }
 
-    async fn submit(&self, call: &Call, gas: u64, fees: Fees) -> Result<TxHash, ClientError> {
+    async fn submit(&self, call: &Call, gas: u64, fees: Fees) -> Result<Submitted, ClientError> {
         let chain_id = self.client.chain_id().await?;
         let mut next = self.next_nonce.lock().await;
         let mut pauses =
@@ -123,7 +132,7 @@ impl Sender {
             match self.hand_over(&signed, &mut pauses).await {
                 Ok(()) => {
                     *next = Some(nonce + 1);
-                    return Ok(signed.hash);
+                    return Ok(Submitted { hash: signed.hash, nonce });
                 }
                 // Somebody else used the nonce, or a transaction of ours was dropped: ask the node for the next one.
                 Err(error) if is_about_nonce(&error) => match pauses.next() {
@@ -160,12 +169,10 @@ impl Sender {
         }
     }
 
-    /// Waits until the transaction is in a block and explains a failure.
-    ///
-    /// # Errors
-    /// `NotIncluded` after a minute, `Failed` with the revert.
-    pub async fn wait(&self, hash: TxHash, call: &Call) -> Result<Sent, ClientError> {
-        let started = Instant::now();
+    /// Waits until the transaction is in a block and explains a failure. `None` when another one of the account took its nonce,
+    /// sent by somebody else who has the key: it is in no block then, ever, and may be sent anew.
+    async fn wait(&self, sent: Submitted, call: &Call) -> Result<Option<Sent>, ClientError> {
+        let (hash, started) = (sent.hash, Instant::now());
         let mut pauses = Backoff::endless(POLL.0, POLL.1);
         let receipt = loop {
             if let Some(receipt) = self.client.receipt(hash).await? {
@@ -175,11 +182,21 @@ impl Sender {
                 *self.next_nonce.lock().await = None;
                 return Err(ClientError::NotIncluded { hash, waited: started.elapsed() });
             }
+            if started.elapsed() > NONCE_PATIENCE
+                && self.client.nonce(self.address(), false).await? > sent.nonce
+            {
+                // Its own block may have come between the two questions.
+                let Some(receipt) = self.client.receipt(hash).await? else {
+                    *self.next_nonce.lock().await = None;
+                    return Ok(None);
+                };
+                break receipt;
+            }
             tokio::time::sleep(pauses.next().unwrap_or(POLL.1)).await;
         };
         let block = receipt.block_number.unwrap_or_default();
         if receipt.inner.status() {
-            return Ok(Sent { hash, block, receipt });
+            return Ok(Some(Sent { hash, block, receipt }));
         }
         Err(self.explain(hash, call, &receipt).await)
     }
@@ -205,22 +222,49 @@ impl Sender {
         ClientError::Failed { hash, revert: Box::new(Revert::decode(call.to, traced.output)) }
     }
 
-    /// [`Self::send`], then [`Self::wait`].
+    /// Sends a transaction and waits until it is in a block. Where another program uses the account at the same time and its
+    /// transaction took the nonce, this one is sent anew.
     ///
     /// # Errors
-    /// Of both.
+    /// The revert, why the node does not take it, `NotIncluded` after a minute, `Failed` with the revert of the block.
     pub async fn send_and_wait(&self, call: &Call) -> Result<Sent, ClientError> {
-        let hash = self.send(call).await?;
-        self.wait(hash, call).await
+        let mut attempts = 0;
+        loop {
+            let sent = self.send(call).await?;
+            if let Some(done) = self.outcome(sent, call, &mut attempts).await? {
+                return Ok(done);
+            }
+        }
     }
 
-    /// [`Self::send_system`], then [`Self::wait`].
+    /// The same for a system transaction, which pays no fee.
     ///
     /// # Errors
-    /// Of both.
+    /// See `send_and_wait`.
     pub async fn send_system_and_wait(&self, call: &Call) -> Result<Sent, ClientError> {
-        let hash = self.send_system(call).await?;
-        self.wait(hash, call).await
+        let mut attempts = 0;
+        loop {
+            let sent = self.send_system(call).await?;
+            if let Some(done) = self.outcome(sent, call, &mut attempts).await? {
+                return Ok(done);
+            }
+        }
+    }
+
+    /// What became of it; `None` while it may be tried again.
+    async fn outcome(
+        &self,
+        sent: Submitted,
+        call: &Call,
+        attempts: &mut u32,
+    ) -> Result<Option<Sent>, ClientError> {
+        *attempts += 1;
+        let done = self.wait(sent, call).await?;
+        if done.is_none() && *attempts == SEND_ATTEMPTS {
+            let (hash, waited) = (sent.hash, NONCE_PATIENCE * SEND_ATTEMPTS);
+            return Err(ClientError::NotIncluded { hash, waited });
+        }
+        Ok(done)
     }
 }
 

@@ -16,7 +16,7 @@ use cairn_primitives::abi::{self, ICredits, IEconomy, IRegistry, IRewards};
 use tokio::net::TcpListener;
 
 use super::*;
-use crate::{Reads as _, Sender, Wallet};
+use crate::{Fees, Reads as _, Sender, Wallet};
 
 /// What the server knows.
 #[derive(Default)]
@@ -28,6 +28,8 @@ struct Node {
     failing: AtomicU32,
     /// Answers of `eth_sendRawTransaction` that are lost although the transaction is taken.
     losing: AtomicU32,
+    /// Transactions whose nonce goes to another one of the account, from elsewhere.
+    taking: AtomicU32,
 }
 
 /// Counts down; whether there was something left.
@@ -78,7 +80,14 @@ fn answer(node: &Node, method: &str, params: &Value) -> Result<Value, Value> {
                 }
                 _ => {}
             }
-            pool().insert(nonce, transaction);
+            let other = || {
+                let wallet = Wallet::from_secret(&[0x47; 32]).unwrap();
+                let call = Call::transfer(Address::ZERO, Stones(1));
+                let sent = wallet.sign_transaction(1337, nonce, 21_000, Fees::default(), &call);
+                TxEnvelope::decode_2718(&mut sent.unwrap().raw.as_slice()).unwrap()
+            };
+            let included = if one_of(&node.taking) { other() } else { transaction };
+            pool().insert(nonce, included);
             Ok(json!(hash))
         }
         "eth_getTransactionReceipt" => {
@@ -255,6 +264,18 @@ async fn concurrent_sends_of_one_account_get_consecutive_nonces() {
     assert!(pool.values().all(|t| t.max_fee_per_gas() == 201 && t.gas_limit() == 21_000 + 221_000));
 }
 
+/// A validator's operator who types a command uses the account of its node, at the same time.
+#[tokio::test]
+async fn a_transaction_whose_nonce_another_one_took_is_sent_anew() {
+    let (client, node) = start(Node { taking: AtomicU32::new(1), ..Node::default() }).await;
+    let sender = Sender::new(client, Wallet::from_secret(&[0x46; 32]).unwrap());
+    let call = Call::transfer(Address::repeat_byte(2), Stones(1));
+    let sent = sender.send_and_wait(&call).await.unwrap();
+    let pool = node.pool.lock().unwrap();
+    assert_eq!(pool.len(), 2, "the other's, and this one after it");
+    assert_eq!(*pool[&1].tx_hash(), sent.hash);
+}
+
 #[tokio::test]
 async fn outcomes_are_events_or_reasons() {
     let (client, node) = start(Node::default()).await;
@@ -266,7 +287,7 @@ async fn outcomes_are_events_or_reasons() {
 
     let vote = Call::new(abi::REGISTRY, &IRegistry::leaveCall { id: [1; 16].into() });
     assert!(
-        matches!(sender.send_system(&vote).await, Err(ClientError::Reverted(_))),
+        matches!(sender.send_system_and_wait(&vote).await, Err(ClientError::Reverted(_))),
         "refused before it is sent"
     );
     assert_eq!(node.pool.lock().unwrap().len(), 2);

@@ -209,8 +209,8 @@ async fn a_seat_feeds_what_moved_or_grew_old_and_nobody_else_feeds() {
     let pool = client.price_pool(BlockTag::Latest).await.expect("a view");
     assert_eq!(pool.feeds, Some(MicroUsd(502_500)), "one seat is a quorum of one");
 
-    // Half an hour: half of what a view counts where network time is 180 times as fast.
-    for (method, params) in [("evm_increaseTime", json!([1_800])), ("evm_mine", json!([]))] {
+    // More than half an hour: half of what a view counts where network time is 180 times as fast.
+    for (method, params) in [("evm_increaseTime", json!([1_900])), ("evm_mine", json!([]))] {
         let body = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
         let sent = reqwest::Client::new().post(client.url()).json(&body).send().await;
         assert!(sent.expect("it answers").status().is_success());
