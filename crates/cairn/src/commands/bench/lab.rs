@@ -30,8 +30,6 @@ const TRANSFER_GAS: u64 = 21_000;
 const SENDER_STONES: u64 = 1_000;
 /// No wait is longer.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// How long a connection may have been idle and is still used.
-const IDLE: Duration = Duration::from_secs(1);
 /// Pause between two looks.
 const LOOK: Duration = Duration::from_millis(20);
 /// Requests in one JSON-RPC batch, as many as a node takes.
@@ -254,8 +252,7 @@ pub struct Rpc(reqwest::Client);
 impl Rpc {
     /// A client that keeps its connections.
     pub fn new() -> Result<Self> {
-        // A node ends a connection on which nothing comes: one that was idle is not used again.
-        let client = reqwest::Client::builder().timeout(PATIENCE).pool_idle_timeout(IDLE).build();
+        let client = reqwest::Client::builder().timeout(PATIENCE).build();
         Ok(Self(client.wrap_err("making an HTTP client")?))
     }
 
