@@ -228,13 +228,7 @@ impl Sender {
     /// # Errors
     /// The revert, why the node does not take it, `NotIncluded` after a minute, `Failed` with the revert of the block.
     pub async fn send_and_wait(&self, call: &Call) -> Result<Sent, ClientError> {
-        let mut attempts = 0;
-        loop {
-            let sent = self.send(call).await?;
-            if let Some(done) = self.outcome(sent, call, &mut attempts).await? {
-                return Ok(done);
-            }
-        }
+        self.deliver(call, || self.send(call)).await
     }
 
     /// The same for a system transaction, which pays no fee.
@@ -242,29 +236,25 @@ impl Sender {
     /// # Errors
     /// See `send_and_wait`.
     pub async fn send_system_and_wait(&self, call: &Call) -> Result<Sent, ClientError> {
-        let mut attempts = 0;
-        loop {
-            let sent = self.send_system(call).await?;
-            if let Some(done) = self.outcome(sent, call, &mut attempts).await? {
-                return Ok(done);
-            }
-        }
+        self.deliver(call, || self.send_system(call)).await
     }
 
-    /// What became of it; `None` while it may be tried again.
-    async fn outcome(
-        &self,
-        sent: Submitted,
-        call: &Call,
-        attempts: &mut u32,
-    ) -> Result<Option<Sent>, ClientError> {
-        *attempts += 1;
-        let done = self.wait(sent, call).await?;
-        if done.is_none() && *attempts == SEND_ATTEMPTS {
-            let (hash, waited) = (sent.hash, NONCE_PATIENCE * SEND_ATTEMPTS);
-            return Err(ClientError::NotIncluded { hash, waited });
+    async fn deliver<F>(&self, call: &Call, send: impl Fn() -> F) -> Result<Sent, ClientError>
+    where
+        F: Future<Output = Result<Submitted, ClientError>>,
+    {
+        let mut attempts = 1;
+        loop {
+            let sent = send().await?;
+            if let Some(done) = self.wait(sent, call).await? {
+                return Ok(done);
+            }
+            if attempts == SEND_ATTEMPTS {
+                let waited = NONCE_PATIENCE * SEND_ATTEMPTS;
+                return Err(ClientError::NotIncluded { hash: sent.hash, waited });
+            }
+            attempts += 1;
         }
-        Ok(done)
     }
 }
 
