@@ -63,6 +63,12 @@ pub enum ClientError {
         /// How long was waited.
         waited: Duration,
     },
+    /// The transaction was sent and the node let go of it: the ledger would refuse it by now, or others in a full pool pay more.
+    #[error("transaction {hash} was dropped: it could not succeed any more, or others pay more")]
+    Dropped {
+        /// Its hash.
+        hash: TxHash,
+    },
     /// The transaction is in a block and had no effect.
     #[error("transaction {hash} failed: {revert}")]
     Failed {
@@ -97,7 +103,7 @@ impl ClientError {
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::Transport { .. } | Self::NotIncluded { .. } => true,
+            Self::Transport { .. } | Self::NotIncluded { .. } | Self::Dropped { .. } => true,
             Self::Status { status, .. } => *status >= 500 || *status == 429 || *status == 408,
             _ => false,
         }

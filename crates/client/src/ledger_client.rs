@@ -262,6 +262,12 @@ impl LedgerClient {
         self.request("eth_getTransactionReceipt", json!([hash]), None).await
     }
 
+    /// Whether the node has a transaction, in a block or waiting for one.
+    pub(crate) async fn knows(&self, hash: TxHash) -> Result<bool, ClientError> {
+        let found: Value = self.request("eth_getTransactionByHash", json!([hash]), None).await?;
+        Ok(!found.is_null())
+    }
+
     /// Why a transaction in a block had no effect, where the node traces: the machine's word for it, and what was returned.
     pub(crate) async fn failure(&self, hash: TxHash) -> Result<Failure, ClientError> {
         let params =

@@ -25,8 +25,11 @@ const SNAPSHOTS_GAS: u64 = 2 * 25 * 22_100;
 const TIP: u128 = 1;
 /// How long a transaction may wait for its block.
 const INCLUSION_DEADLINE: Duration = Duration::from_secs(60);
-/// How long a receipt is waited for before the account's nonce is looked at, too.
-const NONCE_PATIENCE: Duration = Duration::from_secs(1);
+/// How long a receipt is waited for before the transaction and the account's nonce are looked at, too.
+const RECEIPT_PATIENCE: Duration = Duration::from_secs(1);
+/// Looks in a row at which the node did not have the transaction, before it counts as dropped: behind one address may be several
+/// nodes, of which not each has it at once.
+const MISSING_MAX: u32 = 4;
 /// Pauses between looking for a receipt.
 const POLL: (Duration, Duration) = (Duration::from_millis(60), Duration::from_millis(500));
 /// Attempts to hand over one transaction.
@@ -173,7 +176,7 @@ impl Sender {
     /// sent by somebody else who has the key: it is in no block then, ever, and may be sent anew.
     async fn wait(&self, sent: Submitted, call: &Call) -> Result<Option<Sent>, ClientError> {
         let (hash, started) = (sent.hash, Instant::now());
-        let mut pauses = Backoff::endless(POLL.0, POLL.1);
+        let (mut pauses, mut missing) = (Backoff::endless(POLL.0, POLL.1), 0);
         let receipt = loop {
             if let Some(receipt) = self.client.receipt(hash).await? {
                 break receipt;
@@ -182,15 +185,17 @@ impl Sender {
                 *self.next_nonce.lock().await = None;
                 return Err(ClientError::NotIncluded { hash, waited: started.elapsed() });
             }
-            if started.elapsed() > NONCE_PATIENCE
-                && self.client.nonce(self.address(), false).await? > sent.nonce
-            {
-                // Its own block may have come between the two questions.
-                let Some(receipt) = self.client.receipt(hash).await? else {
+            if started.elapsed() > RECEIPT_PATIENCE {
+                let taken = self.client.nonce(self.address(), false).await? > sent.nonce;
+                missing = if self.client.knows(hash).await? { 0 } else { missing + 1 };
+                if taken || missing == MISSING_MAX {
+                    // Its own block may have come between the questions.
+                    if let Some(receipt) = self.client.receipt(hash).await? {
+                        break receipt;
+                    }
                     *self.next_nonce.lock().await = None;
-                    return Ok(None);
-                };
-                break receipt;
+                    return if taken { Ok(None) } else { Err(ClientError::Dropped { hash }) };
+                }
             }
             tokio::time::sleep(pauses.next().unwrap_or(POLL.1)).await;
         };
@@ -226,7 +231,8 @@ impl Sender {
     /// transaction took the nonce, this one is sent anew.
     ///
     /// # Errors
-    /// The revert, why the node does not take it, `NotIncluded` after a minute, `Failed` with the revert of the block.
+    /// The revert, why the node does not take it, `Dropped` when the node let go of it, `NotIncluded` after a minute, `Failed` with
+    /// the revert of the block.
     pub async fn send_and_wait(&self, call: &Call) -> Result<Sent, ClientError> {
         self.deliver(call, || self.send(call)).await
     }
@@ -250,7 +256,7 @@ impl Sender {
                 return Ok(done);
             }
             if attempts == SEND_ATTEMPTS {
-                let waited = NONCE_PATIENCE * SEND_ATTEMPTS;
+                let waited = RECEIPT_PATIENCE * SEND_ATTEMPTS;
                 return Err(ClientError::NotIncluded { hash: sent.hash, waited });
             }
             attempts += 1;

@@ -30,6 +30,8 @@ struct Node {
     losing: AtomicU32,
     /// Transactions whose nonce goes to another one of the account, from elsewhere.
     taking: AtomicU32,
+    /// Transactions that are taken and dropped.
+    dropping: AtomicU32,
 }
 
 /// Counts down; whether there was something left.
@@ -78,6 +80,7 @@ fn answer(node: &Node, method: &str, params: &Value) -> Result<Value, Value> {
                         json!({"code": -32000, "message": format!("nonce {nonce} is not {next}")}),
                     );
                 }
+                _ if one_of(&node.dropping) => return Ok(json!(hash)),
                 _ => {}
             }
             let other = || {
@@ -94,6 +97,10 @@ fn answer(node: &Node, method: &str, params: &Value) -> Result<Value, Value> {
             let hash: B256 = serde_json::from_value(params[0].clone()).unwrap();
             let pool = pool();
             Ok(pool.values().find(|t| *t.tx_hash() == hash).map_or(Value::Null, receipt_of))
+        }
+        "eth_getTransactionByHash" => {
+            let hash: B256 = serde_json::from_value(params[0].clone()).unwrap();
+            Ok(json!(pool().values().find(|t| *t.tx_hash() == hash)))
         }
         "eth_call" => call(&params[0]),
         other => Err(json!({"code": -32601, "message": format!("no method {other}")})),
@@ -274,6 +281,18 @@ async fn a_transaction_whose_nonce_another_one_took_is_sent_anew() {
     let pool = node.pool.lock().unwrap();
     assert_eq!(pool.len(), 2, "the other's, and this one after it");
     assert_eq!(*pool[&1].tx_hash(), sent.hash);
+}
+
+/// A commitment that came too late for its window, after which the account must not stand still.
+#[tokio::test]
+async fn a_transaction_that_the_node_dropped_is_told_at_once_and_its_nonce_is_used_again() {
+    let (client, node) = start(Node { dropping: AtomicU32::new(1), ..Node::default() }).await;
+    let sender = Sender::new(client, Wallet::from_secret(&[0x46; 32]).unwrap());
+    let call = Call::transfer(Address::repeat_byte(2), Stones(1));
+    let error = sender.send_and_wait(&call).await.unwrap_err();
+    assert!(matches!(error, ClientError::Dropped { .. }), "{error}");
+    let sent = sender.send_and_wait(&call).await.unwrap();
+    assert_eq!(*node.pool.lock().unwrap()[&0].tx_hash(), sent.hash);
 }
 
 #[tokio::test]
