@@ -21,9 +21,13 @@ const FLOOD_EACH: u64 = 160;
 /// Transactions in a request of the flood, and requests at once.
 const FLOOD_BATCH: usize = 200;
 const FLOOD_REQUESTS: usize = 8;
-/// Most transactions of each sender at half load, and for how long they come.
-const HALF_EACH: u64 = 160;
+/// For how long transactions come at half load, and how often some do.
 const HALF_FOR: Duration = Duration::from_secs(6);
+const HALF_EVERY: Duration = Duration::from_millis(100);
+/// Most transactions of each sender at half load: with those of the flood, less than its nonce may be ahead.
+const HALF_EACH: u64 = 160;
+/// The first senders, one for each validator, whose transactions are timed at half load; the others are the load.
+const TIMED: usize = VALIDATORS;
 /// What p50 at idle must stay under.
 const TARGET_MS: f64 = 500.0;
 
@@ -113,14 +117,7 @@ async fn flood(lab: &Lab, rpc: &Rpc) -> Result<(f64, f64)> {
     stream::iter(transfers.chunks(FLOOD_BATCH).enumerate())
         .map(|(number, chunk)| async move {
             let url = &lab.nodes[number % lab.nodes.len()].url;
-            let requests: Vec<_> =
-                chunk.iter().map(|(_, raw)| ("eth_sendRawTransaction", json!([raw]))).collect();
-            for answer in rpc.batch(url, &requests).await? {
-                if !answer["error"].is_null() {
-                    return Err(eyre!("a transfer is refused: {}", answer["error"]));
-                }
-            }
-            Ok(())
+            hand_in(rpc, url, chunk.iter().map(|(_, raw)| raw)).await
         })
         .buffer_unordered(FLOOD_REQUESTS)
         .try_collect::<()>()
@@ -129,20 +126,53 @@ async fn flood(lab: &Lab, rpc: &Rpc) -> Result<(f64, f64)> {
     Ok((transfers.len() as f64 / begun.elapsed().as_secs_f64(), recover))
 }
 
-/// Times to finality while `rate` transactions come every second.
+/// Times to finality while `rate` transactions come every second, as many at each node: those of one sender at every node, one
+/// after the other. The load comes in batches like the flood, so that the client's part of this machine's cores is as small as there.
 async fn half_load(lab: &Lab, rpc: &Rpc, rate: f64) -> Result<Vec<f64>> {
     let first = IDLE.div_ceil(SENDERS as u64) + FLOOD_EACH;
     let wanted = rate * HALF_FOR.as_secs_f64();
-    let each = (wanted / SENDERS as f64).ceil().clamp(1.0, HALF_EACH as f64) as u64;
-    let transfers = lab.transfers(first, each)?;
-    let begun = tokio::time::Instant::now();
-    let sent = transfers.iter().enumerate().map(|(number, (sender, raw))| async move {
-        let due = Duration::from_secs_f64(number as f64 / rate);
-        tokio::time::sleep_until(begun + due).await;
+    let each = (wanted / (SENDERS - TIMED) as f64).ceil().clamp(1.0, HALF_EACH as f64) as u64;
+    let mut timed = vec![Vec::new(); VALIDATORS];
+    let mut load = vec![Vec::new(); VALIDATORS];
+    for (sender, raw) in lab.transfers(first, each)? {
         // A sender keeps to one node, so that its nonces arrive in order.
-        confirm(rpc, &lab.nodes[sender % lab.nodes.len()].url, raw).await
+        let of = if sender < TIMED { &mut timed } else { &mut load };
+        of[sender % VALIDATORS].push(raw);
+    }
+    let urls: Vec<&str> = lab.nodes.iter().map(|node| node.url.as_str()).collect();
+    let begun = tokio::time::Instant::now();
+    let loads = urls.iter().zip(&load).map(|(url, raws)| async move {
+        let per_batch = rate / VALIDATORS as f64 * HALF_EVERY.as_secs_f64();
+        let chunks = raws.chunks(per_batch.round().max(1.0) as usize);
+        for (number, chunk) in (0_u32..).zip(chunks) {
+            tokio::time::sleep_until(begun + HALF_EVERY * number).await;
+            hand_in(rpc, url, chunk.iter()).await?;
+        }
+        Ok::<_, eyre::Report>(())
     });
-    let mut times: Vec<f64> = futures::future::try_join_all(sent).await?;
+    let probes = urls.iter().zip(&timed).map(|(url, raws)| async move {
+        let mut times = Vec::new();
+        for raw in raws.iter().take_while(|_| begun.elapsed() < HALF_FOR) {
+            times.push(confirm(rpc, url, raw).await?);
+        }
+        Ok(times)
+    });
+    let (_, times) = futures::try_join!(
+        futures::future::try_join_all(loads),
+        futures::future::try_join_all(probes)
+    )?;
+    let mut times = times.concat();
     times.sort_by(f64::total_cmp);
     Ok(times)
+}
+
+/// Gives a node transactions in one request; all must be taken.
+async fn hand_in(rpc: &Rpc, url: &str, raws: impl Iterator<Item = &String>) -> Result<()> {
+    let requests: Vec<_> = raws.map(|raw| ("eth_sendRawTransaction", json!([raw]))).collect();
+    for answer in rpc.batch(url, &requests).await? {
+        if !answer["error"].is_null() {
+            return Err(eyre!("a transfer is refused: {}", answer["error"]));
+        }
+    }
+    Ok(())
 }

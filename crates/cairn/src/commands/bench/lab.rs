@@ -285,6 +285,7 @@ impl Rpc {
 
     async fn post(&self, url: &str, body: &Value) -> Result<Value> {
         let response = self.0.post(url).json(body).send().await;
+        let response = response.and_then(reqwest::Response::error_for_status);
         let response = response.wrap_err_with(|| format!("asking {url}"))?;
         response.json().await.wrap_err_with(|| format!("reading the answer of {url}"))
     }
