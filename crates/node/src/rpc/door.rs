@@ -1,5 +1,5 @@
 //! The server without its sockets: the body of one HTTP request in, the body of the answer out. What reads strangers' bytes (parsing, batches,
-//! limits, dispatch) is the server's own, so tests and the fuzzer meet what a stranger meets. Subscriptions need a WebSocket, and are not here.
+//! limits, dispatch) is the server's own, so tests and the fuzzer meet what a stranger meets. Subscriptions need a WebSocket, and are refused.
 
 use axum::{
     body::Body,
@@ -12,7 +12,7 @@ use jsonrpsee::{
 };
 use tower::{BoxError, Service as _};
 
-use super::{Rpc, RpcConfig, RpcParts, methods, serve::limits};
+use super::{Rpc, RpcConfig, RpcParts, methods, serve::limits, subscriptions};
 
 /// See the file.
 pub struct Door {
@@ -35,12 +35,8 @@ impl Door {
     #[must_use]
     pub fn new(parts: RpcParts, config: RpcConfig) -> Self {
         let (stop, handle) = stop_channel();
-        let mut methods = methods(Rpc::new(parts, config));
-        for subscription in ["eth_subscribe", "eth_unsubscribe"] {
-            methods.remove_method(subscription);
-        }
         Self {
-            methods: methods.into(),
+            methods: subscriptions::without(methods(Rpc::new(parts, config))).into(),
             limits: limits(&config),
             answer_bytes_max: config.response_bytes_max as usize * 2,
             stop,

@@ -14,6 +14,8 @@ pub const REVERTED: i32 = 3;
 pub const SERVER: i32 = -32000;
 /// What was asked for is not here.
 pub const NOT_FOUND: i32 = -32001;
+/// Subscribing where nothing can be sent unasked, as geth says it.
+pub const NO_NOTIFICATIONS: i32 = -32001;
 /// A method this node does not have, and says what to use instead.
 pub const NOT_SUPPORTED: i32 = -32004;
 /// History that this node has dropped (EIP-4444), as geth says it.

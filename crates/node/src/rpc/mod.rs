@@ -293,7 +293,8 @@ impl RpcServer {
             methods.remove_method(name);
         }
         methods.merge(more).expect("methods of the same name are gone");
-        let serving = tokio::spawn(serve::serve(listener, config, methods.into(), stop));
+        let serving =
+            tokio::spawn(serve::serve(listener, config, serve::Doors::new(methods), stop));
         Ok(Self { addr, handle, serving })
     }
 

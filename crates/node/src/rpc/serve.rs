@@ -23,15 +23,12 @@ use std::{
 };
 
 use axum::http::StatusCode;
-use hyper::server::conn::http1;
-use hyper_util::{
-    rt::{TokioIo, TokioTimer},
-    service::TowerToHyperService,
-};
+use hyper::{Request as HttpRequest, body::Incoming, server::conn::http1};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use jsonrpsee::{
-    Methods,
+    Methods, RpcModule,
     core::middleware::{Batch, Notification, RpcServiceBuilder, RpcServiceT},
-    server::{BatchRequestConfig, PingConfig, Server, ServerConfig, StopHandle},
+    server::{BatchRequestConfig, PingConfig, Server, ServerConfig, StopHandle, ws},
     types::Request,
 };
 use tokio::{
@@ -48,7 +45,7 @@ use tower_http::{
 
 use super::{
     RpcConfig,
-    subscriptions::{HexIds, SUBSCRIPTIONS_PER_CONNECTION},
+    subscriptions::{self, HexIds, SUBSCRIPTIONS_PER_CONNECTION},
 };
 
 /// Requests of one connection that may be under way; more are not read.
@@ -89,11 +86,25 @@ impl Default for Patience {
     }
 }
 
+/// The methods of both kinds of connection.
+#[derive(Clone, Debug)]
+pub(super) struct Doors {
+    pub http: Methods,
+    pub socket: Methods,
+}
+
+impl Doors {
+    pub(super) fn new(methods: RpcModule<()>) -> Self {
+        let http = subscriptions::without(methods.clone()).into();
+        Self { http, socket: methods.into() }
+    }
+}
+
 /// Accepts until stopped, then lets the connections finish what they do.
 pub(super) async fn serve(
     listener: TcpListener,
     config: RpcConfig,
-    methods: Methods,
+    doors: Doors,
     stop: StopHandle,
 ) {
     let places = Arc::new(Semaphore::new(config.connections_max as usize));
@@ -119,7 +130,7 @@ pub(super) async fn serve(
             continue;
         };
         let paced = Paced::new(socket, (place, counted), &config);
-        connections.spawn(connection(paced, config, limits.clone(), methods.clone(), stop.clone()));
+        connections.spawn(connection(paced, config, limits.clone(), doors.clone(), stop.clone()));
     }
     drop(listener);
     while connections.join_next().await.is_some() {}
@@ -143,7 +154,7 @@ async fn connection(
     paced: Paced,
     config: RpcConfig,
     limits: ServerConfig,
-    methods: Methods,
+    doors: Doors,
     stop: StopHandle,
 ) {
     let claims = {
@@ -153,16 +164,18 @@ async fn connection(
     let cors = CorsLayer::new().allow_origin(Any).allow_methods(Any).allow_headers(Any);
     let patience = config.patience;
     let in_time = TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, patience.request);
-    let service = Server::builder()
+    let services = Server::builder()
         .set_config(limits)
         .set_rpc_middleware(claims)
         .set_http_middleware(tower::ServiceBuilder::new().layer(cors).layer(in_time))
-        .to_service_builder()
-        .build(methods, stop.clone());
+        .to_service_builder();
+    let http = services.clone().build(doors.http, stop.clone());
+    let socket = services.build(doors.socket, stop.clone());
+    let service = ByUpgrade { http, socket };
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(patience.head)
-        .serve_connection(TokioIo::new(paced), TowerToHyperService::new(service))
+        .serve_connection(TokioIo::new(paced), service)
         .with_upgrades();
     tokio::pin!(serving);
     let ended = tokio::select! {
@@ -174,6 +187,26 @@ async fn connection(
     };
     if let Err(reason) = ended {
         tracing::debug!(%reason, "rpc connection ended");
+    }
+}
+
+/// HTTP and WebSocket on one connection, each with the methods that it can serve.
+struct ByUpgrade<S> {
+    http: S,
+    socket: S,
+}
+
+impl<S> hyper::service::Service<HttpRequest<Incoming>> for ByUpgrade<S>
+where
+    S: tower::Service<HttpRequest<Incoming>> + Clone,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = S::Future;
+
+    fn call(&self, request: HttpRequest<Incoming>) -> Self::Future {
+        let service = if ws::is_upgrade_request(&request) { &self.socket } else { &self.http };
+        service.clone().call(request)
     }
 }
 

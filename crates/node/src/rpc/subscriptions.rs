@@ -29,7 +29,7 @@ use tokio::sync::{broadcast, watch};
 
 use super::{
     Node, Rpc,
-    errors::{Answer, LIMIT, NO_METHOD, PARAMS, error},
+    errors::{Answer, LIMIT, NO_METHOD, NO_NOTIFICATIONS, PARAMS, error},
     filters::{LOGS_MAX, logs_of},
 };
 
@@ -209,13 +209,30 @@ async fn subscribe(
 }
 
 /// `eth_subscribe` and `eth_unsubscribe`.
+/// Its two methods.
+const SUBSCRIBE: &str = "eth_subscribe";
+const UNSUBSCRIBE: &str = "eth_unsubscribe";
+
+/// The methods as HTTP has them, where nothing can be sent unasked: subscribing is refused.
+pub(super) fn without(mut module: RpcModule<()>) -> RpcModule<()> {
+    for name in [SUBSCRIBE, UNSUBSCRIBE] {
+        module.remove_method(name);
+        module
+            .register_method(name, |_, (), _| {
+                Err::<(), _>(error(NO_NOTIFICATIONS, "notifications not supported"))
+            })
+            .expect("the method of this name is gone");
+    }
+    module
+}
+
 pub(super) fn module(rpc: Rpc) -> RpcModule<Rpc> {
     let mut module = RpcModule::new(rpc);
     module
         .register_subscription(
-            "eth_subscribe",
+            SUBSCRIBE,
             "eth_subscription",
-            "eth_unsubscribe",
+            UNSUBSCRIBE,
             |params, pending, rpc, _| subscribe(Rpc::clone(&rpc), params, pending),
         )
         .expect("the two names differ");

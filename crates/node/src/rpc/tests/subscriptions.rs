@@ -122,12 +122,13 @@ async fn what_cannot_be_subscribed_to_is_refused() {
     }
     let refused = socket.ask("eth_subscribe", json!(["newHeads"])).await;
     assert_eq!(refused["error"]["code"], -32006, "{refused}");
-    let (_, body) = post(
-        served.addr,
-        r#"{"jsonrpc":"2.0","id":1,"method":"eth_subscribe","params":["newHeads"]}"#,
-    )
-    .await;
-    assert!(body.contains("error"), "only over WebSocket: {body}");
+    let request = r#"{"jsonrpc":"2.0","id":1,"method":"eth_subscribe","params":["newHeads"]}"#;
+    let batch = format!("[{request}]");
+    for request in [request, batch.as_str()] {
+        let (_, body) = post(served.addr, request).await;
+        let told = r#""error":{"code":-32001,"message":"notifications not supported"}"#;
+        assert!(body.contains(told), "only over WebSocket: {body}");
+    }
     served.stop().await;
 }
 
