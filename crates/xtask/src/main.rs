@@ -7,7 +7,11 @@ mod sim;
 mod steps;
 mod tidy;
 
-use std::{env, ffi::OsStr, process::Command};
+use std::{
+    env,
+    ffi::OsStr,
+    process::{Command, ExitCode},
+};
 
 use clap::{Parser, Subcommand};
 use eyre::Result;
@@ -65,10 +69,18 @@ fn clean(program: impl AsRef<OsStr>) -> Command {
     command
 }
 
-fn main() -> Result<()> {
-    match Cli::parse().task {
+/// Says why a task failed in a line: what a log keeps is its end, where a backtrace would be.
+fn main() -> ExitCode {
+    let done = match Cli::parse().task {
         Task::Tidy => tidy::run(),
         Task::Sim { from, seeds, json, log } => sim::run(from, seeds, json, log),
         Task::Test { from, only } => steps::run(from.as_deref(), only.as_deref()),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
     }
 }
