@@ -293,6 +293,7 @@ fn price_and_votes(network: &str) {
         assert_eq!(fed["feeds"], feeds, "{fed}");
         let median = (feeds == 3).then_some("0.250000");
         assert_eq!(fed["median_usd"], json!(median), "three of four are a quorum: {fed}");
+        assert_eq!(fed["health_name"], "healthy", "{fed}");
     }
     let told = refused(&[&["price", "feed", "0.25", "--account", "keeper"][..], &at].concat());
     assert!(told.contains("has no seat in this term"), "{told}");

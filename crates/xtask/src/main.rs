@@ -14,7 +14,6 @@ use std::{
 };
 
 use clap::{Parser, Subcommand};
-use eyre::Result;
 
 /// Development tasks of Cairn.
 #[derive(Parser)]

@@ -40,20 +40,28 @@ async fn feed(args: &FeedArgs) -> Result<()> {
     }
     let fed = sender.feed_price(price).await.map_err(refused)?;
     let median = (fed.medianMicroUsd > 0).then_some(MicroUsd(fed.medianMicroUsd));
+    let health = sender.client().limits(BlockTag::Latest).await?.health;
     let value = json!({
         "validator": fed.validator.to_string(), "price_usd": price.to_string(), "feeds": fed.feeds,
         "median_usd": median.map(|price| price.to_string()),
+        "health": health, "health_name": name(health),
     });
     output.answer(&value, || {
         let of_all = median.map_or_else(
             || "no quorum feeds yet".to_owned(),
             |price| format!("the median is {}", usd(price)),
         );
+        let minting = match health {
+            0 => "credits are minted at it".to_owned(),
+            _ => "no credits are minted, `cairn price` shows what differs".to_owned(),
+        };
         format!(
-            "{} says {} per STONE; {} validators feed, {of_all}",
+            "{} says {} per STONE; {} validators feed, {of_all}\n\
+             the price is {}: {minting}",
             fed.validator,
             usd(price),
-            fed.feeds
+            fed.feeds,
+            name(health),
         )
     });
     Ok(())
