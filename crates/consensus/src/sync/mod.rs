@@ -51,8 +51,8 @@ const CODES: usize = 32;
 const WAITING: usize = 4;
 /// How often a newer block is taken because peers no longer have the state of the one before.
 const ANCHORS_MAX: u32 = 16;
-/// Pages of the tree's cache, of 4 KiB.
-const CACHE_PAGES: usize = 1_024;
+/// Pages of the tree's cache, of 4 KiB: entries come in the order of their places, their hashes lie in the log in any order.
+const CACHE_PAGES: usize = 16_384;
 
 /// Why a state could not be taken from peers.
 #[derive(Debug, thiserror::Error)]

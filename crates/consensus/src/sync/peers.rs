@@ -329,12 +329,14 @@ async fn checked<E: StorageContext + Spawner>(
     after: &[u8],
 ) -> Result<Vec<Entry>, String> {
     let entries = read_entries(answer, after).map_err(|error| error.to_string())?;
-    for entry in &entries {
-        let (key, value) = entry.in_tree();
-        match tree.get(&key).await {
-            Ok(Some(found)) if found == value => {}
-            Ok(_) => return Err(format!("{entry:?} is not in the state")),
-            Err(error) => return Err(format!("the tree cannot be read here: {error}")),
+    let leaves: Vec<_> = entries.iter().map(Entry::in_tree).collect();
+    let keys: Vec<_> = leaves.iter().map(|(key, _)| key).collect();
+    // All at once: they are read in the log's order, and each of its pages once.
+    let found = tree.new_batch().get_many(&keys, tree).await;
+    let found = found.map_err(|error| format!("the tree cannot be read here: {error}"))?;
+    for (entry, ((_, value), found)) in entries.iter().zip(leaves.iter().zip(found)) {
+        if found != Some(*value) {
+            return Err(format!("{entry:?} is not in the state"));
         }
     }
     Ok(entries)
