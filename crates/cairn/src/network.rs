@@ -288,17 +288,12 @@ impl Founding<'_> {
         })?;
         accounts.push(account("founder".into(), Role::Founder, "founder", rest));
         let genesis = Genesis {
-            name: "cairn-local".into(),
-            chain_id: CHAIN_ID,
             start_ms: self.start_ms,
             epoch_ms: EPOCH_MS,
             time_scale: crate::up::time_scale(self.epoch_seconds),
             commit_window_ms: EPOCH_MS / 3,
             attest_window_ms: EPOCH_MS / 3,
             block_busy_ms: 100,
-            block_idle_ms: 1_000,
-            block_gas_limit: 60_000_000,
-            base_fee_initial: 1_000_000_000,
             base_fee_min: 100_000_000,
             economy,
             pool: Some(pool),
@@ -319,6 +314,7 @@ impl Founding<'_> {
                 url: String::new(),
             }],
             accounts,
+            ..Genesis::empty("cairn-local", CHAIN_ID)
         };
         genesis.check()?;
         Ok(genesis)
@@ -326,24 +322,7 @@ impl Founding<'_> {
 }
 
 fn economy(target_cells: u32, fullest: u32) -> EconomyParams {
-    EconomyParams {
-        price_micro_usd: 250_000,
-        cap_stones: 1_000_000_000,
-        reserve_stones: 600_000_000,
-        fee_burn_ppm: 50_000,
-        fee_treasury_ppm: 20_000,
-        fee_insurance_ppm: 10_000,
-        burn_share_ppm: 500_000,
-        match_ppm: 900_000,
-        taper_ppm: 500_000,
-        grant_stones: 40_000_000,
-        cell_target: fullest.max(3),
-        device_cost_micro_usd_day: 400_000,
-        target_cells,
-        device_bond_stones: 100,
-        dispute_epochs: 1,
-        vesting_epochs: 30,
-    }
+    EconomyParams { cell_target: fullest.max(3), target_cells, ..EconomyParams::default() }
 }
 
 /// Writes the key files of a new network.

@@ -18,21 +18,8 @@ const USD: u64 = 1_000_000;
 pub(crate) fn params() -> EconomyParams {
     EconomyParams {
         price_micro_usd: 50_000,
-        cap_stones: 1_000_000_000,
-        reserve_stones: 600_000_000,
-        fee_burn_ppm: 50_000,
-        fee_treasury_ppm: 20_000,
-        fee_insurance_ppm: 10_000,
-        burn_share_ppm: 500_000,
-        match_ppm: 900_000,
-        taper_ppm: 500_000,
-        grant_stones: 40_000_000,
-        cell_target: 3,
         device_cost_micro_usd_day: 250_000,
-        target_cells: 3,
-        device_bond_stones: 100,
-        dispute_epochs: 1,
-        vesting_epochs: 30,
+        ..EconomyParams::default()
     }
 }
 

@@ -7,7 +7,7 @@ use cairn_client::{BlockTag, ClientError, Head, LedgerRead, LogFilter, LogRecord
 use cairn_kit::clock::NetworkClock;
 use cairn_primitives::{
     DeviceId, EconomyParams, Epoch, EpochSchedule, Genesis, GenesisIngest, Position, PublicKey,
-    Sector, StakeParams, Stones, TimeMs,
+    Sector, Stones, TimeMs,
     abi::{
         self,
         IBatches::{self, IBatchesCalls},
@@ -286,11 +286,7 @@ impl Desk for FakeLedger {
 /// A network with one ingest and hourly epochs.
 pub(crate) fn genesis(ingest_url: &str) -> Genesis {
     Genesis {
-        name: "test".to_owned(),
-        chain_id: 7,
         start_ms: crate::workload::START_MS,
-        epoch_ms: 3_600_000,
-        time_scale: 1,
         commit_window_ms: 600_000,
         attest_window_ms: 600_000,
         block_busy_ms: 1,
@@ -302,29 +298,18 @@ pub(crate) fn genesis(ingest_url: &str) -> Genesis {
             price_micro_usd: 1_000_000,
             cap_stones: 1_000,
             reserve_stones: 1_000,
-            fee_burn_ppm: 50_000,
-            fee_treasury_ppm: 20_000,
-            fee_insurance_ppm: 10_000,
             burn_share_ppm: 100_000,
-            match_ppm: 900_000,
-            taper_ppm: 500_000,
             grant_stones: 100,
-            cell_target: 3,
             device_cost_micro_usd_day: 1_000_000,
             target_cells: 1,
             device_bond_stones: 1,
-            dispute_epochs: 1,
-            vesting_epochs: 30,
+            ..EconomyParams::default()
         },
-        pool: None,
-        stake: StakeParams::default(),
-        governance: None,
-        validators: Vec::new(),
         ingests: vec![GenesisIngest {
             operator: Address::with_last_byte(0xaa),
             receipt_key: B256::ZERO,
             url: ingest_url.to_owned(),
         }],
-        accounts: Vec::new(),
+        ..Genesis::empty("test", 7)
     }
 }

@@ -52,37 +52,15 @@ pub fn genesis() -> Genesis {
         stones: HELD_STONES,
     };
     let genesis = Genesis {
-        name: "test".to_owned(),
-        chain_id: 7_777,
         start_ms: START_MS,
         epoch_ms: EPOCH_MS,
         time_scale: 180,
-        commit_window_ms: 900_000,
-        attest_window_ms: 900_000,
-        block_busy_ms: 250,
-        block_idle_ms: 1_000,
-        block_gas_limit: 60_000_000,
-        base_fee_initial: 1_000_000_000,
-        base_fee_min: 1_000_000,
         economy: EconomyParams {
             price_micro_usd: 50_000,
-            cap_stones: 1_000_000_000,
             reserve_stones: 1_000_000_000 - 3 * HELD_STONES - 4 * 10_000,
-            fee_burn_ppm: 50_000,
-            fee_treasury_ppm: 20_000,
-            fee_insurance_ppm: 10_000,
-            burn_share_ppm: 500_000,
-            match_ppm: 900_000,
-            taper_ppm: 500_000,
-            grant_stones: 40_000_000,
-            cell_target: 3,
             device_cost_micro_usd_day: 250_000,
-            target_cells: 3,
-            device_bond_stones: 100,
-            dispute_epochs: 1,
-            vesting_epochs: 30,
+            ..EconomyParams::default()
         },
-        pool: None,
         // Without parts of fees, so that what other tests count is burned or the treasury's; `stake` has its own.
         stake: StakeParams {
             proposer_fee_ppm: 0,
@@ -90,7 +68,6 @@ pub fn genesis() -> Genesis {
             seal_window_ms: 0,
             ..StakeParams::default()
         },
-        governance: None,
         validators: (1..=4)
             .zip(VALIDATORS)
             .map(|(n, operator)| GenesisValidator {
@@ -108,6 +85,7 @@ pub fn genesis() -> Genesis {
             })
             .to_vec(),
         accounts: vec![account("alice", ALICE), account("bob", BOB), account("carol", CAROL)],
+        ..Genesis::empty("test", 7_777)
     };
     genesis.check().expect("the fixture's genesis is sound");
     genesis

@@ -9,8 +9,7 @@ use cairn_consensus::{Disk as _, FinalBlock, Pool as _};
 use cairn_kit::{NetworkClock, metrics::Metrics};
 use cairn_ledger::Ledger;
 use cairn_primitives::{
-    EconomyParams, Genesis, GenesisAccount, GenesisIngest, GenesisValidator, SecretKey,
-    StakeParams, TimeMs,
+    EconomyParams, Genesis, GenesisAccount, GenesisIngest, GenesisValidator, SecretKey, TimeMs,
 };
 use tempfile::TempDir;
 
@@ -46,18 +45,8 @@ pub(crate) fn genesis(keys: &DevKeys) -> Genesis {
         stones: 1_000_000,
     };
     Genesis {
-        name: "test".to_owned(),
-        chain_id: CHAIN_ID,
         start_ms: START_MS,
-        epoch_ms: 3_600_000,
         time_scale: 180,
-        commit_window_ms: 900_000,
-        attest_window_ms: 900_000,
-        block_busy_ms: 250,
-        block_idle_ms: 1_000,
-        block_gas_limit: 60_000_000,
-        base_fee_initial: 1_000_000_000,
-        base_fee_min: 1_000_000,
         economy: EconomyParams {
             price_micro_usd: 500_000,
             cap_stones: 12_010_000,
@@ -65,20 +54,14 @@ pub(crate) fn genesis(keys: &DevKeys) -> Genesis {
             fee_burn_ppm: 40_000,
             fee_treasury_ppm: 10_000,
             fee_insurance_ppm: 5_000,
-            burn_share_ppm: 500_000,
             match_ppm: 800_000,
-            taper_ppm: 500_000,
             grant_stones: 1_000_000,
-            cell_target: 3,
             device_cost_micro_usd_day: 500_000,
             target_cells: 10,
             device_bond_stones: 50,
-            dispute_epochs: 1,
             vesting_epochs: 4,
+            ..EconomyParams::default()
         },
-        pool: None,
-        stake: StakeParams::default(),
-        governance: None,
         validators: vec![GenesisValidator {
             name: "v0".to_owned(),
             operator: keys.wallet(Role::Validator, "v0").address(),
@@ -93,6 +76,7 @@ pub(crate) fn genesis(keys: &DevKeys) -> Genesis {
             url: "http://127.0.0.1:8600".to_owned(),
         }],
         accounts: vec![account("alice"), account("bob")],
+        ..Genesis::empty("test", CHAIN_ID)
     }
 }
 

@@ -153,7 +153,59 @@ pub struct GenesisError {
     pub reason: &'static str,
 }
 
+impl Default for EconomyParams {
+    /// Values that docs/spec/economy.md reasons with, for three cells. The cap and the reserve are what a network's accounts, bonds and
+    /// pool leave: who founds one sets them.
+    fn default() -> Self {
+        Self {
+            price_micro_usd: 250_000,
+            cap_stones: 1_000_000_000,
+            reserve_stones: 600_000_000,
+            fee_burn_ppm: 50_000,
+            fee_treasury_ppm: 20_000,
+            fee_insurance_ppm: 10_000,
+            burn_share_ppm: 500_000,
+            match_ppm: 900_000,
+            taper_ppm: 500_000,
+            grant_stones: 40_000_000,
+            cell_target: 3,
+            device_cost_micro_usd_day: 400_000,
+            target_cells: 3,
+            device_bond_stones: 100,
+            dispute_epochs: 1,
+            vesting_epochs: 30,
+        }
+    }
+}
+
 impl Genesis {
+    /// A network of nobody, with hourly epochs and without a pool or votes: what devnets, simulations and tests begin with. It passes
+    /// `check` once it has validators, and accounts whose stones add up with the reserve to the cap.
+    #[must_use]
+    pub fn empty(name: &str, chain_id: u64) -> Self {
+        Self {
+            name: name.to_owned(),
+            chain_id,
+            start_ms: 0,
+            epoch_ms: 3_600_000,
+            time_scale: 1,
+            commit_window_ms: 900_000,
+            attest_window_ms: 900_000,
+            block_busy_ms: 250,
+            block_idle_ms: 1_000,
+            block_gas_limit: 60_000_000,
+            base_fee_initial: 1_000_000_000,
+            base_fee_min: 1_000_000,
+            economy: EconomyParams::default(),
+            pool: None,
+            stake: StakeParams::default(),
+            governance: None,
+            validators: Vec::new(),
+            ingests: Vec::new(),
+            accounts: Vec::new(),
+        }
+    }
+
     /// Where epochs begin and end.
     #[must_use]
     pub const fn schedule(&self) -> EpochSchedule {

@@ -14,7 +14,7 @@ use alloy_sol_types::{SolCall as _, SolValue as _};
 use cairn_ledger::{Account, Ledger, Memory};
 use cairn_primitives::{
     Digest, EconomyParams, Genesis, GenesisAccount, GenesisValidator, KeyType, Position, PublicKey,
-    STONE, SecretKey, Signature as DeviceSignature, StakeParams,
+    STONE, SecretKey, Signature as DeviceSignature,
     abi::{CREDITS, ICredits, IMarket, IRegistry, MARKET, REGISTRY},
     registration_message,
 };
@@ -300,46 +300,29 @@ fn genesis(senders: &[Sender]) -> Genesis {
         stones: HELD_STONES,
     };
     Genesis {
-        name: "bench".to_owned(),
-        chain_id: CHAIN_ID,
         start_ms: 1_356_998_400_000,
-        epoch_ms: 3_600_000,
-        time_scale: 1,
         commit_window_ms: 600_000,
         attest_window_ms: 600_000,
-        block_busy_ms: 250,
-        block_idle_ms: 1_000,
         block_gas_limit: BLOCK_GAS,
-        base_fee_initial: 1_000_000_000,
-        base_fee_min: 1_000_000,
         economy: EconomyParams {
             price_micro_usd: 1_000_000,
             cap_stones: held + 1_000 + 1_000_000,
             reserve_stones: 1_000_000,
-            fee_burn_ppm: 50_000,
-            fee_treasury_ppm: 20_000,
-            fee_insurance_ppm: 10_000,
-            burn_share_ppm: 500_000,
-            match_ppm: 900_000,
-            taper_ppm: 500_000,
             grant_stones: 1_000,
             cell_target: 1,
             device_cost_micro_usd_day: 100_000,
             target_cells: 10,
             device_bond_stones: 1,
-            dispute_epochs: 1,
             vesting_epochs: 2,
+            ..EconomyParams::default()
         },
-        pool: None,
-        stake: StakeParams::default(),
-        governance: None,
         validators: vec![GenesisValidator {
             name: "v".to_owned(),
             operator: Address::repeat_byte(0xa0),
             consensus_key: B256::repeat_byte(1),
             bond_stones: 1_000,
         }],
-        ingests: Vec::new(),
         accounts: senders.iter().map(account).collect(),
+        ..Genesis::empty("bench", CHAIN_ID)
     }
 }

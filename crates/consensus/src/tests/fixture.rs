@@ -60,46 +60,31 @@ pub fn identity(n: u64, busy_ms: u64, idle_ms: u64) -> NetworkIdentity {
         })
         .collect();
     let genesis = Genesis {
-        name: "test".to_owned(),
-        chain_id: CHAIN_ID,
         start_ms: START_MS,
-        epoch_ms: 3_600_000,
-        time_scale: 1,
         commit_window_ms: 600_000,
         attest_window_ms: 600_000,
         block_busy_ms: busy_ms,
         block_idle_ms: idle_ms,
-        block_gas_limit: 60_000_000,
-        base_fee_initial: 1_000_000_000,
-        base_fee_min: 1_000_000,
         economy: EconomyParams {
             price_micro_usd: 1_000_000,
             cap_stones: 1_000_000 + 1_000 * n + 1_000,
             reserve_stones: 1_000_000,
-            fee_burn_ppm: 50_000,
-            fee_treasury_ppm: 20_000,
-            fee_insurance_ppm: 10_000,
-            burn_share_ppm: 500_000,
-            match_ppm: 900_000,
-            taper_ppm: 500_000,
             grant_stones: 1_000,
             cell_target: 1,
             device_cost_micro_usd_day: 100_000,
             target_cells: 10,
             device_bond_stones: 1,
-            dispute_epochs: 1,
             vesting_epochs: 2,
+            ..EconomyParams::default()
         },
-        pool: None,
         stake: StakeParams { seats_max: 8, ..StakeParams::default() },
-        governance: None,
         validators,
-        ingests: Vec::new(),
         accounts: vec![GenesisAccount {
             name: "spender".to_owned(),
             address: spender_address(),
             stones: 1_000,
         }],
+        ..Genesis::empty("test", CHAIN_ID)
     };
     genesis.check().unwrap();
     let hash = Digest::of(&[b"test network", &n.to_be_bytes()]);

@@ -13,27 +13,6 @@ use super::*;
 /// One dollar.
 const USD: u64 = 1_000_000;
 
-fn economy() -> EconomyParams {
-    EconomyParams {
-        price_micro_usd: 250_000,
-        cap_stones: 1_000_000_000,
-        reserve_stones: 600_000_000,
-        fee_burn_ppm: 50_000,
-        fee_treasury_ppm: 20_000,
-        fee_insurance_ppm: 10_000,
-        burn_share_ppm: 500_000,
-        match_ppm: 900_000,
-        taper_ppm: 500_000,
-        grant_stones: 40_000_000,
-        cell_target: 3,
-        device_cost_micro_usd_day: 400_000,
-        target_cells: 3,
-        device_bond_stones: 100,
-        dispute_epochs: 1,
-        vesting_epochs: 30,
-    }
-}
-
 fn account(n: u8) -> Address {
     Address::repeat_byte(n)
 }
@@ -67,7 +46,7 @@ fn quiet() -> Facts {
         from: Epoch(2_880),
         to: Epoch(3_599),
         schedule: EpochSchedule { start: TimeMs(0), epoch_ms: 3_600_000 },
-        economy: economy(),
+        economy: EconomyParams::default(),
         price: MicroUsd(250_000),
         references: BTreeMap::from([(
             Sector::Sensing,

@@ -18,27 +18,6 @@ use crate::{
 
 const SECTOR: Sector = Sector::Sensing;
 
-fn economy() -> EconomyParams {
-    EconomyParams {
-        price_micro_usd: 250_000,
-        cap_stones: 1_000_000_000,
-        reserve_stones: 600_000_000,
-        fee_burn_ppm: 50_000,
-        fee_treasury_ppm: 20_000,
-        fee_insurance_ppm: 10_000,
-        burn_share_ppm: 500_000,
-        match_ppm: 900_000,
-        taper_ppm: 500_000,
-        grant_stones: 40_000_000,
-        cell_target: 3,
-        device_cost_micro_usd_day: 400_000,
-        target_cells: 3,
-        device_bond_stones: 100,
-        dispute_epochs: 1,
-        vesting_epochs: 30,
-    }
-}
-
 /// Two devices at one place, of two owners.
 fn devices() -> Vec<Device> {
     let position = Position { lat_e7: 406_000_000, lon_e7: -738_000_000, elevation_dm: 0 };
@@ -71,7 +50,7 @@ fn view(epoch: u64, need: u64, availabilities: [u16; 2]) -> EpochView {
         epoch,
         sector: SECTOR,
         schedule: EpochSchedule { start: TimeMs(0), epoch_ms: 3_600_000 },
-        economy: economy(),
+        economy: EconomyParams::default(),
         pool: Pool {
             epoch,
             sector: SECTOR,

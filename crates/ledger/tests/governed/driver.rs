@@ -6,7 +6,7 @@ use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_sol_types::SolCall;
 use cairn_primitives::{
     Bound, EconomyParams, Genesis, GenesisAccount, GenesisValidator, GovernanceParams, Parameter,
-    StakeParams, TimeMs,
+    TimeMs,
     abi::{self, GOVERNANCE, IGovernance as G, ITreasury as T},
 };
 
@@ -172,38 +172,14 @@ fn genesis() -> Genesis {
     accounts.push(account(abi::TREASURY, TREASURY));
     let theta = Bound { low: 410_000, high: 640_000, step: 60_000 };
     Genesis {
-        name: "governed".to_owned(),
-        chain_id: CHAIN,
         start_ms: 1_356_998_400_000,
-        epoch_ms: 3_600_000,
         time_scale: 180,
-        commit_window_ms: 900_000,
-        attest_window_ms: 900_000,
-        block_busy_ms: 250,
-        block_idle_ms: 1_000,
-        block_gas_limit: 60_000_000,
-        base_fee_initial: 1_000_000_000,
-        base_fee_min: 1_000_000,
         economy: EconomyParams {
             price_micro_usd: 50_000,
-            cap_stones: 1_000_000_000,
             reserve_stones: 1_000_000_000 - 4 * HELD - TREASURY - 10_000,
-            fee_burn_ppm: 50_000,
-            fee_treasury_ppm: 20_000,
-            fee_insurance_ppm: 10_000,
-            burn_share_ppm: 500_000,
-            match_ppm: 900_000,
-            taper_ppm: 500_000,
-            grant_stones: 40_000_000,
-            cell_target: 3,
             device_cost_micro_usd_day: 250_000,
-            target_cells: 3,
-            device_bond_stones: 100,
-            dispute_epochs: 1,
-            vesting_epochs: 30,
+            ..EconomyParams::default()
         },
-        stake: StakeParams::default(),
-        pool: None,
         governance: Some(GovernanceParams {
             guardian: PEOPLE[3],
             deposit_stones: DEPOSIT,
@@ -217,7 +193,7 @@ fn genesis() -> Genesis {
             consensus_key: B256::repeat_byte(1),
             bond_stones: 10_000,
         }],
-        ingests: Vec::new(),
         accounts,
+        ..Genesis::empty("governed", CHAIN)
     }
 }

@@ -6,7 +6,7 @@ use alloy_sol_types::{SolCall, SolValue};
 use cairn_ledger::native::market::receipt_hash;
 use cairn_primitives::{
     DeviceId, EconomyParams, Epoch, Genesis, GenesisAccount, GenesisIngest, GenesisValidator,
-    Position, SecretKey, StakeParams, TimeMs,
+    Position, SecretKey, TimeMs,
     abi::{CREDITS, ICredits, IMarket, IRegistry, MARKET, REGISTRY, REWARDS},
     registration_message,
 };
@@ -308,39 +308,16 @@ fn sign(key: &SigningKey, receipt: &IMarket::Receipt, high: bool) -> [u8; 65] {
 fn genesis(people: &[SigningKey; 3]) -> Genesis {
     let seat = Address::repeat_byte(0x11);
     Genesis {
-        name: "model".to_owned(),
-        chain_id: CHAIN,
         start_ms: 1_356_998_400_000,
-        epoch_ms: 3_600_000,
         time_scale: 180,
-        commit_window_ms: 900_000,
-        attest_window_ms: 900_000,
-        block_busy_ms: 250,
-        block_idle_ms: 1_000,
-        block_gas_limit: 60_000_000,
-        base_fee_initial: 1_000_000_000,
-        base_fee_min: 1_000_000,
         economy: EconomyParams {
             price_micro_usd: u64::try_from(PRICE).expect("small"),
-            cap_stones: 1_000_000_000,
             reserve_stones: 1_000_000_000 - 3 * HELD - 10_000,
-            fee_burn_ppm: 50_000,
-            fee_treasury_ppm: 20_000,
-            fee_insurance_ppm: 10_000,
-            burn_share_ppm: 500_000,
-            match_ppm: 900_000,
-            taper_ppm: 500_000,
-            grant_stones: 40_000_000,
-            cell_target: 3,
             device_cost_micro_usd_day: 250_000,
-            target_cells: 3,
             device_bond_stones: u64::try_from(BOND).expect("small"),
             dispute_epochs: DISPUTE,
-            vesting_epochs: 30,
+            ..EconomyParams::default()
         },
-        pool: None,
-        stake: StakeParams::default(),
-        governance: None,
         validators: vec![GenesisValidator {
             name: "v".to_owned(),
             operator: seat,
@@ -360,5 +337,6 @@ fn genesis(people: &[SigningKey; 3]) -> Genesis {
                 stones: HELD,
             })
             .collect(),
+        ..Genesis::empty("model", CHAIN)
     }
 }

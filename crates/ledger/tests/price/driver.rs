@@ -4,7 +4,7 @@ use alloy_consensus::{TxEnvelope, transaction::Recovered};
 use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_sol_types::SolCall;
 use cairn_primitives::{
-    EconomyParams, Genesis, GenesisAccount, GenesisValidator, PoolParams, StakeParams, TimeMs,
+    EconomyParams, Genesis, GenesisAccount, GenesisValidator, PoolParams, TimeMs,
     abi::{CREDITS, ICredits, IPool, IUsd, POOL, USD},
 };
 
@@ -162,37 +162,14 @@ impl Driver {
 fn genesis() -> Genesis {
     let pooled = DEPTH_USD * DOLLAR / PRICE;
     Genesis {
-        name: "price".to_owned(),
-        chain_id: CHAIN,
         start_ms: 1_356_998_400_000,
-        epoch_ms: 3_600_000,
         time_scale: 180,
-        commit_window_ms: 900_000,
-        attest_window_ms: 900_000,
-        block_busy_ms: 250,
-        block_idle_ms: 1_000,
-        block_gas_limit: 60_000_000,
-        base_fee_initial: 1_000_000_000,
-        base_fee_min: 1_000_000,
         economy: EconomyParams {
             price_micro_usd: PRICE,
-            cap_stones: 1_000_000_000,
             reserve_stones: 1_000_000_000 - 3 * HELD - 10_000 - pooled,
-            fee_burn_ppm: 50_000,
-            fee_treasury_ppm: 20_000,
-            fee_insurance_ppm: 10_000,
-            burn_share_ppm: 500_000,
-            match_ppm: 900_000,
-            taper_ppm: 500_000,
-            grant_stones: 40_000_000,
-            cell_target: 3,
             device_cost_micro_usd_day: 250_000,
-            target_cells: 3,
-            device_bond_stones: 100,
-            dispute_epochs: 1,
-            vesting_epochs: 30,
+            ..EconomyParams::default()
         },
-        governance: None,
         pool: Some(PoolParams {
             usd: DEPTH_USD,
             fee_ppm: 3_000,
@@ -200,16 +177,15 @@ fn genesis() -> Genesis {
             faucet_account_usd: FAUCET_USD.0,
             faucet_day_usd: FAUCET_USD.1,
         }),
-        stake: StakeParams::default(),
         validators: vec![GenesisValidator {
             name: "v".to_owned(),
             operator: Address::repeat_byte(0x11),
             consensus_key: B256::repeat_byte(1),
             bond_stones: 10_000,
         }],
-        ingests: Vec::new(),
         accounts: (0..3)
             .map(|n| GenesisAccount { name: "person".to_owned(), address: person(n), stones: HELD })
             .collect(),
+        ..Genesis::empty("price", CHAIN)
     }
 }

@@ -66,18 +66,10 @@ impl Devnet {
         });
         let bonds = 10_000 * u64::try_from(count).expect("few validators");
         let genesis = Genesis {
-            name: "devnet".to_owned(),
-            chain_id: 7_777,
             start_ms: START_MS,
-            epoch_ms: 3_600_000,
             time_scale: 180,
-            commit_window_ms: 900_000,
-            attest_window_ms: 900_000,
             block_busy_ms: 100,
             block_idle_ms: 400,
-            block_gas_limit: 60_000_000,
-            base_fee_initial: 1_000_000_000,
-            base_fee_min: 1_000_000,
             economy: EconomyParams {
                 price_micro_usd: 500_000,
                 cap_stones: 10_000_000 + bonds + 2 * STONES,
@@ -85,20 +77,15 @@ impl Devnet {
                 fee_burn_ppm: 40_000,
                 fee_treasury_ppm: 10_000,
                 fee_insurance_ppm: 5_000,
-                burn_share_ppm: 500_000,
                 match_ppm: 800_000,
-                taper_ppm: 500_000,
                 grant_stones: 1_000_000,
-                cell_target: 3,
                 device_cost_micro_usd_day: 500_000,
                 target_cells: 10,
                 device_bond_stones: 50,
-                dispute_epochs: 1,
                 vesting_epochs: 4,
+                ..EconomyParams::default()
             },
-            pool: None,
             stake: StakeParams { seats_max: 8, ..StakeParams::default() },
-            governance: None,
             validators: seats.collect(),
             ingests: vec![GenesisIngest {
                 operator: keys.wallet(Role::Ingest, "i0").address(),
@@ -106,6 +93,7 @@ impl Devnet {
                 url: "http://127.0.0.1:8600".to_owned(),
             }],
             accounts: held.collect(),
+            ..Genesis::empty("devnet", 7_777)
         };
         genesis.check().expect("the genesis of the tests is sound");
         let text = format!("devnet of {count}");

@@ -202,43 +202,22 @@ impl EconomyParams {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::{GenesisAccount, GenesisIngest, GenesisValidator, PoolParams, StakeParams};
+    use crate::{GenesisAccount, GenesisIngest, GenesisValidator, PoolParams};
 
     pub(in crate::genesis) fn genesis() -> Genesis {
         Genesis {
-            name: "test".into(),
-            chain_id: 1,
-            start_ms: 0,
-            epoch_ms: 3_600_000,
-            time_scale: 1,
-            commit_window_ms: 900_000,
-            attest_window_ms: 900_000,
-            block_busy_ms: 250,
-            block_idle_ms: 1_000,
-            block_gas_limit: 60_000_000,
             base_fee_initial: 2,
             base_fee_min: 1,
             economy: EconomyParams {
                 price_micro_usd: 1,
                 cap_stones: 1_110,
                 reserve_stones: 1_000,
-                fee_burn_ppm: 50_000,
-                fee_treasury_ppm: 20_000,
-                fee_insurance_ppm: 10_000,
-                burn_share_ppm: 500_000,
-                match_ppm: 900_000,
-                taper_ppm: 500_000,
                 grant_stones: 10,
-                cell_target: 3,
                 device_cost_micro_usd_day: 1,
                 target_cells: 1,
                 device_bond_stones: 1,
-                dispute_epochs: 1,
-                vesting_epochs: 30,
+                ..EconomyParams::default()
             },
-            pool: None,
-            stake: StakeParams::default(),
-            governance: None,
             validators: (1..=2)
                 .map(|n| GenesisValidator {
                     name: format!("v{n}"),
@@ -257,6 +236,7 @@ pub(super) mod tests {
                 address: Address::repeat_byte(9),
                 stones: 100,
             }],
+            ..Genesis::empty("test", 1)
         }
     }
 

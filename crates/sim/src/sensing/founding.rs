@@ -6,7 +6,7 @@ use alloy_primitives::B256;
 use cairn_agent::sensing::StationLog;
 use cairn_client::{DevKeys, Role};
 use cairn_primitives::{
-    Cell, EconomyParams, Genesis, GenesisAccount, GenesisIngest, GenesisValidator, StakeParams,
+    Cell, EconomyParams, Genesis, GenesisAccount, GenesisIngest, GenesisValidator,
 };
 
 use super::SimError;
@@ -56,22 +56,14 @@ pub fn genesis(log: &StationLog, keys: &DevKeys, seats: usize) -> Result<Genesis
         })
         .collect();
     let genesis = Genesis {
-        name: "cairn-sim".to_owned(),
-        chain_id: CHAIN_ID,
         start_ms: first.0 / EPOCH_MS * EPOCH_MS,
         epoch_ms: EPOCH_MS,
         time_scale: 180,
         commit_window_ms: EPOCH_MS / 3,
         attest_window_ms: EPOCH_MS / 3,
         block_busy_ms: 100,
-        block_idle_ms: 1_000,
-        block_gas_limit: 60_000_000,
-        base_fee_initial: 1_000_000_000,
         base_fee_min: 100_000_000,
         economy,
-        pool: None,
-        stake: StakeParams::default(),
-        governance: None,
         accounts: accounts(log, keys, &validators),
         validators,
         ingests: vec![GenesisIngest {
@@ -79,6 +71,7 @@ pub fn genesis(log: &StationLog, keys: &DevKeys, seats: usize) -> Result<Genesis
             receipt_key: public(Role::Ingest, "ingest"),
             url: "http://ingest.invalid".to_owned(),
         }],
+        ..Genesis::empty("cairn-sim", CHAIN_ID)
     };
     genesis.check()?;
     Ok(genesis)
@@ -112,21 +105,10 @@ fn accounts(
 
 fn economy(target_cells: u32, fullest: u32) -> EconomyParams {
     EconomyParams {
-        price_micro_usd: 250_000,
         cap_stones: CAP_STONES,
         reserve_stones: RESERVE_STONES,
-        fee_burn_ppm: 50_000,
-        fee_treasury_ppm: 20_000,
-        fee_insurance_ppm: 10_000,
-        burn_share_ppm: 500_000,
-        match_ppm: 900_000,
-        taper_ppm: 500_000,
-        grant_stones: 40_000_000,
         cell_target: fullest.max(3),
-        device_cost_micro_usd_day: 400_000,
         target_cells,
-        device_bond_stones: 100,
-        dispute_epochs: 1,
-        vesting_epochs: 30,
+        ..EconomyParams::default()
     }
 }
