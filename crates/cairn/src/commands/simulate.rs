@@ -179,13 +179,14 @@ fn stopped_by_signal() -> Arc<AtomicBool> {
     stop
 }
 
-/// The fans as a table, and the hash.
+/// The fans as a table, by the names that `--keep` takes, and the hash.
 fn summary(results: &Results, args: &SimulateArgs) -> String {
-    let mut rows = vec![["", "P10", "P50", "P90"].map(str::to_owned).to_vec()];
+    let mut rows = vec![["", "P10", "P50", "P90", ""].map(str::to_owned).to_vec()];
     for metric in Metric::ALL {
         let Fan { p10, p50, p90 } = results.fan(metric);
         let mut row = vec![metric.key().to_owned()];
-        row.extend([p10, p50, p90].map(shown));
+        row.extend([p10, p50, p90].map(|value| metric.shown(value)));
+        row.push(metric.meaning().to_owned());
         rows.push(row);
     }
     let files = args
@@ -193,10 +194,6 @@ fn summary(results: &Results, args: &SimulateArgs) -> String {
         .as_ref()
         .map_or_else(String::new, |out| format!("\nreport {}", out.join("report.html").display()));
     format!("{}\nhash {}{files}", table(&rows), results.hash)
-}
-
-fn shown(value: i64) -> String {
-    if value == i64::MAX { "never".to_owned() } else { value.to_string() }
 }
 
 /// The attack suite: exit code 1 when somebody gains.

@@ -1,6 +1,9 @@
 //! What a run comes to, in numbers that sweeps compare and a solver bounds.
 
-use super::row::{NEVER, Row, milli};
+use super::{
+    report::chart::{Unit, shown},
+    row::{NEVER, Row, milli},
+};
 
 /// A number of a whole run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -75,6 +78,46 @@ impl Metric {
         }
     }
 
+    /// What the number is, in words that follow it.
+    #[must_use]
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::Payback => {
+                "until a device has paid for itself, the median of the days on which it is bought"
+            }
+            Self::PaybackZero => "the same without any subsidy",
+            Self::Income => "income of all device owners on the last day",
+            Self::IncomeMin => "income of all device owners on the worst day",
+            Self::SubsidyShare => "of all income was subsidy, over all days",
+            Self::Emitted => "new stones for the subsidy",
+            Self::Drawn => "new stones to pay work whose prepaid stones had lost value",
+            Self::Burned => "stones burned for good by customers' payments",
+            Self::CoverageMin => {
+                "lowest cover: worth of the stones burned for work that is prepaid and not done"
+            }
+            Self::Devices => "devices on the last day",
+            Self::Price => "price of a stone on the last day",
+            Self::Unserved => "of demand was not served, over all days",
+            Self::OwedMax => "most stones that were owed to device owners on a day",
+            Self::Attacker => "what the attacker gained by paying itself",
+        }
+    }
+
+    /// A value as people read it.
+    #[must_use]
+    pub fn shown(self, value: i64) -> String {
+        let (one, unit) = match self {
+            Self::Payback | Self::PaybackZero => return payback(value),
+            Self::Income | Self::IncomeMin | Self::Price | Self::Unserved | Self::Attacker => {
+                (1e6, Unit::Usd)
+            }
+            Self::SubsidyShare | Self::CoverageMin => (1e4, Unit::Percent),
+            Self::Emitted | Self::Drawn | Self::Burned | Self::OwedMax => (1e3, Unit::Stones),
+            Self::Devices => (1.0, Unit::Count),
+        };
+        shown(value as f64 / one, unit)
+    }
+
     /// The metric of this name.
     #[must_use]
     pub fn of(key: &str) -> Option<Self> {
@@ -112,6 +155,16 @@ impl Metric {
     }
 }
 
+/// A payback in words.
+#[must_use]
+pub fn payback(days: i64) -> String {
+    match days {
+        i64::MAX => "never".to_owned(),
+        days if days >= 730 => format!("{:.1} years", days as f64 / 365.25),
+        days => format!("{days} days"),
+    }
+}
+
 /// The lower median; `NEVER` of nothing.
 fn median(values: impl Iterator<Item = u64>) -> u64 {
     let mut sorted: Vec<u64> = values.collect();
@@ -124,4 +177,19 @@ fn median(values: impl Iterator<Item = u64>) -> u64 {
 pub fn percentile(sorted: &[i64], percent: usize) -> i64 {
     let at = (sorted.len() * percent).div_ceil(100).saturating_sub(1);
     sorted.get(at).copied().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn people_read_dollars_percents_and_days() {
+        assert_eq!(Metric::Income.shown(34_171_390_255), "$34.2 k");
+        assert_eq!(Metric::Attacker.shown(-190_000), "−$0.19");
+        assert_eq!(Metric::SubsidyShare.shown(61_102), "6.11 %");
+        assert_eq!(Metric::Emitted.shown(6_894_872_608), "6.89 M");
+        assert_eq!(Metric::Payback.shown(554), "554 days");
+        assert_eq!(Metric::PaybackZero.shown(i64::MAX), "never");
+    }
 }

@@ -102,17 +102,18 @@ impl Report<'_> {
         scenario.history = None;
         scenario.simulate.days = scenario.simulate.days.min(COMPARED_DAYS);
         let outcome = montecarlo::run(&Setup::new(scenario), 0);
-        let value = |metric: Metric| metric.value(&outcome.rows) as f64;
+        let number = |metric: Metric| metric.value(&outcome.rows);
+        let value = |metric: Metric| metric.shown(number(metric));
         let own = if name == self.scenario().simulate.mechanism { " class=\"us\"" } else { "" };
         format!(
             "<tr{own}><td>{}<span class=\"about\">{}</span></td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>",
             name.title(),
             name.about(),
-            shown(value(Metric::IncomeMin) / 1e6, Unit::Usd),
-            shown(value(Metric::Income) / 1e6, Unit::Usd),
-            shown(value(Metric::SubsidyShare) / 1e4, Unit::Percent),
-            shown((value(Metric::Emitted) + value(Metric::Drawn)) / 1e3, Unit::Stones),
-            words::payback(Metric::Payback.value(&outcome.rows)),
+            value(Metric::IncomeMin),
+            value(Metric::Income),
+            value(Metric::SubsidyShare),
+            Metric::Emitted.shown(number(Metric::Emitted) + number(Metric::Drawn)),
+            value(Metric::Payback),
         )
     }
 

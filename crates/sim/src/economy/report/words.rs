@@ -1,19 +1,13 @@
 //! What the report says in words: the verdict, the facts, the meaning of terms.
 
-use super::super::{metric::Metric, row::Row};
+use super::super::{
+    metric::{Metric, payback},
+    row::Row,
+};
 use super::{
     Report,
     chart::{Unit, shown},
 };
-
-/// A payback in words.
-pub fn payback(days: i64) -> String {
-    match days {
-        i64::MAX => "never".to_owned(),
-        days if days >= 730 => format!("{:.1} years", days as f64 / 365.25),
-        days => format!("{days} days"),
-    }
-}
 
 /// The last rows of all runs.
 fn last(report: &Report<'_>) -> Vec<Row> {
@@ -55,55 +49,32 @@ pub const fn how_it_works() -> &'static str {
      it ends. What will be demanded and what a stone will cost nobody knows: the scenario assumes it.</p>"
 }
 
-/// A number with its spread.
-fn spread(report: &Report<'_>, metric: Metric, shown: &dyn Fn(i64) -> String) -> (String, String) {
-    let fan = report.results.fan(metric);
-    let range = if report.results.runs.len() > 1 {
-        format!(" (8 of 10 runs: {} to {})", shown(fan.p10), shown(fan.p90))
-    } else {
-        String::new()
-    };
-    (shown(fan.p50), range)
-}
-
-/// The cards.
+/// The cards: each number with its spread.
 pub fn facts(report: &Report<'_>) -> String {
-    let usd = |value: i64| shown(value as f64 / 1e6, Unit::Usd);
-    let stones = |value: i64| shown(value as f64 / 1e3, Unit::Stones);
-    let percent = |value: i64| shown(value as f64 / 1e4, Unit::Percent);
-    let count = |value: i64| shown(value as f64, Unit::Count);
     let mut cards = vec![
-        (
-            Metric::Payback,
-            &payback as &dyn Fn(i64) -> String,
-            "until a device has paid for itself, the median of the days on which it is bought",
-        ),
-        (Metric::Income, &usd, "income of all device owners on the last day"),
-        (Metric::IncomeMin, &usd, "income of all device owners on the worst day"),
-        (Metric::SubsidyShare, &percent, "of all income was subsidy, over all days"),
-        (Metric::Emitted, &stones, "new stones for the subsidy"),
-        (Metric::Drawn, &stones, "new stones to pay work whose prepaid stones had lost value"),
-        (Metric::Burned, &stones, "stones burned for good by customers' payments"),
-        (
-            Metric::CoverageMin,
-            &percent,
-            "lowest cover: worth of the stones burned for work that is prepaid and not done",
-        ),
+        Metric::Payback,
+        Metric::Income,
+        Metric::IncomeMin,
+        Metric::SubsidyShare,
+        Metric::Emitted,
+        Metric::Drawn,
+        Metric::Burned,
+        Metric::CoverageMin,
     ];
     let simulate = &report.setup.scenario.simulate;
-    if simulate.providers.is_some() {
-        cards.push((Metric::Devices, &count, "devices on the last day"));
-    }
-    if simulate.attacker.is_some() {
-        cards.push((Metric::Attacker, &usd, "what the attacker gained by paying itself"));
-    }
-    let items: String = cards
-        .into_iter()
-        .map(|(metric, shown, meaning)| {
-            let (value, range) = spread(report, metric, shown);
-            format!("<li><b>{value}</b><span>{meaning}{range}</span></li>")
-        })
-        .collect();
+    cards.extend(simulate.providers.is_some().then_some(Metric::Devices));
+    cards.extend(simulate.attacker.is_some().then_some(Metric::Attacker));
+    let item = |metric: Metric| {
+        let fan = report.results.fan(metric);
+        let range = if report.results.runs.len() > 1 {
+            let (low, high) = (metric.shown(fan.p10), metric.shown(fan.p90));
+            format!(" (8 of 10 runs: {low} to {high})")
+        } else {
+            String::new()
+        };
+        format!("<li><b>{}</b><span>{}{range}</span></li>", metric.shown(fan.p50), metric.meaning())
+    };
+    let items: String = cards.into_iter().map(item).collect();
     format!("<ul class=\"facts\">{items}</ul>")
 }
 
