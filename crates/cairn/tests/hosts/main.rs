@@ -243,9 +243,8 @@ async fn scenario() {
 
     lab.part(&[1, 2], &[3, 4]);
     // What was already under way may become final on one side; then both stand still.
-    for node in &all[..4] {
-        while node.next_block().await {}
-    }
+    let still = all[..4].iter().map(|node| async move { while node.next_block().await {} });
+    futures::future::join_all(still).await;
     let stood: Vec<u64> = heights(&all[..4]).await;
     told(&format!("parted: both halves stand still at {stood:?}"));
     lab.heal(&[1, 2], &[3, 4]);
