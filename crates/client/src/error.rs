@@ -64,7 +64,9 @@ pub enum ClientError {
         waited: Duration,
     },
     /// The transaction was sent and the node let go of it: the ledger would refuse it by now, or others in a full pool pay more.
-    #[error("transaction {hash} was dropped: it could not succeed any more, or others pay more; send it anew")]
+    #[error(
+        "transaction {hash} was dropped: it could not succeed any more, or others pay more; send it anew"
+    )]
     Dropped {
         /// Its hash.
         hash: TxHash,

@@ -3,16 +3,16 @@
 //! Every key can be overridden by the environment (`CAIRN__RPC__LISTEN=…`); unknown keys are refused. No secret is in it:
 //! keys are files of their own, so the effective settings can be shown.
 
+mod example;
 mod price;
+mod text;
 
 use std::{
-    fmt::Write as _,
     net::{IpAddr, SocketAddr},
     path::{Path, PathBuf},
 };
 
-use alloy_primitives::B256;
-use cairn_consensus::{PeerAddress, Reach, Trusted};
+use cairn_consensus::{PeerAddress, Reach};
 use cairn_kit::telemetry::Format;
 use cairn_node::{
     disk::{BLOCKS_MIN, STATE_WINDOW},
@@ -25,6 +25,7 @@ use eyre::{Result, WrapErr as _, bail, eyre};
 use serde::{Deserialize, Serialize};
 
 pub use price::PriceFrom;
+pub use text::{Peer, Text, TrustedBlock};
 
 /// Environment variables that override settings begin with it and two underscores.
 pub const ENV_PREFIX: &str = "CAIRN";
@@ -123,47 +124,6 @@ impl From<ReachName> for Reach {
             ReachName::Internet => Self::Internet,
             ReachName::Private => Self::Local,
         }
-    }
-}
-
-/// `0xKEY@HOST:PORT`
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Peer {
-    /// Consensus key.
-    pub key: B256,
-    /// Where it is.
-    pub at: PeerAddress,
-}
-
-impl std::str::FromStr for Peer {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("`{text}` is no peer: write 0xCONSENSUS_KEY@HOST:PORT");
-        let (key, at) = text.split_once('@').ok_or_else(wrong)?;
-        Ok(Self { key: key.parse().map_err(|_| wrong())?, at: at.parse().map_err(|_| wrong())? })
-    }
-}
-
-impl std::fmt::Display for Peer {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}@{}", self.key, self.at)
-    }
-}
-
-/// A value that is text in the file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Text<T>(pub T);
-
-impl<T: std::fmt::Display> Serialize for Text<T> {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&self.0)
-    }
-}
-
-impl<'de, T: std::str::FromStr<Err: std::fmt::Display>> Deserialize<'de> for Text<T> {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        text.parse().map(Self).map_err(serde::de::Error::custom)
     }
 }
 
@@ -284,27 +244,6 @@ impl SyncFrom {
     }
 }
 
-/// `TERM:0xBLOCKHASH`
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TrustedBlock(pub Trusted);
-
-impl std::str::FromStr for TrustedBlock {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
-        let wrong =
-            || format!("`{text}` is no block to trust: write TERM:0xHASH_OF_ITS_LAST_BLOCK");
-        let (term, hash) = text.split_once(':').ok_or_else(wrong)?;
-        let (term, hash) = (term.parse().map_err(|_| wrong())?, hash.parse().map_err(|_| wrong())?);
-        Ok(Self(Trusted { term, hash }))
-    }
-}
-
-impl std::fmt::Display for TrustedBlock {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}:{}", self.0.term, self.0.hash)
-    }
-}
-
 /// `[log]`
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -422,28 +361,6 @@ impl Settings {
     pub fn rpc(&self) -> RpcConfig {
         RpcConfig { connections_max: self.rpc.connections_max, ..RpcConfig::at(self.rpc.listen) }
     }
-
-    /// A commented example.
-    pub fn example(role: Role) -> String {
-        let mut text = EXAMPLE_HEAD.to_owned();
-        text += match role {
-            Role::Validator => EXAMPLE_P2P,
-            Role::Rpc | Role::Ingest => EXAMPLE_FOLLOW,
-        };
-        if role == Role::Ingest {
-            text += EXAMPLE_INGEST;
-        }
-        if role == Role::Validator {
-            text += price::EXAMPLE;
-        }
-        let _ = write!(
-            text,
-            "{EXAMPLE_REST}state_window_blocks = {STATE_WINDOW}\n{}{EXAMPLE_LOG}filter = \"{}\"\nformat = \"text\"\n",
-            if role == Role::Validator { "" } else { EXAMPLE_SYNC },
-            Log::default().filter
-        );
-        text
-    }
 }
 
 /// Fails unless `url` is an HTTP address without a path's end.
@@ -466,85 +383,6 @@ pub fn open_url(listen: SocketAddr) -> String {
     };
     format!("http://{}", SocketAddr::new(ip, listen.port()))
 }
-
-const EXAMPLE_HEAD: &str = r#"# Settings of this node. They are its operator's: a wrong one hurts this node only.
-# Every key can be overridden by the environment: CAIRN__RPC__LISTEN=127.0.0.1:9545 sets rpc.listen.
-
-# Hash of the genesis this node may run with (`cairn genesis hash genesis.toml`); another genesis is refused. Optional.
-# genesis_hash = "0x…"
-"#;
-
-const EXAMPLE_P2P: &str = r#"
-[p2p]
-# Where it listens for the other validators: IP:PORT.
-listen = "0.0.0.0:8601"
-# Where the others reach it: IP:PORT or NAME:PORT. They learn it from this node, signed with its key.
-dialable = "203.0.113.7:8601"
-# "internet" (public addresses only, careful limits) or "private" (a private network or one machine).
-reach = "internet"
-# Validators to connect to first, as 0xCONSENSUS_KEY@HOST:PORT; one that runs is enough, it tells where the others are.
-# Empty on the node that all others begin with.
-bootstrap = []
-"#;
-
-const EXAMPLE_FOLLOW: &str = r#"
-[follow]
-# JSON-RPC of nodes, asked in turn: they give blocks and take transactions. Nothing they say is believed without a
-# certificate of the validators. One or more.
-upstream = ["http://203.0.113.7:8545"]
-"#;
-
-const EXAMPLE_INGEST: &str = r#"
-[ingest]
-# Where devices deliver over HTTP: IP:PORT. Validators fetch its files there; it must be the url in genesis.
-http = "0.0.0.0:8600"
-# Where devices deliver over MQTT 5: IP:PORT. Optional.
-mqtt = "0.0.0.0:1883"
-"#;
-
-const EXAMPLE_REST: &str = r#"
-[rpc]
-# Where JSON-RPC listens: IP:PORT. Only loopback unless the public may use this node.
-listen = "127.0.0.1:8545"
-# Most connections at once, 1 or more.
-connections_max = 512
-
-[http]
-# Where archive files, blocks, /health, /ready and /metrics are served: IP:PORT.
-listen = "0.0.0.0:8602"
-# How others reach it: a URL. Needed when it listens on all addresses.
-public_url = "http://203.0.113.7:8602"
-
-[archive]
-# Archives of other nodes, asked for evidence files that this node lacks: base URLs (their http.public_url).
-peers = []
-
-[data]
-# Folder of the ledger, relative to this file's folder.
-folder = "data"
-# "archive" keeps every block; "pruned" only the last `blocks` (1,024 or more), and the certificates that lead from genesis to them.
-mode = "archive"
-# Blocks that a pruned node keeps.
-blocks = 65536
-# Past blocks whose state JSON-RPC can read: 64 or more; each costs some kilobytes.
-"#;
-
-const EXAMPLE_SYNC: &str = r#"
-[sync]
-# How an empty folder is filled: "state" takes the state of a recent final block, proven by the validators' certificates, in seconds;
-# "replay" fetches and executes every block from the first. Both give the same state. Fewer than 1,024 blocks are always replayed.
-mode = "state"
-# JSON-RPC of nodes that are asked for the state, none of them trusted. Empty: those of follow.upstream; without either it replays.
-peers = []
-# The last block of a term, from a source you trust, as TERM:0xHASH: then nobody who validated long ago can lead you astray. Optional.
-# trusted = "12:0x…"
-"#;
-
-const EXAMPLE_LOG: &str = r#"
-[log]
-# What is logged to standard error; CAIRN_LOG overrides it.
-# format: "text" or "json" (one object a line).
-"#;
 
 #[cfg(test)]
 mod tests {
