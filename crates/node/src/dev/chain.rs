@@ -338,12 +338,15 @@ impl DevChain {
         self.pool.clear();
     }
 
-    /// Moves time forward; seconds by which it differs from the wall's afterwards.
-    pub(super) fn increase_time(&self, seconds: u64) -> i64 {
+    /// Moves time forward, from the last block's on where several in one second are ahead of the wall's: the next block is at
+    /// least so much later. Seconds by which it differs from the wall's afterwards.
+    pub(super) fn increase_time(&self, seconds: u64) -> Result<i64, DevError> {
         let mut inner = self.lock();
-        let ms = i64::try_from(seconds.saturating_mul(1_000)).unwrap_or(i64::MAX);
-        inner.offset_ms = inner.offset_ms.saturating_add(ms);
-        inner.offset_ms / 1_000
+        let (wall, head) = (wall_ms(), time_of(&self.head()?).0);
+        let now = wall.saturating_add_signed(inner.offset_ms).max(head);
+        let then = now.saturating_add(seconds.saturating_mul(1_000));
+        inner.offset_ms = difference(then, wall);
+        Ok(inner.offset_ms / 1_000)
     }
 
     /// Sets the time of the next block; time goes on from there.
@@ -447,14 +450,21 @@ impl DevChain {
     /// The time of the next block: what was asked for, else the wall's with its offset, at least one second after the parent's:
     /// contract tests count on seconds that grow.
     fn time(&self, inner: &mut Inner, parent: TimeMs) -> TimeMs {
-        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
-        let wall = u64::try_from(wall).unwrap_or(u64::MAX);
+        let wall = wall_ms();
         if let Some(asked) = inner.next_time.take() {
-            let difference = i128::from(asked.0) - i128::from(wall);
-            inner.offset_ms = i64::try_from(difference).unwrap_or(i64::MAX);
+            inner.offset_ms = difference(asked.0, wall);
             return asked;
         }
         let next_second = (parent.0 / 1_000 + 1) * 1_000;
         TimeMs(wall.saturating_add_signed(inner.offset_ms).max(next_second))
     }
+}
+
+fn wall_ms() -> u64 {
+    let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+    u64::try_from(wall).unwrap_or(u64::MAX)
+}
+
+fn difference(time: u64, wall: u64) -> i64 {
+    i64::try_from(i128::from(time) - i128::from(wall)).unwrap_or(i64::MAX)
 }

@@ -108,7 +108,7 @@ const METHODS: &[(&[&str], Handler)] = &[
     }),
     (&["evm_increaseTime", "anvil_increaseTime"], |chain, params| {
         let seconds = one::<Number>(params)?.get()?;
-        Ok(json!(chain.increase_time(seconds)))
+        Ok(json!(chain.increase_time(seconds)?))
     }),
     (&["evm_setNextBlockTimestamp", "anvil_setNextBlockTimestamp"], |chain, params| {
         chain.set_next_time(one::<Number>(params)?.get()?)?;
