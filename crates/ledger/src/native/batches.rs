@@ -352,10 +352,7 @@ fn attest(c: &mut Ctx<'_>, epoch: Epoch, sector: u8, held: U256) -> Res<()> {
     }
     stake::announce(c)?;
     let state = Round { set: Some(set), ..state };
-    let place = ROUNDS.at(&epoch.0).at(&sector);
-    if place.get(c)? != state {
-        place.set(c, &state)?;
-    }
+    write(c, epoch, sector, &state)?;
     attested.set_bit(seat, true);
     seats.set(c, &attested)?;
     HELD.at(&epoch.0).at(&sector).at(&at.round).push(c, &held)?;
@@ -393,8 +390,23 @@ fn fix(c: &mut Ctx<'_>, epoch: Epoch, sector: u8, included: U256, frozen_at: Tim
     let state = round(c, epoch, sector)?;
     let set = Some(set(c, &state)?);
     let fixed = Round { frozen: true, frozen_at, included, set, ..state };
-    ROUNDS.at(&epoch.0).at(&sector).set(c, &fixed)?;
+    write(c, epoch, sector, &fixed)?;
     c.emit(BATCHES, &IBatches::SetFrozen { epoch: epoch.0, sector, round: state.round, included })
+}
+
+/// Writes a round that began or froze. The first to write one that began by itself takes back the votes of the one before.
+fn write(c: &mut Ctx<'_>, epoch: Epoch, sector: u8, state: &Round) -> Res<()> {
+    let place = ROUNDS.at(&epoch.0).at(&sector);
+    let stored = place.get(c)?;
+    if stored == *state {
+        return Ok(());
+    }
+    if stored.round < state.round
+        && let Some(set) = stored.set
+    {
+        rewards::lapsed(c, epoch, sector, stored.round, set)?;
+    }
+    place.set(c, state)
 }
 
 /// Begins the next round of an epoch that cannot become final: availability is attested again, from now on.

@@ -36,6 +36,8 @@ pub struct Chain {
     pub ledger: Ledger,
     pub state: Memory,
     pub head: Header,
+    /// Who proposes the next blocks: an operator's account.
+    pub proposer: Address,
 }
 
 impl Chain {
@@ -46,7 +48,7 @@ impl Chain {
         state.apply(&ledger.genesis_writes().expect("genesis"));
         let head = ledger.genesis_header(B256::ZERO);
         state.hashes.insert(0, head.hash_slow());
-        Self { ledger, state, head }
+        Self { ledger, state, head, proposer: Address::ZERO }
     }
 
     /// Network time of the last block.
@@ -97,7 +99,7 @@ impl Chain {
         time: TimeMs,
         transactions: Vec<Recovered<TxEnvelope>>,
     ) -> (bool, u128) {
-        let env = self.ledger.next_env(&self.head, time, Address::ZERO);
+        let env = self.ledger.next_env(&self.head, time, self.proposer);
         let executed = self.ledger.build(&self.state, &env, transactions).expect("state");
         assert!(executed.dropped.is_empty(), "{:?}", executed.dropped);
         self.state.apply(&executed.writes);
@@ -125,7 +127,7 @@ impl Chain {
             ..TransactionRequest::default()
         };
         let env = if next {
-            self.ledger.next_env(&self.head, self.now(), Address::ZERO)
+            self.ledger.next_env(&self.head, self.now(), self.proposer)
         } else {
             self.ledger.env_of(&self.head)
         };

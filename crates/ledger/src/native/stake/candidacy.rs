@@ -43,9 +43,12 @@ pub(super) fn candidate(c: &mut Ctx<'_>, key: B256, proof: &[u8]) -> Res<()> {
         return revert(IStake::TooManyCandidates { limit: CANDIDATES_MAX });
     }
     take_key(c, operator, key, proof)?;
+    if known.is_some() {
+        work::settle(c, operator)?;
+    }
     let index = record::list(c, operator)?;
     let new = Candidate::new(index, c.block_number(), key, bond);
-    let stored = match known {
+    let stored = match record::find(c, operator)? {
         Some(known) => Candidate {
             income: known.income,
             pool: known.pool,
@@ -94,7 +97,9 @@ fn require_active(c: &mut Ctx<'_>) -> Res<(Address, Candidate)> {
 }
 
 pub(super) fn raise_bond(c: &mut Ctx<'_>) -> Res<()> {
-    let (operator, mut candidate) = require_active(c)?;
+    let (operator, _) = require_active(c)?;
+    work::settle(c, operator)?;
+    let (_, mut candidate) = require_active(c)?;
     let stones = c.value();
     candidate.bond = Stones(candidate.bond.0.saturating_add(stones.0));
     record::save(c, operator, &candidate)?;

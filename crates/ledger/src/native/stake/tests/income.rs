@@ -86,6 +86,21 @@ fn delegators_share_what_is_earned_while_they_are_there() {
 }
 
 #[test]
+fn a_bond_has_no_part_of_what_was_earned_before_it() {
+    let mut chain = chain();
+    delegate(&mut chain, BOB, PROPOSER, BOND);
+    pay_fees(&mut chain, 3);
+    to_term(&mut chain, 1);
+    // Half of it is the delegator's, however much the operator adds when the term is over.
+    let raised = pay(&mut chain, PROPOSER, 9 * BOND, &IStake::raiseBondCall {});
+    let settled = send(&mut chain, CAROL, &IStake::settleCall { operator: PROPOSER });
+    let events = [raised, settled].map(|sent| sent.events::<IStake::Earned>()).concat();
+    assert_eq!(events.len(), 1);
+    assert!(events[0].operatorStones > U256::ZERO);
+    assert!(events[0].operatorStones - events[0].delegatorStones <= U256::from(1));
+}
+
+#[test]
 fn small_and_false_amounts_are_refused() {
     let mut chain = chain();
     let delegate_to = IStake::delegateCall { operator: PROPOSER };

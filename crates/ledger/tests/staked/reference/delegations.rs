@@ -1,0 +1,89 @@
+//! Stake of others: bought, sold, and what waits in between.
+
+use alloy_primitives::U256;
+use cairn_primitives::abi::{IKernel, IStake as S};
+
+use super::super::acts::{Act, STONE};
+use super::{Pool, Reference, Refusal, UNBONDING, need};
+
+/// Stake that was taken back, in parts of its operator's unbonding pool.
+pub struct Unbonding {
+    pub operator: usize,
+    pub ready: u64,
+    pub shares: u128,
+}
+
+impl Reference {
+    pub(super) fn delegate(&mut self, from: usize, to: usize, stones: u128) -> Result<(), Refusal> {
+        need::<S::DelegationTooSmall>(stones >= STONE)?;
+        let known = self.active(to)?;
+        need::<S::IsBanned>(!known.banned)?;
+        self.divide(to);
+        let bought = self.known(to)?.pool.buy(stones);
+        *self.delegations.entry((to, from)).or_default() += bought;
+        self.moves(from, stones, true);
+        Ok(())
+    }
+
+    /// Base units that an act of `Undelegate` asks for: all that the delegation will be worth, or a part of what it is worth
+    /// while income is not divided.
+    pub fn asked(&self, act: &Act) -> u128 {
+        let Act::Undelegate { from, to, percent } = *act else { return 0 };
+        let shares = self.delegations.get(&(to, from)).copied().unwrap_or(0);
+        let Some(known) = self.candidates.get(&to) else { return 0 };
+        let income = if percent == 100 { self.undivided(to) } else { 0 };
+        let pool = Pool { stones: known.pool.stones + income, ..known.pool };
+        pool.worth(shares) * percent / 100
+    }
+
+    pub(super) fn undelegate(
+        &mut self,
+        from: usize,
+        to: usize,
+        asked: u128,
+    ) -> Result<(), Refusal> {
+        let own = self.delegations.get(&(to, from)).copied().unwrap_or(0);
+        // A refused call divides nothing.
+        let income = self.undivided(to);
+        let known = self.known(to)?;
+        let mut pool = known.pool;
+        pool.stones += income;
+        let worth = pool.worth(own);
+        need::<S::NotEnoughStake>(asked <= worth)?;
+        need::<IKernel::OutOfRange>(asked > 0)?;
+        let fewest =
+            (U256::from(asked) * U256::from(pool.shares)).div_ceil(U256::from(pool.stones));
+        let sold = if asked == worth { own } else { fewest.to::<u128>().min(own) };
+        let stones = pool.sell(sold);
+        let left = own - sold;
+        need::<S::DelegationTooSmall>(left == 0 || pool.worth(left) >= STONE)?;
+        self.divide(to);
+        self.known(to)?.pool = pool;
+        self.delegations.insert((to, from), left);
+        self.unbond(to, from, stones);
+        Ok(())
+    }
+
+    pub(super) fn unbond(&mut self, operator: usize, owner: usize, stones: u128) {
+        let ready = self.now + UNBONDING;
+        let known = self.candidates.get_mut(&operator).expect("known");
+        let shares = known.unbonding.buy(stones);
+        self.unbondings.entry(owner).or_default().push(Unbonding { operator, ready, shares });
+    }
+
+    pub(super) fn withdraw(&mut self, who: usize) -> Result<(), Refusal> {
+        let (mut count, mut paid) = (0, 0);
+        for waiting in self.unbondings.get(&who).into_iter().flatten().take(32) {
+            if waiting.ready > self.now {
+                break;
+            }
+            let known = self.candidates.get_mut(&waiting.operator).expect("known");
+            paid += known.unbonding.sell(waiting.shares);
+            count += 1;
+        }
+        need::<S::NothingToWithdraw>(count > 0)?;
+        self.unbondings.entry(who).or_default().drain(..count);
+        self.moves(who, paid, false);
+        Ok(())
+    }
+}

@@ -1,0 +1,174 @@
+//! What a deed costs, who annuls it, and where the stones go.
+
+use alloy_sol_types::SolError as _;
+use cairn_primitives::abi::IStake as S;
+
+use super::super::acts::{Act, Pair, STONE};
+use super::{APPEAL, BOND, Reference, Refusal, need, no, ppm, quorum};
+
+const EQUIVOCATION: (u8, u32) = (1, 100_000);
+const WRONG_VOTE: (u8, u32) = (2, 10_000);
+const ABSENCE: (u8, u32) = (3, 1_000);
+const PRESENCE: u128 = 500_000;
+
+/// status: 1 pending, 2 executed, 3 annulled.
+pub struct Slash {
+    pub operator: usize,
+    pub reason: u8,
+    pub status: u8,
+    pub until: u64,
+    pub term: u64,
+    pub place: u64,
+    pub reporter: usize,
+    pub bond: u128,
+    pub delegated: u128,
+    pub unbonding: u128,
+    appeals: Vec<usize>,
+}
+
+impl Slash {
+    pub fn total(&self) -> u128 {
+        self.bond + self.delegated + self.unbonding
+    }
+}
+
+impl Reference {
+    /// The term that a report means.
+    pub fn term_ahead(&self, ahead: i64) -> u64 {
+        self.term().saturating_add_signed(ahead)
+    }
+
+    pub(super) fn report(&mut self, act: &Act) -> Result<(), Refusal> {
+        match *act {
+            Act::Equivocation { by, key, ahead, view, pair } => {
+                let bad = matches!(pair, Pair::NotarizedAndFinalized | Pair::Foreign);
+                need::<S::BadEvidence>(!bad)?;
+                let term = self.term_ahead(ahead);
+                let seats = self.seats(term).ok_or(S::BadEvidence::SELECTOR)?;
+                let seat = seats.iter().find(|seat| seat.1 == key);
+                let who = seat.ok_or(S::BadEvidence::SELECTOR)?.0;
+                need::<S::IsBanned>(!self.candidates[&who].banned)?;
+                self.slash(by, who, EQUIVOCATION, (term, view))?;
+                self.known(who)?.banned = true;
+            }
+            Act::WrongVote { by, who, ahead } => {
+                let epoch = self.epoch_ahead(ahead);
+                need::<S::NotWrong>(self.voted(epoch, who)? == Some(false))?;
+                self.slash(by, who, WRONG_VOTE, (0, epoch * 256 + 1))?;
+            }
+            Act::Absence { by, who, ahead } => {
+                let (current, term) = (self.term(), self.term_ahead(ahead));
+                need::<S::TermNotOver>(term < current)?;
+                need::<S::TooLate>(current - term <= 24)?;
+                let [proposed, proposals, voted, votes] = self.presence(term, who)?;
+                let mut parts = Vec::new();
+                for (done, due) in [(proposed, proposals), (voted, votes)] {
+                    if due > 0 {
+                        parts.push(u128::from(done.min(due)) * 1_000_000 / u128::from(due));
+                    }
+                }
+                let count = u128::try_from(parts.len()).expect("two");
+                need::<S::NotAbsent>(count > 0 && parts.iter().sum::<u128>() / count < PRESENCE)?;
+                self.slash(by, who, ABSENCE, (term, 0))?;
+                self.known(who)?.jailed = current + 1;
+            }
+            _ => unreachable!("no report"),
+        }
+        Ok(())
+    }
+
+    fn slash(
+        &mut self,
+        reporter: usize,
+        operator: usize,
+        (reason, part): (u8, u32),
+        (term, place): (u64, u64),
+    ) -> Result<(), Refusal> {
+        need::<S::AlreadySlashed>(self.slashed_for.insert((operator, reason, term, place)))?;
+        let until = self.now + APPEAL;
+        let known = self.known(operator)?;
+        let bond = ppm(known.bond, part);
+        known.bond -= bond;
+        let (delegated, unbonding) = (known.pool.slash(part), known.unbonding.slash(part));
+        self.slashes.push(Slash {
+            operator,
+            reason,
+            status: 1,
+            until,
+            term,
+            place,
+            reporter,
+            bond,
+            delegated,
+            unbonding,
+            appeals: Vec::new(),
+        });
+        Ok(())
+    }
+
+    /// The number of a slash counted from the last one.
+    pub fn slash_back(&self, back: i64) -> u64 {
+        let count = i64::try_from(self.slashes.len()).expect("few");
+        u64::try_from(count - 1 - back).unwrap_or(0)
+    }
+
+    fn pending(&self, back: i64) -> Result<usize, Refusal> {
+        let id = usize::try_from(self.slash_back(back)).expect("few");
+        let slash = self.slashes.get(id).ok_or(S::UnknownSlash::SELECTOR)?;
+        need::<S::SlashClosed>(slash.status == 1)?;
+        Ok(id)
+    }
+
+    pub(super) fn appeal(&mut self, who: usize, back: i64) -> Result<(), Refusal> {
+        let term = self.term();
+        need::<S::NotValidator>(self.sits(who, term))?;
+        let id = self.pending(back)?;
+        need::<S::AppealOver>(self.now < self.slashes[id].until)?;
+        if self.slashes[id].appeals.contains(&who) {
+            return no::<S::AlreadyAppealed, _>();
+        }
+        self.slashes[id].appeals.push(who);
+        let seats = self.seats(term).expect("fixed");
+        let votes = seats.iter().filter(|seat| self.slashes[id].appeals.contains(&seat.0)).count();
+        if votes >= quorum(seats.len()) {
+            self.annul(id);
+        }
+        Ok(())
+    }
+
+    fn annul(&mut self, id: usize) {
+        let slash = &mut self.slashes[id];
+        slash.status = 3;
+        let (bond, delegated, unbonding) = (slash.bond, slash.delegated, slash.unbonding);
+        let known = self.candidates.get_mut(&slash.operator).expect("known");
+        match slash.reason {
+            1 => known.banned = false,
+            3 => known.jailed = 0,
+            _ => {}
+        }
+        if known.status == 3 {
+            known.income += bond;
+        } else {
+            known.bond += bond;
+        }
+        for (pool, part) in [(&mut known.pool, delegated), (&mut known.unbonding, unbonding)] {
+            if pool.stones < part {
+                known.income += part;
+            } else {
+                pool.stones += part;
+            }
+        }
+    }
+
+    pub(super) fn execute(&mut self, back: i64) -> Result<(), Refusal> {
+        let id = self.pending(back)?;
+        need::<S::AppealOpen>(self.now >= self.slashes[id].until)?;
+        self.slashes[id].status = 2;
+        let (total, reporter) = (self.slashes[id].total(), self.slashes[id].reporter);
+        let rest = total - ppm(total, 700_000);
+        let paid = rest.min(ppm(u128::from(BOND) * STONE, 20_000));
+        self.moves(reporter, paid, false);
+        self.insurance += rest - paid;
+        Ok(())
+    }
+}
