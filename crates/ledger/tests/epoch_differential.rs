@@ -15,6 +15,14 @@ proptest! {
     fn the_ledger_does_what_the_reference_says(history in prop::collection::vec(any::<u8>(), 0..300)) {
         epochs::run(&history);
     }
+
+    /// Histories in which most epochs become final at once, so that rewards unlock and days open.
+    #[test]
+    fn epochs_that_become_final_pay_what_the_reference_says(history in prop::collection::vec(any::<u8>(), 0..160)) {
+        let everybody = [18, 0, 0, 7, 0, 0, 0, 7, 23, 255, 4, 0];
+        let epoch = |some: &[u8]| [&[7, 0, 99][..], &everybody, some].concat();
+        epochs::run(&history.chunks(16).flat_map(epoch).collect::<Vec<_>>());
+    }
 }
 
 /// One of each, in an order in which all succeed, so that a change that makes everything fail does not go unseen.
@@ -25,8 +33,8 @@ fn a_whole_life_succeeds() {
     let commit = |by| Act::Commit { by, epoch: 0, sector: 1 };
     let attest = |by| Act::Attest { by, epoch: 0, sector: 1, held: 1 };
     let seal = |by, result| Act::Seal { by, epoch: 0, round: 0, result, flaw: 0 };
-    let vote = |by, result| Act::Vote { by, epoch: 0, round: 0, result, flaw: 0 };
-    let late = |by, result| Act::Vote { by, epoch: -1, round: 0, result, flaw: 0 };
+    let vote = |by, result| Act::Vote { by, epoch: 0, round: 0, result: Some(result), flaw: 0 };
+    let late = |by, result| Act::Vote { by, epoch: -1, round: 0, result: Some(result), flaw: 0 };
     let claim = |epoch, device| Act::Claim { epoch, device, flaw: 0 };
     let mut acts = vec![
         Act::Pay { device: 0, amount: 1_000_001 },

@@ -25,12 +25,12 @@ pub enum Act {
     Later { to: Edge, nudge: i64 },
     /// Commits.
     Commit { by: usize, epoch: i64, sector: u8 },
-    /// Attests. Bit i of `held`: commitment i.
+    /// Attests. Bit i of `held`: commitment i, if there is one; bit 7 is never one.
     Attest { by: usize, epoch: i64, sector: u8, held: u64 },
-    /// Seals a vote for a result (`plan`) in that many rounds after the epoch's. flaw: 1 = another seat's seal, 2 = zero.
+    /// Seals a vote for a result (a number of `plan`) in that many rounds after the epoch's. flaw: 1 = another seat's seal, 2 = zero.
     Seal { by: usize, epoch: i64, round: u32, result: u8, flaw: u8 },
-    /// Votes. flaw: 1 = another salt.
-    Vote { by: usize, epoch: i64, round: u32, result: u8, flaw: u8 },
+    /// Votes; no result: what it sealed, or else the honest one. flaw: 1 = another salt.
+    Vote { by: usize, epoch: i64, round: u32, result: Option<u8>, flaw: u8 },
     /// A consumer pays for a device's work, micro-dollars.
     Pay { device: usize, amount: u64 },
     /// Person 1 claims a device's reward. flaw: 1 = index, 2 = owner, 3 = amount, 4 = a sibling less, 5 = 33 siblings.
@@ -93,13 +93,21 @@ impl Reader<'_> {
         }
     }
     fn edge(&mut self) -> Edge {
-        match self.below(8) {
-            0 => Edge::End,
-            1 => Edge::Committed,
-            2 => Edge::Attested,
-            3 | 4 => Edge::Open,
-            5 | 6 => Edge::Over,
-            _ => Edge::Minutes(u64::from(self.byte())),
+        match self.below(12) {
+            0 | 1 => Edge::End,
+            2 => Edge::Committed,
+            3 | 4 => Edge::Attested,
+            5..8 => Edge::Open,
+            8 => Edge::Over,
+            _ => Edge::Minutes(u64::from(self.byte() % 16)),
+        }
+    }
+    /// Mostly the honest result, sometimes another that the pool allows.
+    fn result(&mut self) -> u8 {
+        match self.byte() {
+            0..210 => 0,
+            210..240 => 8,
+            _ => 2,
         }
     }
 }
@@ -119,7 +127,8 @@ fn some(r: &mut Reader<'_>, acts: &mut Vec<Act>) {
         0 => acts.push(Act::Commit { by: r.below(3), epoch: r.epoch(), sector: r.sector() }),
         1 => {
             let (by, epoch, sector) = (r.below(5), r.epoch(), r.sector());
-            acts.push(Act::Attest { by, epoch, sector, held: u64::from(r.byte() % 8) });
+            let held = u64::from(r.byte() % 4) + if r.byte() < 16 { 128 } else { 0 };
+            acts.push(Act::Attest { by, epoch, sector, held });
         }
         2 => {
             let (by, epoch, round) = (r.below(5), r.epoch(), u32::from(r.mostly(3)));
@@ -127,7 +136,8 @@ fn some(r: &mut Reader<'_>, acts: &mut Vec<Act>) {
         }
         3 | 4 => {
             let (by, epoch, round) = (r.below(5), r.epoch(), u32::from(r.mostly(3)));
-            acts.push(Act::Vote { by, epoch, round, result: r.mostly(9), flaw: r.flaw(1) });
+            let result = (r.byte() < 64).then(|| r.mostly(9));
+            acts.push(Act::Vote { by, epoch, round, result, flaw: r.flaw(1) });
         }
         5 | 6 => acts.push(Act::Later { to: r.edge(), nudge: r.nudge() }),
         7 | 8 => {
@@ -173,7 +183,7 @@ fn attests(r: &mut Reader<'_>, acts: &mut Vec<Act>) {
 
 /// Who takes part, one that has another result, and that result.
 fn sides(r: &mut Reader<'_>) -> Vec<(usize, u8)> {
-    let (mask, common, odd, second) = (r.mask(), r.mostly(9), r.below(8), r.below(12));
+    let (mask, common, odd, second) = (r.mask(), r.result(), r.below(8), r.below(24));
     let other = 1 + u8::from(r.byte() < 40);
     let result = |by: usize| if by == odd || by == second { other } else { common };
     (0..4).filter(|by| mask & (1 << by) != 0).map(|by| (by, result(by))).collect()
@@ -187,7 +197,11 @@ fn seals(r: &mut Reader<'_>, acts: &mut Vec<Act>) {
 
 fn votes(r: &mut Reader<'_>, acts: &mut Vec<Act>) {
     let sides = sides(r);
-    let vote = |(by, result)| Act::Vote { by, epoch: 0, round: 0, result, flaw: 0 };
+    let as_sealed = r.byte() < 200;
+    let vote = |(by, result)| {
+        let result = (!as_sealed).then_some(result);
+        Act::Vote { by, epoch: 0, round: 0, result, flaw: 0 }
+    };
     acts.extend(sides.into_iter().map(vote));
 }
 
@@ -206,9 +220,9 @@ fn epoch(r: &mut Reader<'_>, acts: &mut Vec<Act>) {
     acts.push(later(Edge::Open));
     let (late, mask) = (r.below(5), r.mask());
     let voters = sides.into_iter().filter(|side| mask & (1 << side.0) != 0 && side.0 != late);
-    for (before, (by, result)) in voters.enumerate() {
+    for (before, (by, _)) in voters.enumerate() {
         // Where three agree, the fourth finds another epoch to be the next.
         let epoch = if before == 3 { -1 } else { 0 };
-        acts.push(Act::Vote { by, epoch, round: 0, result, flaw: 0 });
+        acts.push(Act::Vote { by, epoch, round: 0, result: None, flaw: 0 });
     }
 }

@@ -7,8 +7,10 @@
 //! The reference shares no code with the contracts, nor with the economy: budgets, fees and parts are worked out again.
 
 mod acts;
+mod calls;
 #[path = "../chain/mod.rs"]
 mod chain;
+mod compare;
 mod driver;
 mod money;
 mod network;

@@ -119,6 +119,11 @@ impl Reference {
         self.epochs.get(&epoch).cloned().unwrap_or_default()
     }
 
+    /// A bit for each commitment.
+    pub fn all(&self, epoch: u64) -> u64 {
+        (1 << self.evidence(epoch).commits.len()) - 1
+    }
+
     pub fn end(epoch: u64) -> u64 {
         START_MS + (epoch + 1) * EPOCH_MS
     }
