@@ -98,3 +98,25 @@ fn a_whole_life_succeeds() {
     }
     driver.check();
 }
+
+/// A wrong vote of a term that is divided stays paid, and a right one of the next term is not taken back for it.
+#[test]
+fn a_vote_is_taken_back_from_its_own_term_alone() {
+    let mut driver = Driver::new();
+    let later = |to| Act::Later { to, nudge: 0 };
+    let seal = |by, result| Act::Seal { by, epoch: 0, round: 0, result, flaw: 0 };
+    let vote = |by, result| Act::Vote { by, epoch: 0, round: 0, result: Some(result), flaw: 0 };
+    let mut acts = vec![Act::Pay { device: 0, amount: 1_000_000 }];
+    acts.extend([later(Edge::End), later(Edge::Attested)]);
+    acts.extend([seal(0, 0), seal(1, 0), seal(2, 0), seal(3, 0)]);
+    acts.extend([vote(1, 0), vote(2, 0), vote(3, 0)]);
+    acts.extend([later(Edge::End), later(Edge::Attested)]);
+    acts.extend([seal(0, 1), seal(1, 0), seal(2, 0), seal(3, 0), vote(0, 1)]);
+    acts.extend([(); 16].map(|()| Act::Later { to: Edge::Minutes(1), nudge: 0 }));
+    acts.push(Act::Vote { by: 0, epoch: -1, round: 0, result: None, flaw: 0 });
+    acts.extend([vote(1, 0), vote(2, 0), vote(3, 0)]);
+    for act in acts {
+        let succeeds = driver.perform(&act);
+        assert!(succeeds, "{act:?}");
+    }
+}

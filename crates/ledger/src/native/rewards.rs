@@ -54,6 +54,9 @@ const VOTES: PerRound<Mapping<u32, Value<B256>>> = Mapping::new(REWARDS, 4);
 const OWED: Value<Stones> = Value::new(REWARDS, 6);
 /// `mapping(epoch => mapping(sector => PoolRow))` at slot 7: the pools that were used.
 const POOLS: PerEpoch<Value<PoolRow>> = Mapping::new(REWARDS, 7);
+/// Slots 8 to 10: `seals`.
+/// `… => mapping(seat => uint64))` at slot 11: 1 + the term in which a seat's vote was counted, where it was.
+const COUNTED: PerRound<Mapping<u32, Value<u64>>> = Mapping::new(REWARDS, 11);
 
 /// The dispatch table.
 pub(super) fn call(c: &mut Ctx<'_>, data: &[u8]) -> Res<Bytes> {
@@ -231,7 +234,9 @@ fn vote(
         return dissent(c, epoch, number, caller, final_hash, hash);
     };
     if is_paid {
-        stake::voted(c, caller)?;
+        let term = stake::voted(c, caller)?;
+        let place = COUNTED.at(&epoch.0).at(&number).at(&round).at(&seat);
+        place.set(c, &term.saturating_add(1))?;
     }
     let (votes, most) = tally(c, epoch, number, round, hash)?;
     let count = stake::seats::count(c, seats)?;

@@ -16,7 +16,7 @@ use cairn_primitives::{
     quorum, vote_seal,
 };
 
-use super::{PerRound, Place, VOTED, VOTES, next_epoch, place};
+use super::{COUNTED, PerRound, Place, VOTED, VOTES, next_epoch, place};
 use crate::native::{
     Ctx, Mapping, Res, Value, batches, economy_state, out_of_range, revert, stake,
 };
@@ -131,16 +131,17 @@ pub(super) fn take_back(
     hash: Option<B256>,
 ) -> Res<()> {
     let voted = VOTED.at(&epoch.0).at(&number).at(&round).get(c)?;
-    let is_sealed = c.genesis().stake.seal_window_ms > 0;
-    let sealed = SEALED.at(&epoch.0).at(&number).at(&round).get(c)?;
-    let paid = if is_sealed { voted & sealed } else { voted };
     for (seat, validator) in (0_u32..).zip(stake::seats::seats(c, set)?) {
-        if !paid.bit(bit(seat)) {
+        if !voted.bit(bit(seat)) {
             continue;
         }
         let vote = VOTES.at(&epoch.0).at(&number).at(&round).at(&seat).get(c)?;
-        if Some(vote) != hash {
-            stake::unvoted(c, validator.operator)?;
+        if Some(vote) == hash {
+            continue;
+        }
+        let counted = COUNTED.at(&epoch.0).at(&number).at(&round).at(&seat).get(c)?;
+        if let Some(term) = counted.checked_sub(1) {
+            stake::unvoted(c, validator.operator, term)?;
         }
     }
     Ok(())

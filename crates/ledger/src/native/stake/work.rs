@@ -122,16 +122,16 @@ pub(crate) fn proposed(c: &mut Ctx<'_>, proposer: Address, fees: Stones) -> Res<
     Ok(true)
 }
 
-/// Counts a vote for an epoch's result.
+/// Counts a vote for an epoch's result; returns the term that it is counted in.
 ///
 /// # Errors
 /// Out of gas, or disk trouble; so for the functions below.
-pub(in crate::native) fn voted(c: &mut Ctx<'_>, operator: Address) -> Res<()> {
+pub(in crate::native) fn voted(c: &mut Ctx<'_>, operator: Address) -> Res<u64> {
+    let term = term(c);
     if record::find(c, operator)?.is_none() {
-        return Ok(());
+        return Ok(term);
     }
     settle(c, operator)?;
-    let term = term(c);
     let earning = roll(c, operator)?;
     let counted = Earning { votes: earning.votes.saturating_add(1), ..earning };
     EARNINGS.at(&operator).set(c, &counted)?;
@@ -140,17 +140,18 @@ pub(in crate::native) fn voted(c: &mut Ctx<'_>, operator: Address) -> Res<()> {
     place.set(c, &Work { voted: work.voted.saturating_add(1), ..work })?;
     let place = TERM_ROWS.at(&term);
     let row = place.get(c)?;
-    place.set(c, &TermRow { votes: row.votes.saturating_add(1), ..row })
+    place.set(c, &TermRow { votes: row.votes.saturating_add(1), ..row })?;
+    Ok(term)
 }
 
-/// Takes a counted vote back: it was not for the result that became final, or its round came to nothing. Where the term of
-/// the vote is over and divided already, it has been paid.
+/// Takes a vote back that was counted in `term`: it was not for the result that became final, or its round came to nothing.
+/// Where that term is divided already, it has been paid, and no vote of a later term is taken for it.
 ///
 /// # Errors
 /// See `voted`.
-pub(in crate::native) fn unvoted(c: &mut Ctx<'_>, operator: Address) -> Res<()> {
+pub(in crate::native) fn unvoted(c: &mut Ctx<'_>, operator: Address, term: u64) -> Res<()> {
     let earning = EARNINGS.at(&operator).get(c)?;
-    if earning.votes == 0 {
+    if earning.term != term || earning.votes == 0 {
         return Ok(());
     }
     EARNINGS.at(&operator).set(c, &Earning { votes: earning.votes - 1, ..earning })?;
