@@ -352,10 +352,7 @@ fn attest(c: &mut Ctx<'_>, epoch: Epoch, sector: u8, held: U256) -> Res<()> {
     }
     stake::announce(c)?;
     let state = Round { set: Some(set), ..state };
-    let place = ROUNDS.at(&epoch.0).at(&sector);
-    if place.get(c)? != state {
-        place.set(c, &state)?;
-    }
+    keep(c, epoch, sector, &state)?;
     attested.set_bit(seat, true);
     seats.set(c, &attested)?;
     HELD.at(&epoch.0).at(&sector).at(&at.round).push(c, &held)?;
@@ -393,8 +390,25 @@ fn fix(c: &mut Ctx<'_>, epoch: Epoch, sector: u8, included: U256, frozen_at: Tim
     let state = round(c, epoch, sector)?;
     let set = Some(set(c, &state)?);
     let fixed = Round { frozen: true, frozen_at, included, set, ..state };
-    ROUNDS.at(&epoch.0).at(&sector).set(c, &fixed)?;
+    keep(c, epoch, sector, &fixed)?;
     c.emit(BATCHES, &IBatches::SetFrozen { epoch: epoch.0, sector, round: state.round, included })
+}
+
+/// Writes an epoch's round down. Where it began by itself, the votes of the round before it came to nothing, and this is the
+/// first transaction that can say so.
+fn keep(c: &mut Ctx<'_>, epoch: Epoch, sector: u8, round: &Round) -> Res<()> {
+    let place = ROUNDS.at(&epoch.0).at(&sector);
+    let before = place.get(c)?;
+    if before == *round {
+        return Ok(());
+    }
+    place.set(c, round)?;
+    match before.set {
+        Some(set) if before.round != round.round => {
+            rewards::came_to_nothing(c, epoch, sector, before.round, set)
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Begins the next round of an epoch that cannot become final: availability is attested again, from now on.

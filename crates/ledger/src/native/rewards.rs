@@ -255,6 +255,20 @@ fn vote(
     }
 }
 
+/// Takes the votes of a round back that ended without a result when its validators were gone.
+///
+/// # Errors
+/// Out of gas, or disk trouble.
+pub(super) fn came_to_nothing(
+    c: &mut Ctx<'_>,
+    epoch: Epoch,
+    sector: u8,
+    round: u32,
+    set: u32,
+) -> Res<()> {
+    seals::take_back(c, epoch, sector, round, set, None)
+}
+
 /// Counts a vote; returns the votes for its result and the most votes of any result.
 fn tally(c: &mut Ctx<'_>, epoch: Epoch, sector: u8, round: u32, hash: B256) -> Res<(u32, u32)> {
     let tallies = TALLIES.at(&epoch.0).at(&sector).at(&round);
