@@ -99,6 +99,29 @@ fn a_whole_life_succeeds() {
     driver.check();
 }
 
+/// A late vote has eight epochs, at the edge and beyond it.
+#[test]
+fn a_late_vote_has_eight_epochs() {
+    let mut driver = Driver::new();
+    let later = |to| Act::Later { to, nudge: 0 };
+    for _ in 0..9 {
+        let mut acts = vec![later(Edge::End), later(Edge::Attested)];
+        acts.extend((0..3).map(|by| Act::Seal { by, epoch: 0, round: 0, result: 0, flaw: 0 }));
+        acts.push(later(Edge::Open));
+        let vote = |by| Act::Vote { by, epoch: 0, round: 0, result: None, flaw: 0 };
+        acts.extend((0..3).map(vote));
+        for act in acts {
+            driver.perform(&act);
+        }
+    }
+    for (epoch, succeeds) in [(-9, false), (-8, true), (0, false), (1, false), (i64::MAX, false)] {
+        let seal = Act::Seal { by: 3, epoch, round: 0, result: 0, flaw: 0 };
+        let vote = Act::Vote { by: 3, epoch, round: 0, result: None, flaw: 0 };
+        assert_eq!([driver.perform(&seal), driver.perform(&vote)], [succeeds; 2], "{epoch}");
+    }
+    driver.check();
+}
+
 /// A wrong vote of a term that is divided stays paid, and a right one of the next term is not taken back for it.
 #[test]
 fn a_vote_is_taken_back_from_its_own_term_alone() {
