@@ -25,17 +25,49 @@ proptest! {
     }
 }
 
+fn later(to: Edge) -> Act {
+    Act::Later { to, nudge: 0 }
+}
+
+fn attest(by: usize) -> Act {
+    Act::Attest { by, epoch: 0, sector: 1, held: 1 }
+}
+
+fn seal(by: usize, result: u8) -> Act {
+    Act::Seal { by, epoch: 0, round: 0, result, flaw: 0 }
+}
+
+/// For what it sealed, in the next epoch or one before it.
+fn vote(by: usize, epoch: i64) -> Act {
+    Act::Vote { by, epoch, round: 0, result: None, flaw: 0 }
+}
+
+fn claim(epoch: i64, device: usize) -> Act {
+    Act::Claim { epoch, device, flaw: 0 }
+}
+
+/// Makes an epoch final that is over, with three seals and votes for a result.
+fn finish(result: u8) -> Vec<Act> {
+    let mut acts = vec![later(Edge::End), later(Edge::Attested)];
+    acts.extend([0, 1, 2].map(|by| seal(by, result)));
+    acts.push(later(Edge::Open));
+    acts.extend([0, 1, 2].map(|by| vote(by, 0)));
+    acts
+}
+
+/// Performs acts that must succeed.
+fn all(driver: &mut Driver, acts: impl IntoIterator<Item = Act>) {
+    for act in acts {
+        let succeeds = driver.perform(&act);
+        assert!(succeeds, "{act:?}");
+    }
+}
+
 /// One of each, in an order in which all succeed, so that a change that makes everything fail does not go unseen.
 #[test]
 fn a_whole_life_succeeds() {
     let mut driver = Driver::new();
-    let later = |to| Act::Later { to, nudge: 0 };
     let commit = |by| Act::Commit { by, epoch: 0, sector: 1 };
-    let attest = |by| Act::Attest { by, epoch: 0, sector: 1, held: 1 };
-    let seal = |by, result| Act::Seal { by, epoch: 0, round: 0, result, flaw: 0 };
-    let vote = |by, result| Act::Vote { by, epoch: 0, round: 0, result: Some(result), flaw: 0 };
-    let late = |by, result| Act::Vote { by, epoch: -1, round: 0, result: Some(result), flaw: 0 };
-    let claim = |epoch, device| Act::Claim { epoch, device, flaw: 0 };
     let mut acts = vec![
         Act::Pay { device: 0, amount: 1_000_001 },
         Act::Pay { device: 2, amount: 777 },
@@ -53,8 +85,8 @@ fn a_whole_life_succeeds() {
         seal(3, 1),
         vote(0, 0),
         vote(1, 0),
-        vote(2, 1),
-        vote(3, 1),
+        vote(2, 0),
+        vote(3, 0),
         attest(3),
         attest(1),
         attest(0),
@@ -68,7 +100,7 @@ fn a_whole_life_succeeds() {
         vote(2, 0),
         vote(0, 0),
         vote(1, 0),
-        late(3, 1),
+        Act::Vote { by: 3, epoch: -1, round: 0, result: Some(1), flaw: 0 },
     ];
     // An epoch without evidence, one with dissent, and as many as it takes until subsidies are free.
     for dissent in [0, 1, 0, 0] {
@@ -78,10 +110,10 @@ fn a_whole_life_succeeds() {
             later(Edge::Attested),
         ]);
         acts.extend([seal(0, 0), seal(1, 0), seal(2, 0), seal(3, dissent)]);
-        acts.extend([vote(3, dissent), vote(0, 0), vote(1, 0), vote(2, 0)]);
+        acts.extend([vote(3, 0), vote(0, 0), vote(1, 0), vote(2, 0)]);
         if dissent == 0 {
             acts.pop();
-            acts.push(late(2, 0));
+            acts.push(vote(2, -1));
         }
     }
     acts.extend([
@@ -92,10 +124,7 @@ fn a_whole_life_succeeds() {
         claim(-2, 1),
         claim(-3, 0),
     ]);
-    for act in acts {
-        let succeeds = driver.perform(&act);
-        assert!(succeeds, "{act:?}");
-    }
+    all(&mut driver, acts);
     driver.check();
 }
 
@@ -103,43 +132,68 @@ fn a_whole_life_succeeds() {
 #[test]
 fn a_late_vote_has_eight_epochs() {
     let mut driver = Driver::new();
-    let later = |to| Act::Later { to, nudge: 0 };
-    for _ in 0..9 {
-        let mut acts = vec![later(Edge::End), later(Edge::Attested)];
-        acts.extend((0..3).map(|by| Act::Seal { by, epoch: 0, round: 0, result: 0, flaw: 0 }));
-        acts.push(later(Edge::Open));
-        let vote = |by| Act::Vote { by, epoch: 0, round: 0, result: None, flaw: 0 };
-        acts.extend((0..3).map(vote));
-        for act in acts {
-            driver.perform(&act);
-        }
-    }
+    all(&mut driver, (0..9).flat_map(|_| finish(0)));
     for (epoch, succeeds) in [(-9, false), (-8, true), (0, false), (1, false), (i64::MAX, false)] {
         let seal = Act::Seal { by: 3, epoch, round: 0, result: 0, flaw: 0 };
-        let vote = Act::Vote { by: 3, epoch, round: 0, result: None, flaw: 0 };
-        assert_eq!([driver.perform(&seal), driver.perform(&vote)], [succeeds; 2], "{epoch}");
+        let seen = [driver.perform(&seal), driver.perform(&vote(3, epoch))];
+        assert_eq!(seen, [succeeds; 2], "{epoch}");
     }
-    driver.check();
 }
 
 /// A wrong vote of a term that is divided stays paid, and a right one of the next term is not taken back for it.
 #[test]
 fn a_vote_is_taken_back_from_its_own_term_alone() {
     let mut driver = Driver::new();
-    let later = |to| Act::Later { to, nudge: 0 };
-    let seal = |by, result| Act::Seal { by, epoch: 0, round: 0, result, flaw: 0 };
-    let vote = |by, result| Act::Vote { by, epoch: 0, round: 0, result: Some(result), flaw: 0 };
-    let mut acts = vec![Act::Pay { device: 0, amount: 1_000_000 }];
-    acts.extend([later(Edge::End), later(Edge::Attested)]);
-    acts.extend([seal(0, 0), seal(1, 0), seal(2, 0), seal(3, 0)]);
-    acts.extend([vote(1, 0), vote(2, 0), vote(3, 0)]);
-    acts.extend([later(Edge::End), later(Edge::Attested)]);
-    acts.extend([seal(0, 1), seal(1, 0), seal(2, 0), seal(3, 0), vote(0, 1)]);
-    acts.extend([(); 16].map(|()| Act::Later { to: Edge::Minutes(1), nudge: 0 }));
-    acts.push(Act::Vote { by: 0, epoch: -1, round: 0, result: None, flaw: 0 });
-    acts.extend([vote(1, 0), vote(2, 0), vote(3, 0)]);
-    for act in acts {
-        let succeeds = driver.perform(&act);
-        assert!(succeeds, "{act:?}");
+    all(&mut driver, [Act::Pay { device: 0, amount: 1_000_000 }]);
+    all(&mut driver, [later(Edge::End), later(Edge::Attested), seal(3, 0)]);
+    all(&mut driver, finish(0));
+    all(&mut driver, [later(Edge::End), later(Edge::Attested), seal(3, 1)]);
+    all(&mut driver, [0, 1, 2].map(|by| seal(by, 0)));
+    all(&mut driver, [vote(3, 0)]);
+    all(&mut driver, [(); 16].map(|()| later(Edge::Minutes(1))));
+    all(&mut driver, [vote(3, -1), vote(0, 0), vote(1, 0), vote(2, 0)]);
+}
+
+/// Epochs that waited for the one before them: each has its whole seal window, however long ago its set froze.
+#[test]
+fn a_backlog_is_sealed_epoch_by_epoch() {
+    let mut driver = Driver::new();
+    all(&mut driver, [(); 4].map(|()| later(Edge::Over)));
+    for n in 0..3 {
+        all(&mut driver, [0, 1, 2].map(|by| seal(by, 0)));
+        assert_eq!(driver.perform(&vote(0, 0)), n == 0, "only the first waited for nobody");
+        driver.perform(&later(Edge::Open));
+        if n > 0 {
+            all(&mut driver, [vote(0, 0)]);
+        }
+        all(&mut driver, [vote(1, 0), vote(2, 0)]);
     }
+}
+
+/// Whose evidence ends in the very epoch in which its subsidy unlocks is paid; an epoch earlier it is not, and who left is judged
+/// by when it left.
+#[test]
+fn a_subsidy_is_forfeited_until_it_unlocks() {
+    let mut driver = Driver::new();
+    all(&mut driver, finish(0));
+    all(&mut driver, [Act::Leave { from: 2, device: 2 }, later(Edge::Over), later(Edge::Over)]);
+    all(&mut driver, [Act::Slash { from: 0, device: 1 }, later(Edge::Over)]);
+    all(&mut driver, [0, 2].map(|device| Act::Slash { from: 1, device }));
+    all(&mut driver, [claim(-1, 0), claim(-1, 1), claim(-1, 2)]);
+    for device in 0..3 {
+        assert!(!driver.perform(&claim(-1, device)), "twice");
+    }
+    driver.check();
+}
+
+/// A quorum for a tree that says more than its result gives the first who come what others cannot have.
+#[test]
+fn a_wrong_tree_takes_no_more_than_final_epochs_moved() {
+    let mut driver = Driver::new();
+    all(&mut driver, [Act::Pay { device: 0, amount: 1_000_000 }]);
+    all(&mut driver, finish(2));
+    all(&mut driver, [(); 5].map(|()| later(Edge::Over)));
+    assert!(!driver.perform(&claim(-1, 0)), "more than there is");
+    all(&mut driver, [claim(-1, 1), claim(-1, 2)]);
+    driver.check();
 }

@@ -139,7 +139,12 @@ fn some(r: &mut Reader<'_>, acts: &mut Vec<Act>) {
             let result = (r.byte() < 64).then(|| r.mostly(9));
             acts.push(Act::Vote { by, epoch, round, result, flaw: r.flaw(1) });
         }
-        5 | 6 => acts.push(Act::Later { to: r.edge(), nudge: r.nudge() }),
+        5 => acts.push(Act::Later { to: r.edge(), nudge: r.nudge() }),
+        6 => {
+            // An epoch that nobody looks after in time.
+            acts.push(Act::Later { to: Edge::Over, nudge: r.nudge() });
+            acts.push(Act::Later { to: Edge::Minutes(u64::from(r.byte() % 40)), nudge: 0 });
+        }
         7 | 8 => {
             acts.push(Act::Pay { device: r.below(3), amount: u64::from(r.byte()) * 777 });
         }
