@@ -135,10 +135,12 @@ pub(super) fn take_back(
         if !voted.bit(bit(seat)) {
             continue;
         }
-        let counted = COUNTED.at(&epoch.0).at(&number).at(&round).at(&seat).get(c)?;
-        let Some(term) = counted.checked_sub(1) else { continue };
         let vote = VOTES.at(&epoch.0).at(&number).at(&round).at(&seat).get(c)?;
-        if Some(vote) != hash {
+        if Some(vote) == hash {
+            continue;
+        }
+        let counted = COUNTED.at(&epoch.0).at(&number).at(&round).at(&seat).get(c)?;
+        if let Some(term) = counted.checked_sub(1) {
             stake::unvoted(c, validator.operator, term)?;
         }
     }

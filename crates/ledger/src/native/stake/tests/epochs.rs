@@ -127,6 +127,16 @@ fn one_set_votes_once_however_the_terms_fall() {
     assert_eq!(world.next_epoch(), 0);
     assert!(vote(&mut world, person(3), 0, 1, &computed));
     assert_eq!(world.next_epoch(), 1);
+    let voted = |operator, term| {
+        let call = IStake::presenceCall { termNumber: term, operator };
+        world.chain.call(ALICE, STAKE, &call).voted
+    };
+    assert_eq!(
+        VALIDATORS.map(|operator| voted(operator, 1)),
+        [0; 4],
+        "their round came to nothing"
+    );
+    assert_eq!([1, 2, 3].map(|n| voted(person(n), 3)), [1; 3]);
 }
 
 #[test]
