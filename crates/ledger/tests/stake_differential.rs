@@ -70,6 +70,28 @@ fn a_whole_life_succeeds() {
     }
 }
 
+/// A set that is fixed holds its seats, also those that are still to come.
+#[test]
+fn nobody_leaves_before_its_last_seat() {
+    let mut driver = Driver::new();
+    let stand = Act::Stand { who: 4, key: 4, bond: 1_001 * STONE, flaw: Flaw::None };
+    let (leave, exit) = (Act::Leave { who: 4 }, Act::Exit { who: 4 });
+    let acts = [
+        (stand, true),
+        (Act::Term, true),
+        (leave, true),
+        // Its only seat is in term 2.
+        (exit.clone(), false),
+        (Act::Term, true),
+        (exit.clone(), false),
+        (Act::Term, true),
+        (exit, true),
+    ];
+    for (act, succeeds) in acts {
+        assert_eq!(driver.perform(&act), succeeds, "{act:?}");
+    }
+}
+
 /// Nobody saves up absences.
 #[test]
 fn an_absence_is_forgotten_after_24_terms() {

@@ -235,7 +235,7 @@ impl Driver {
         for ((to, from), shares) in &model.delegations {
             let call = S::delegationCall { operator: ADDRESSES[*to], delegator: ADDRESSES[*from] };
             let seen = self.chain.ask(STAKE, &call);
-            let worth = model.candidates[to].pool.worth(*shares);
+            let worth = model.worth(*to, *shares);
             let wanted = (U256::from(worth), U256::from(*shares));
             assert_eq!((seen.stones, seen.shares), wanted, "{from} at {to} after {act:?}");
         }

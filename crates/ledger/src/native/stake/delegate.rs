@@ -7,7 +7,7 @@
 //! Everything that unbonds at one operator shares its slashes, whenever it began: nobody escapes by being quick.
 
 use alloy_primitives::{Address, U256};
-use cairn_economy::DELEGATION_MIN;
+use cairn_economy::{DELEGATION_MIN, StakePool};
 use cairn_primitives::{
     Stones, TimeMs,
     abi::{IStake, STAKE},
@@ -187,13 +187,16 @@ pub(super) fn unbondings(
     Ok(found)
 }
 
-/// Shares of a delegator, and what they are worth.
+/// Shares of a delegator, and what they are worth: what `undelegate` pays for all of them, which divides income first.
 pub(super) fn delegation(
     c: &mut Ctx<'_>,
     operator: Address,
     delegator: Address,
 ) -> Res<IStake::delegationReturn> {
     let shares = DELEGATIONS.at(&operator).at(&delegator).get(c)?;
-    let stones = record::require(c, operator)?.pool.value(shares);
+    let candidate = record::require(c, operator)?;
+    let income = work::undivided(c, operator, &candidate)?;
+    let stones = Stones(candidate.pool.stones.0.saturating_add(income.0));
+    let stones = StakePool { stones, ..candidate.pool }.value(shares);
     Ok(IStake::delegationReturn { stones: U256::from(stones.0), shares: U256::from(shares) })
 }

@@ -17,7 +17,10 @@ use cairn_primitives::{
     mul_div_floor,
 };
 
-use super::{record, seats};
+use super::{
+    record::{self, Candidate},
+    seats,
+};
 use crate::native::{Ctx, Mapping, Packer, Res, Stored, Unpacker, Value, revert};
 
 /// Slot 8: stones that were earned and not divided yet.
@@ -35,6 +38,13 @@ pub(super) struct TermRow {
     pub pot: Stones,
     pub votes: u32,
     pub finals: u32,
+}
+
+impl TermRow {
+    /// The part of the pot that so many of its votes have, rounded down.
+    fn part(&self, votes: u32) -> Stones {
+        Stones(mul_div_floor(self.pot.0, votes.into(), self.votes.into()).unwrap_or(0))
+    }
 }
 
 impl Stored for TermRow {
@@ -201,8 +211,7 @@ fn roll(c: &mut Ctx<'_>, operator: Address) -> Res<Earning> {
     if earning.votes > 0 {
         let place = TERM_ROWS.at(&earning.term);
         let row = place.get(c)?;
-        let (own, all) = (u128::from(earning.votes), u128::from(row.votes));
-        let part = Stones(mul_div_floor(row.pot.0, own, all).unwrap_or(0));
+        let part = row.part(earning.votes);
         let votes = row.votes.saturating_sub(earning.votes);
         place.set(c, &TermRow { pot: rest(row.pot, part), votes, ..row })?;
         earned = sum(earned, part);
@@ -239,6 +248,24 @@ pub(super) fn settle(c: &mut Ctx<'_>, operator: Address) -> Res<()> {
         delegatorStones: U256::from(theirs.0),
     };
     c.emit(STAKE, &event)
+}
+
+/// What `settle` would add to a candidate's pool.
+///
+/// # Errors
+/// See `voted`.
+pub(super) fn undivided(c: &mut Ctx<'_>, operator: Address, candidate: &Candidate) -> Res<Stones> {
+    let (term, earning) = (term(c), EARNINGS.at(&operator).get(c)?);
+    let mut earned = earning.carried;
+    if earning.term < term {
+        let part = match earning.votes {
+            0 => Stones::ZERO,
+            votes => TERM_ROWS.at(&earning.term).get(c)?.part(votes),
+        };
+        earned = sum(earned, sum(earning.fees, part));
+    }
+    let commission = candidate.commission_in(term);
+    Ok(split_income(earned, candidate.bond, candidate.pool.stones, commission).1)
 }
 
 /// What an operator earned and was not divided yet, without its part of pots.

@@ -25,15 +25,17 @@ impl Reference {
         Ok(())
     }
 
-    /// Base units that an act of `Undelegate` asks for: all that the delegation will be worth, or a part of what it is worth
-    /// while income is not divided.
+    /// What shares are worth when income is divided.
+    pub fn worth(&self, to: usize, shares: u128) -> u128 {
+        let Some(known) = self.candidates.get(&to) else { return 0 };
+        Pool { stones: known.pool.stones + self.undivided(to), ..known.pool }.worth(shares)
+    }
+
+    /// Base units that an act of `Undelegate` asks for.
     pub fn asked(&self, act: &Act) -> u128 {
         let Act::Undelegate { from, to, percent } = *act else { return 0 };
         let shares = self.delegations.get(&(to, from)).copied().unwrap_or(0);
-        let Some(known) = self.candidates.get(&to) else { return 0 };
-        let income = if percent == 100 { self.undivided(to) } else { 0 };
-        let pool = Pool { stones: known.pool.stones + income, ..known.pool };
-        pool.worth(shares) * percent / 100
+        self.worth(to, shares) * percent / 100
     }
 
     pub(super) fn undelegate(

@@ -101,6 +101,20 @@ fn a_bond_has_no_part_of_what_was_earned_before_it() {
 }
 
 #[test]
+fn all_that_a_delegation_shows_can_be_taken_back() {
+    let mut chain = chain();
+    delegate(&mut chain, BOB, PROPOSER, BOND);
+    pay_fees(&mut chain, 3);
+    to_term(&mut chain, 1);
+    // Nobody has divided the term's income.
+    let all = worth(&chain, PROPOSER, BOB);
+    assert!(all > stones(BOND).0);
+    let sent = undelegate(&mut chain, BOB, PROPOSER, Stones(all));
+    assert_eq!(sent.events::<IStake::Undelegated>()[0].stones, U256::from(all));
+    assert_eq!(candidate(&chain, PROPOSER).shares, U256::ZERO);
+}
+
+#[test]
 fn small_and_false_amounts_are_refused() {
     let mut chain = chain();
     let delegate_to = IStake::delegateCall { operator: PROPOSER };
