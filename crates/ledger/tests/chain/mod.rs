@@ -17,6 +17,21 @@ pub const MAX_FEE: u128 = 2_000_000_000;
 /// Selector of the error with which a call must revert.
 pub type Refusal = [u8; 4];
 
+/// The bytes that stand for a history, read from the front; zeros when they have run out.
+pub struct Reader<'a>(pub &'a [u8]);
+
+impl Reader<'_> {
+    pub fn byte(&mut self) -> u8 {
+        match self.0.split_first() {
+            Some((first, rest)) => {
+                self.0 = rest;
+                *first
+            }
+            None => 0,
+        }
+    }
+}
+
 /// Holds what a call did against what the reference expects.
 ///
 /// # Panics

@@ -1,5 +1,7 @@
 //! What ingests, validators and owners do, and how bytes stand for it: any bytes are some history, near ones are near histories.
 
+use super::chain::Reader;
+
 /// A moment that something depends on, of the next epoch to become final where nothing else is said.
 #[derive(Clone, Copy, Debug)]
 pub enum Edge {
@@ -43,18 +45,7 @@ pub enum Act {
     Slash { from: usize, device: usize },
 }
 
-struct Reader<'a>(&'a [u8]);
-
 impl Reader<'_> {
-    fn byte(&mut self) -> u8 {
-        match self.0.split_first() {
-            Some((first, rest)) => {
-                self.0 = rest;
-                *first
-            }
-            None => 0,
-        }
-    }
     fn below(&mut self, n: u8) -> usize {
         usize::from(self.byte() % n)
     }

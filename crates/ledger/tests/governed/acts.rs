@@ -1,5 +1,7 @@
 //! What people do, and how bytes stand for it: any bytes are some history, near ones are near histories.
 
+use super::chain::Reader;
+
 /// One thing somebody does. People are 0, 1, 2, the guardian is 3; amounts are whole stones.
 #[derive(Clone, Debug)]
 pub enum Act {
@@ -33,20 +35,12 @@ pub enum Act {
     Later { hours: u64 },
 }
 
-struct Reader<'a>(&'a [u8]);
-
 impl Reader<'_> {
-    fn byte(&mut self) -> u64 {
-        match self.0.split_first() {
-            Some((first, rest)) => {
-                self.0 = rest;
-                u64::from(*first)
-            }
-            None => 0,
-        }
+    fn number(&mut self) -> u64 {
+        u64::from(self.byte())
     }
     fn below(&mut self, n: u64) -> u64 {
-        self.byte() % n
+        self.number() % n
     }
     fn person(&mut self) -> usize {
         usize::try_from(self.below(3)).expect("few")
@@ -69,15 +63,15 @@ pub fn parse(bytes: &[u8]) -> Vec<Act> {
 fn one(r: &mut Reader<'_>) -> Act {
     match r.below(24) {
         0..=2 => {
-            Act::Lock { from: r.person(), stones: r.below(200) * 1_000, days: 170 + r.byte() * 5 }
+            Act::Lock { from: r.person(), stones: r.below(200) * 1_000, days: 170 + r.number() * 5 }
         }
-        3 => Act::Add { from: r.person(), lock: r.below(6), stones: r.byte() * 100 },
-        4 => Act::Extend { from: r.person(), lock: r.below(6), days: 150 + r.byte() * 6 },
+        3 => Act::Add { from: r.person(), lock: r.below(6), stones: r.number() * 100 },
+        4 => Act::Extend { from: r.person(), lock: r.below(6), days: 150 + r.number() * 6 },
         5 => Act::Release { lock: r.below(6) },
-        6 | 7 => Act::Theta { from: r.person(), value: 400_000 + r.byte() * 1_000 },
+        6 | 7 => Act::Theta { from: r.person(), value: 400_000 + r.number() * 1_000 },
         8 | 9 => Act::Stream {
             from: r.person(),
-            stones: r.byte() * 100,
+            stones: r.number() * 100,
             days: r.below(100) * 4,
             milestones: r.small(),
         },
@@ -87,13 +81,13 @@ fn one(r: &mut Reader<'_>) -> Act {
             Act::Vote { from: r.person(), id: r.below(8), lock: r.below(6), yes: r.below(4) > 0 }
         }
         16 => {
-            let from = if r.byte() < 200 { 3 } else { 0 };
+            let from = if r.number() < 200 { 3 } else { 0 };
             Act::Delay { from, id: r.below(8) }
         }
         17 | 18 => Act::Execute { id: r.below(8) },
         19 => Act::Close { id: r.below(8) },
         20 | 21 => Act::Claim { stream: r.below(4) },
-        22 => Act::Later { hours: r.byte() },
+        22 => Act::Later { hours: r.number() },
         _ => Act::Later { hours: 24 * r.below(40) },
     }
 }

@@ -1,5 +1,7 @@
 //! What people do, and how bytes stand for it: any bytes are some history, near ones are near histories.
 
+use super::chain::Reader;
+
 /// One thing somebody does. People are 0, 1, 2; devices are named by their key, 0 to 7.
 #[derive(Clone, Debug)]
 pub enum Act {
@@ -27,18 +29,7 @@ pub enum Act {
     Later { epochs: u64 },
 }
 
-struct Reader<'a>(&'a [u8]);
-
 impl Reader<'_> {
-    fn byte(&mut self) -> u8 {
-        match self.0.split_first() {
-            Some((first, rest)) => {
-                self.0 = rest;
-                *first
-            }
-            None => 0,
-        }
-    }
     fn below(&mut self, n: u8) -> u8 {
         self.byte() % n
     }

@@ -1,5 +1,7 @@
 //! What people do, and how bytes stand for it: any bytes are some history.
 
+use super::chain::Reader;
+
 /// One thing somebody does. People are 0, 1, 2; dollars are micro-dollars, stones base units.
 #[derive(Clone, Debug)]
 pub enum Act {
@@ -39,18 +41,7 @@ pub enum Act {
     },
 }
 
-struct Reader<'a>(&'a [u8]);
-
 impl Reader<'_> {
-    fn byte(&mut self) -> u8 {
-        match self.0.split_first() {
-            Some((first, rest)) => {
-                self.0 = rest;
-                *first
-            }
-            None => 0,
-        }
-    }
     fn person(&mut self) -> usize {
         usize::from(self.byte() % 3)
     }

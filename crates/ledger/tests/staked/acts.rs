@@ -1,5 +1,7 @@
 //! What people do, and how bytes stand for it: any bytes are some history, near ones are near histories.
 
+use super::chain::Reader;
+
 /// One STONE in base units.
 pub const STONE: u128 = 1_000_000_000_000_000_000;
 /// Founders are 0 to 3, others 4 to 7; each may stand, delegate, report.
@@ -82,18 +84,7 @@ pub enum Act {
     Later { minutes: u64 },
 }
 
-struct Reader<'a>(&'a [u8]);
-
 impl Reader<'_> {
-    fn byte(&mut self) -> u8 {
-        match self.0.split_first() {
-            Some((first, rest)) => {
-                self.0 = rest;
-                *first
-            }
-            None => 0,
-        }
-    }
     fn below(&mut self, n: u8) -> u8 {
         self.byte() % n
     }
