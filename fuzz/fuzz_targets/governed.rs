@@ -2,6 +2,7 @@
 #![no_main]
 
 #[path = "../../crates/ledger/tests/governed/mod.rs"]
+#[allow(unused_imports, reason = "tests name acts, a target only runs bytes")]
 mod governed;
 
 use libfuzzer_sys::fuzz_target;

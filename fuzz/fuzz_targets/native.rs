@@ -2,6 +2,7 @@
 #![no_main]
 
 #[path = "../../crates/ledger/tests/model/mod.rs"]
+#[allow(unused_imports, reason = "tests name acts, a target only runs bytes")]
 mod model;
 
 use libfuzzer_sys::fuzz_target;

@@ -9,7 +9,7 @@ use epochs::{Act, Driver, Edge};
 use proptest::prelude::*;
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
     #[test]
     fn the_ledger_does_what_the_reference_says(history in prop::collection::vec(any::<u8>(), 0..300)) {

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use staked::{Act, Driver, Flaw, Pair, STONE};
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
     #[test]
     fn the_ledger_does_what_the_reference_says(history in prop::collection::vec(any::<u8>(), 0..400)) {
