@@ -3,9 +3,9 @@
 use alloy_primitives::{Address, B256, keccak256};
 use alloy_sol_types::SolValue as _;
 use cairn_primitives::{
-    Epoch, Stones,
+    Epoch, GenesisValidator, Stones,
     abi::{IKernel, IRewards, IStake, REWARDS, STAKE},
-    vote_seal,
+    quorum, vote_seal,
 };
 
 use crate::{
@@ -14,6 +14,8 @@ use crate::{
 };
 
 const NONE: Stones = Stones::ZERO;
+/// The most that genesis allows.
+const SEATS: u32 = 128;
 /// Of the seal window, network ms.
 const WINDOW: u64 = 300_000;
 
@@ -269,4 +271,42 @@ fn refusals_of_seals() {
     let error: IKernel::OutOfRange = world.chain.revert(from, REWARDS, NONE, &call);
     assert_eq!(error.field, "voteSeal");
     assert!(world.chain.system(ALICE, REWARDS, &call).is_err(), "free for validators only");
+}
+
+/// The most expensive vote: the largest set, and as many wrong votes to take back as a final epoch can have.
+#[test]
+fn the_vote_that_decides_fits_what_clients_send() {
+    let operator = |seat: u64| Address::left_padding_from(&(0xa000 + seat).to_be_bytes());
+    let mut genesis = fixture::genesis();
+    genesis.stake.seats_max = SEATS;
+    genesis.validators = (0..u64::from(SEATS))
+        .map(|seat| GenesisValidator {
+            name: format!("v{seat}"),
+            operator: operator(seat),
+            consensus_key: B256::left_padding_from(&(1 + seat).to_be_bytes()),
+            bond_stones: 10_000,
+        })
+        .collect();
+    let bonds = u64::from(SEATS) * 10_000;
+    genesis.economy.reserve_stones = 1_000_000_000 - 3 * fixture::HELD_STONES - bonds;
+    genesis.check().expect("sound");
+    let mut world = World::on(Chain::with(genesis));
+    // Nothing was committed, so the set needs no attestations.
+    world.chain.go_to(1, LATE);
+    let right = world.compute(0).result();
+    let wrong = IRewards::Result { verdictRoot: [9; 32].into(), ..right.clone() };
+    let needed = quorum(SEATS);
+    let voters = (0..SEATS - needed).map(|seat| (seat, &wrong));
+    let voters = voters.chain((SEATS - needed..SEATS).map(|seat| (seat, &right)));
+    for (seat, result) in voters {
+        assert_eq!(world.next_epoch(), 0);
+        let call = IRewards::voteCall { result: result.clone(), ..vote_of(0, 0, &right) };
+        let sent = world.chain.system(operator(seat.into()), REWARDS, &call);
+        assert!(sent.expect("included").success, "seat {seat}");
+    }
+    assert_eq!(world.next_epoch(), 1);
+    assert_eq!(paid(&world, operator(0)), 0, "it was taken back");
+    let gas = world.chain.head.gas_used;
+    // Half of `cairn_client::SYSTEM_GAS`; 1.2 million when this was written.
+    assert!((1_000_000..2_500_000).contains(&gas), "{gas}");
 }
