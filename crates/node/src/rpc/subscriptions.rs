@@ -208,8 +208,7 @@ async fn subscribe(
     }
 }
 
-/// `eth_subscribe` and `eth_unsubscribe`.
-/// Its two methods.
+/// The two methods.
 const SUBSCRIBE: &str = "eth_subscribe";
 const UNSUBSCRIBE: &str = "eth_unsubscribe";
 
@@ -226,6 +225,7 @@ pub(super) fn without(mut module: RpcModule<()>) -> RpcModule<()> {
     module
 }
 
+/// The methods as a WebSocket has them.
 pub(super) fn module(rpc: Rpc) -> RpcModule<Rpc> {
     let mut module = RpcModule::new(rpc);
     module

@@ -96,10 +96,15 @@ fn require_active(c: &mut Ctx<'_>) -> Res<(Address, Candidate)> {
     Ok((operator, candidate))
 }
 
-pub(super) fn raise_bond(c: &mut Ctx<'_>) -> Res<()> {
+/// The same, with all divided that it earned in finished terms.
+fn require_settled(c: &mut Ctx<'_>) -> Res<(Address, Candidate)> {
     let (operator, _) = require_active(c)?;
     work::settle(c, operator)?;
-    let (_, mut candidate) = require_active(c)?;
+    require_active(c)
+}
+
+pub(super) fn raise_bond(c: &mut Ctx<'_>) -> Res<()> {
+    let (operator, mut candidate) = require_settled(c)?;
     let stones = c.value();
     candidate.bond = Stones(candidate.bond.0.saturating_add(stones.0));
     record::save(c, operator, &candidate)?;
@@ -151,9 +156,7 @@ pub(super) fn set_commission(c: &mut Ctx<'_>, ppm: u32) -> Res<()> {
     if ppm > most {
         return out_of_range("ppm", U256::from(ppm), U256::from(most));
     }
-    let (operator, _) = require_active(c)?;
-    work::settle(c, operator)?;
-    let (_, mut candidate) = require_active(c)?;
+    let (operator, mut candidate) = require_settled(c)?;
     let term = work::term(c);
     candidate.commission = candidate.commission_in(term);
     candidate.next_commission = ppm;
