@@ -4,7 +4,7 @@ use cairn_primitives::{
     DeviceId, Digest, Epoch, KeyError, MerkleProof, MicroUsd, Position, SecretKey, Sector, Stones,
     TimeMs,
     abi::{self, IBatches, ICredits, IMarket, IRegistry, IRewards},
-    registration_message,
+    registration_call,
 };
 
 use crate::{
@@ -51,19 +51,8 @@ impl Sender {
     /// Of sending; `DeviceExists`, `BondTooLow` and the like as reverts.
     pub async fn register_device(&self, device: &NewDevice<'_>) -> Result<DeviceId, ClientError> {
         let chain_id = self.client().chain_id().await?;
-        let (key, sector, position) =
-            (device.key.public(), device.sector.number(), device.position);
-        let message = registration_message(chain_id, self.address(), sector, &key, position);
-        let proof = device.key.sign(&message)?;
-        let r = IRegistry::Registration {
-            sector,
-            keyType: key.key_type() as u8,
-            publicKey: key.as_bytes().to_vec().into(),
-            latE7: position.lat_e7,
-            lonE7: position.lon_e7,
-            elevationDm: position.elevation_dm,
-        };
-        let call = IRegistry::registerCall { r, proof: proof.0.to_vec().into() };
+        let NewDevice { key, sector, position, .. } = *device;
+        let call = registration_call(chain_id, self.address(), sector.number(), key, position)?;
         let sent =
             self.send_and_wait(&Call::new(abi::REGISTRY, &call).with_value(device.bond)).await?;
         Ok(DeviceId(sent.event::<IRegistry::DeviceRegistered>()?.id.0))

@@ -34,7 +34,7 @@ pub use id::{DeviceId, Seq, Stream};
 pub use key::{Assurance, KeyError, KeyType, PublicKey, SecretKey, Signature};
 pub use merkle::{MerkleProof, MerkleTree, leaf_hash, node_hash, verify_proof};
 pub use position::Position;
-pub use registration::{candidacy_message, registration_message};
+pub use registration::{candidacy_message, registration_call, registration_message};
 pub use schema::{Field, Schema, SchemaId, WEATHER};
 pub use seal::vote_seal;
 pub use sector::Sector;

@@ -8,7 +8,7 @@
 
 use alloy_primitives::Address;
 
-use crate::{Digest, Position, PublicKey};
+use crate::{Digest, KeyError, Position, PublicKey, SecretKey, abi::IRegistry};
 
 /// The bytes that the device's key signs (docs/spec/registry.md). The owner is in them, so that nobody who sees the
 /// signature can register the device as theirs; the chain id, so that it counts on one network.
@@ -30,6 +30,30 @@ pub fn registration_message(
     message.extend_from_slice(&position.lon_e7.to_be_bytes());
     message.extend_from_slice(&position.elevation_dm.to_be_bytes());
     message
+}
+
+/// The call by which `owner` registers the device of this key, with the proof that the key agrees.
+///
+/// # Errors
+/// When the key does not sign.
+pub fn registration_call(
+    chain_id: u64,
+    owner: Address,
+    sector: u8,
+    key: &SecretKey,
+    position: Position,
+) -> Result<IRegistry::registerCall, KeyError> {
+    let public = key.public();
+    let message = registration_message(chain_id, owner, sector, &public, position);
+    let r = IRegistry::Registration {
+        sector,
+        keyType: public.key_type() as u8,
+        publicKey: public.as_bytes().to_vec().into(),
+        latE7: position.lat_e7,
+        lonE7: position.lon_e7,
+        elevationDm: position.elevation_dm,
+    };
+    Ok(IRegistry::registerCall { r, proof: key.sign(&message)?.0.to_vec().into() })
 }
 
 /// The bytes that a validator's consensus key signs to stand for a seat (docs/spec/stake.md):

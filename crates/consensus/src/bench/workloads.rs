@@ -16,7 +16,7 @@ use cairn_primitives::{
     Digest, EconomyParams, Genesis, GenesisAccount, GenesisValidator, KeyType, Position, PublicKey,
     STONE, SecretKey, Signature as DeviceSignature,
     abi::{CREDITS, ICredits, IMarket, IRegistry, MARKET, REGISTRY},
-    registration_message,
+    registration_call, registration_message,
 };
 
 const CHAIN_ID: u64 = 7_777;
@@ -187,19 +187,9 @@ impl Sender {
     fn registration(&self, block: u64) -> Call {
         let seed = Digest::of(&[&self.number.to_be_bytes(), &block.to_be_bytes()]);
         let key = SecretKey::ed25519(seed.0);
-        let public = key.public();
         let place = Position { lat_e7: 406_895_000, lon_e7: -741_745_000, elevation_dm: 20 };
-        let message = registration_message(CHAIN_ID, self.address, 1, &public, place);
-        let proof = key.sign(&message).expect("an Ed25519 key signs").0;
-        let r = IRegistry::Registration {
-            sector: 1,
-            keyType: 1,
-            publicKey: public.as_bytes().to_vec().into(),
-            latE7: place.lat_e7,
-            lonE7: place.lon_e7,
-            elevationDm: place.elevation_dm,
-        };
-        let call = IRegistry::registerCall { r, proof: proof.to_vec().into() };
+        let call = registration_call(CHAIN_ID, self.address, 1, &key, place);
+        let call = call.expect("an Ed25519 key signs");
         Call { to: REGISTRY, stones: STONE, input: call.abi_encode().into() }
     }
 

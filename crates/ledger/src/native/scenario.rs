@@ -12,7 +12,7 @@ use cairn_primitives::{
         BATCHES, CREDITS, GOVERNANCE, IBatches, ICredits, IGovernance, IMarket, IRegistry,
         IRewards, MARKET, REGISTRY, REWARDS,
     },
-    registration_message,
+    registration_call,
 };
 use cairn_sectors::{Rejection, VerdictLeaf};
 use k256::ecdsa::SigningKey;
@@ -375,20 +375,8 @@ fn register(chain: &mut Chain, seed: u8, owner: Address) -> FixedBytes<16> {
 
 /// The registration of the device with this seed by `owner`.
 pub fn registration(seed: u8, owner: Address) -> IRegistry::registerCall {
-    let public = device_key(seed).public();
     let position = Position { lat_e7: 406_895_000, lon_e7: -741_745_000, elevation_dm: 20 };
-    let message = registration_message(7_777, owner, S, &public, position);
-    IRegistry::registerCall {
-        r: IRegistry::Registration {
-            sector: S,
-            keyType: public.key_type() as u8,
-            publicKey: public.as_bytes().to_vec().into(),
-            latE7: position.lat_e7,
-            lonE7: position.lon_e7,
-            elevationDm: position.elevation_dm,
-        },
-        proof: device_key(seed).sign(&message).expect("signs").0.to_vec().into(),
-    }
+    registration_call(7_777, owner, S, &device_key(seed), position).expect("signs")
 }
 
 /// A receipt over these shares, signed.

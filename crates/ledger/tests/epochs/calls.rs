@@ -5,8 +5,8 @@ use alloy_sol_types::{SolCall, SolValue};
 use cairn_ledger::native::market::receipt_hash;
 use cairn_primitives::{
     Anchor, Batch, DeviceId, Envelope, Epoch, Position, Rows, Seq, Stream, TimeMs, WEATHER,
-    abi::{IMarket, IRegistry, IRewards as R},
-    registration_message,
+    abi::{IMarket, IRewards as R},
+    registration_call,
 };
 use k256::ecdsa::SigningKey;
 
@@ -57,18 +57,8 @@ pub fn many(calls: &[R::claimCall], flaw: u8) -> R::claimManyCall {
 }
 
 pub fn registration(device: usize, owner: Address) -> Vec<u8> {
-    let public = device_key(device).public();
-    let message = registration_message(CHAIN, owner, 1, &public, PLACE);
-    let r = IRegistry::Registration {
-        sector: 1,
-        keyType: 1,
-        publicKey: public.as_bytes().to_vec().into(),
-        latE7: PLACE.lat_e7,
-        lonE7: PLACE.lon_e7,
-        elevationDm: PLACE.elevation_dm,
-    };
-    let proof = device_key(device).sign(&message).expect("signs").0.to_vec().into();
-    IRegistry::registerCall { r, proof }.abi_encode()
+    let call = registration_call(CHAIN, owner, 1, &device_key(device), PLACE);
+    call.expect("signs").abi_encode()
 }
 
 /// A batch of one reading of this value, always with the same sequence number.

@@ -6,8 +6,8 @@ use cairn_ledger::native::market::receipt_hash;
 use cairn_primitives::{
     DeviceId, Digest, EconomyParams, Genesis, GenesisAccount, GenesisValidator, Position,
     SecretKey, StakeParams,
-    abi::{CREDITS, ICredits, IMarket, IRegistry, MARKET, REGISTRY},
-    candidacy_message, registration_message,
+    abi::{CREDITS, ICredits, IMarket, MARKET, REGISTRY},
+    candidacy_message, registration_call,
 };
 use k256::ecdsa::SigningKey;
 
@@ -144,24 +144,14 @@ impl Work {
     pub fn begin(chain: &mut Chain) -> u64 {
         let (key, _) = device();
         let place = Position { lat_e7: 406_895_000, lon_e7: -741_745_000, elevation_dm: 20 };
-        let public = key.public();
-        let message = registration_message(CHAIN, VENDOR, 1, &public, place);
-        let r = IRegistry::Registration {
-            sector: 1,
-            keyType: 1,
-            publicKey: public.as_bytes().to_vec().into(),
-            latE7: place.lat_e7,
-            lonE7: place.lon_e7,
-            elevationDm: place.elevation_dm,
-        };
-        let proof = key.sign(&message).expect("signs").0.to_vec().into();
+        let registration = registration_call(CHAIN, VENDOR, 1, &key, place).expect("signs");
         let offer =
             IMarket::postOfferCall { sector: 1, microUsdPerKiloUnit: 1, endpoint: String::new() };
         let lease = IMarket::openLeaseCall { offer: 1, escrow: ESCROW, expiryEpoch: 8_000 };
         let consumer = Address::from_private_key(&consumer());
         let price = u128::from(ESCROW) * STONE / 50_000;
         let calls = [
-            (VENDOR, REGISTRY, 100 * STONE, IRegistry::registerCall { r, proof }.abi_encode()),
+            (VENDOR, REGISTRY, 100 * STONE, registration.abi_encode()),
             (VENDOR, MARKET, 0, offer.abi_encode()),
             (consumer, CREDITS, price, ICredits::mintCall {}.abi_encode()),
             (consumer, MARKET, 0, lease.abi_encode()),

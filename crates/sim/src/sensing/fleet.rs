@@ -6,9 +6,7 @@ use cairn_agent::sensing::{Reading, StationLog};
 use cairn_client::{Call, DevKeys, Role, Wallet};
 use cairn_primitives::{
     Anchor, BATCH_ROWS_MAX, Batch, DeviceId, Envelope, Epoch, EpochSchedule, KeyError, Position,
-    Rows, SecretKey, Seq, Stones, Stream, TimeMs, WEATHER,
-    abi::{IRegistry, REGISTRY},
-    registration_message,
+    Rows, SecretKey, Seq, Stones, Stream, TimeMs, WEATHER, abi::REGISTRY, registration_call,
 };
 
 use super::{
@@ -82,18 +80,9 @@ impl Device {
     /// # Errors
     /// When its key does not sign.
     pub fn registration(&self, chain_id: u64, bond: Stones) -> Result<Call, KeyError> {
-        let (key, sector, at) = (self.key.public(), SECTOR.number(), self.position);
-        let message = registration_message(chain_id, self.owner.address(), sector, &key, at);
-        let r = IRegistry::Registration {
-            sector,
-            keyType: key.key_type() as u8,
-            publicKey: key.as_bytes().to_vec().into(),
-            latE7: at.lat_e7,
-            lonE7: at.lon_e7,
-            elevationDm: at.elevation_dm,
-        };
-        let proof = self.key.sign(&message)?.0.to_vec().into();
-        Ok(Call::new(REGISTRY, &IRegistry::registerCall { r, proof }).with_value(bond))
+        let (owner, sector) = (self.owner.address(), SECTOR.number());
+        let call = registration_call(chain_id, owner, sector, &self.key, self.position)?;
+        Ok(Call::new(REGISTRY, &call).with_value(bond))
     }
 
     /// What the device delivers in `epoch`.

@@ -2,10 +2,11 @@
 
 use alloy_primitives::{Address, Bytes, TxKind};
 use cairn_primitives::{
-    SecretKey, Stones,
+    Position, SecretKey, Stones,
     abi::{
         BATCHES, CREDITS, ECONOMY, ICredits, IRegistry, MARKET, REGISTRY, REWARDS, STAKE, TREASURY,
     },
+    registration_call,
 };
 use proptest::prelude::*;
 
@@ -67,20 +68,9 @@ fn perform(chain: &mut Chain, act: Act) {
         }
         Act::Register { from, key, bond } => {
             let secret = SecretKey::ed25519([key; 32]);
-            let public = secret.public();
-            let place = cairn_primitives::Position { lat_e7: 1, lon_e7: 2, elevation_dm: 3 };
-            let message =
-                cairn_primitives::registration_message(7_777, PEOPLE[from], 1, &public, place);
-            let r = IRegistry::Registration {
-                sector: 1,
-                keyType: 1,
-                publicKey: public.as_bytes().to_vec().into(),
-                latE7: place.lat_e7,
-                lonE7: place.lon_e7,
-                elevationDm: place.elevation_dm,
-            };
-            let proof = secret.sign(&message).unwrap().0.to_vec().into();
-            chain.send(PEOPLE[from], REGISTRY, stones(bond), &IRegistry::registerCall { r, proof });
+            let place = Position { lat_e7: 1, lon_e7: 2, elevation_dm: 3 };
+            let call = registration_call(7_777, PEOPLE[from], 1, &secret, place).unwrap();
+            chain.send(PEOPLE[from], REGISTRY, stones(bond), &call);
         }
         Act::Leave { from, key } => {
             chain.send(

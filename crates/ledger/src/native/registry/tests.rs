@@ -2,10 +2,10 @@
 
 use alloy_primitives::{Address, FixedBytes, U256};
 use cairn_primitives::{
-    Anchor, Batch, Cell, DeviceId, Envelope, Epoch, Position, PublicKey, Rows, SecretKey, Seq,
-    Signature, Stones, Stream, TimeMs, WEATHER,
+    Anchor, Batch, Cell, DeviceId, Envelope, Epoch, Position, Rows, SecretKey, Seq, Signature,
+    Stones, Stream, TimeMs, WEATHER,
     abi::{ECONOMY, IEconomy, IKernel, IRegistry, REGISTRY},
-    registration_message,
+    registration_call,
 };
 
 use super::{Status, equivocation::NotProof};
@@ -18,21 +18,7 @@ fn key(seed: u8) -> SecretKey {
 }
 
 fn registration(owner: Address, key: &SecretKey, position: Position) -> IRegistry::registerCall {
-    let public = key.public();
-    let message = registration_message(7_777, owner, 1, &public, position);
-    let proof = key.sign(&message).expect("signs").0.to_vec().into();
-    IRegistry::registerCall { r: request(&public, position), proof }
-}
-
-fn request(public: &PublicKey, position: Position) -> IRegistry::Registration {
-    IRegistry::Registration {
-        sector: 1,
-        keyType: public.key_type() as u8,
-        publicKey: public.as_bytes().to_vec().into(),
-        latE7: position.lat_e7,
-        lonE7: position.lon_e7,
-        elevationDm: position.elevation_dm,
-    }
+    registration_call(7_777, owner, 1, key, position).expect("signs")
 }
 
 fn register(chain: &mut Chain, owner: Address, key: &SecretKey) -> FixedBytes<16> {
