@@ -14,7 +14,6 @@ pub use sync::{SyncMeasured, sync};
 pub use workloads::{Prepared, RECOVERIES, Workload, prepare};
 
 use std::{
-    io,
     path::Path,
     time::{Duration, Instant},
 };
@@ -69,9 +68,6 @@ pub struct Measured {
 /// Why nothing was measured.
 #[derive(Debug, thiserror::Error)]
 pub enum BenchError {
-    /// This system does not say how long its threads ran.
-    #[error("cannot read the CPU time of this process from /proc")]
-    Cpu(#[source] io::Error),
     /// A block with bytes that are no transaction.
     #[error("block {0} has a malformed transaction")]
     Malformed(usize),
@@ -127,17 +123,12 @@ struct Stopwatch {
 }
 
 impl Stopwatch {
-    fn start() -> Result<Self, BenchError> {
-        Ok(Self { cpu: cpu::of_process().map_err(BenchError::Cpu)?, wall: Instant::now() })
+    fn start() -> Self {
+        Self { cpu: cpu::of_process(), wall: Instant::now() }
     }
 
-    fn stop(self) -> Result<Spent, BenchError> {
-        let wall = self.wall.elapsed();
-        // A thread that ended meanwhile takes its time along.
-        Ok(Spent {
-            cpu: cpu::of_process().map_err(BenchError::Cpu)?.saturating_sub(self.cpu),
-            wall,
-        })
+    fn stop(self) -> Spent {
+        Spent { cpu: cpu::of_process().saturating_sub(self.cpu), wall: self.wall.elapsed() }
     }
 }
 
@@ -173,23 +164,23 @@ pub fn measure(
         let mut measured = Measured::default();
         for (number, block) in blocks.iter().enumerate() {
             let block: Vec<Bytes> = block.iter().map(|raw| Bytes::copy_from_slice(raw)).collect();
-            let watch = Stopwatch::start()?;
+            let watch = Stopwatch::start();
             let transactions = recover(&block).ok_or(BenchError::Malformed(number))?;
-            measured.recover.add(watch.stop()?);
+            measured.recover.add(watch.stop());
             measured.raw.add(raw(&transactions)?);
             measured.carried.add(carried(&transactions)?);
 
-            let watch = Stopwatch::start()?;
+            let watch = Stopwatch::start();
             let proposer = ledger.genesis().validators[0].operator;
             let env = ledger.next_env(&head, cairn_ledger::time_of(&head), proposer);
             let executed = ledger
                 .verify(&state, &env, transactions)
                 .map_err(|source| BenchError::Block { block: number, source })?;
-            measured.execute.add(watch.stop()?);
+            measured.execute.add(watch.stop());
 
-            let watch = Stopwatch::start()?;
+            let watch = Stopwatch::start();
             let root = grow(&tree, &executed.writes).await?;
-            measured.tree.add(watch.stop()?);
+            measured.tree.add(watch.stop());
 
             measured.blocks += 1;
             measured.transactions += executed.transactions.len() as u64;
@@ -230,12 +221,12 @@ pub(crate) async fn grow(
 fn raw(transactions: &[Recovered<TxEnvelope>]) -> Result<Spent, BenchError> {
     let signed: Vec<(Signature, B256, Address)> =
         transactions.iter().map(|tx| (*tx.signature(), tx.signature_hash(), tx.signer())).collect();
-    let watch = Stopwatch::start()?;
+    let watch = Stopwatch::start();
     for (signature, hash, signer) in signed {
         let found = secp256k1::recover_signer(&signature, hash)?;
         assert_eq!(found, signer, "the same signature has one signer");
     }
-    watch.stop()
+    Ok(watch.stop())
 }
 
 /// Verifies the devices' signatures in registrations again, from messages that are made beforehand.
@@ -244,11 +235,11 @@ fn carried(transactions: &[Recovered<TxEnvelope>]) -> Result<Spent, BenchError> 
     if signed.is_empty() {
         return Ok(Spent::default());
     }
-    let watch = Stopwatch::start()?;
+    let watch = Stopwatch::start();
     for (key, message, signature) in signed {
         assert!(key.verify(&message, &signature), "the workload is signed");
     }
-    watch.stop()
+    Ok(watch.stop())
 }
 
 #[cfg(test)]

@@ -1,39 +1,22 @@
-//! CPU time, for benchmarks: what a busy machine measures the same. Linux only: it is read from `/proc`.
+//! CPU time, for benchmarks: what a busy machine measures the same.
 
 use std::{fs, io, time::Duration};
 
-/// "No such process".
-const ESRCH: i32 = 3;
+use rustix::time::{ClockId, Timespec, clock_gettime};
 
 /// CPU time of this thread.
-///
-/// # Errors
-/// When the system does not tell.
-pub fn of_thread() -> io::Result<Duration> {
-    settle();
-    nanoseconds(&fs::read_to_string("/proc/thread-self/schedstat")?)
+#[must_use]
+pub fn of_thread() -> Duration {
+    duration(clock_gettime(ClockId::ThreadCPUTime))
 }
 
-/// CPU time of every living thread of this process; what a thread that ended had used is gone with it.
-///
-/// # Errors
-/// When the system does not tell.
-pub fn of_process() -> io::Result<Duration> {
-    settle();
-    let mut sum = Duration::ZERO;
-    for task in fs::read_dir("/proc/self/task")? {
-        match fs::read_to_string(task?.path().join("schedstat")) {
-            Ok(text) => sum += nanoseconds(&text)?,
-            // It ended between the listing and the read.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) if error.raw_os_error() == Some(ESRCH) => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(sum)
+/// CPU time of this process: of all its threads, also those that ended.
+#[must_use]
+pub fn of_process() -> Duration {
+    duration(clock_gettime(ClockId::ProcessCPUTime))
 }
 
-/// CPU time of another process of this machine and of all its threads, also those that ended; counted in hundredths of a second.
+/// CPU time of another process of this machine and of all its threads, also those that ended; counted in hundredths of a second. Linux only: read from `/proc`.
 ///
 /// # Errors
 /// When there is no such process, or the system does not tell.
@@ -49,17 +32,9 @@ pub fn of_pid(pid: u32) -> io::Result<Duration> {
     Ok(Duration::from_millis(10 * (user + system)))
 }
 
-/// The kernel books the time of a running thread only when it looks at it: at a tick, or when it gives way.
-fn settle() {
-    std::thread::yield_now();
-}
-
-/// The first number of a `schedstat` is nanoseconds on a CPU.
-fn nanoseconds(text: &str) -> io::Result<Duration> {
-    let first = text.split_whitespace().next().and_then(|number| number.parse().ok());
-    first
-        .map(Duration::from_nanos)
-        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "schedstat has no number"))
+/// The system's clocks of CPU time begin at zero, and are never before it.
+fn duration(time: Timespec) -> Duration {
+    Duration::try_from(time).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -68,13 +43,23 @@ mod tests {
 
     #[test]
     fn time_passes_while_a_thread_works() {
-        let (thread, process) = (of_thread().unwrap(), of_process().unwrap());
+        let (thread, process) = (of_thread(), of_process());
         let mut rounds = 0_u64;
-        while of_thread().unwrap() < thread + Duration::from_millis(2) {
+        while of_thread() < thread + Duration::from_millis(2) {
             rounds = std::hint::black_box(rounds + 1);
         }
-        assert!(of_process().unwrap() > process, "{rounds} rounds");
-        assert!(nanoseconds("").is_err());
+        assert!(of_process() >= process + Duration::from_millis(2), "{rounds} rounds");
         assert!(of_pid(std::process::id()).is_ok() && of_pid(u32::MAX).is_err());
+    }
+
+    #[test]
+    fn a_process_keeps_the_time_of_threads_that_ended() {
+        let before = of_process();
+        let thread = std::thread::spawn(|| {
+            while of_thread() < Duration::from_millis(2) {}
+            of_thread()
+        });
+        let used = thread.join().unwrap();
+        assert!(of_process() >= before + used);
     }
 }

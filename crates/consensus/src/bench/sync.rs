@@ -83,7 +83,7 @@ pub fn sync(
         let lab = Arc::new(Lab::new(&identity, key, given, 1, |_| block(accounts)).await);
         let mut measured = SyncMeasured::default();
 
-        let watch = Stopwatch::start()?;
+        let watch = Stopwatch::start();
         let (mut bytes, mut sum) = (Vec::new(), 0_u8);
         for (address, account) in &lab.state().accounts {
             let entry = Entry::Account(*address, *account);
@@ -91,16 +91,16 @@ pub fn sync(
             let (key, value) = entry.in_tree();
             sum ^= key.0[0] ^ value.0[0];
         }
-        measured.hashing = watch.stop()?;
+        measured.hashing = watch.stop();
         measured.bytes = bytes.len() as u64;
         // Shown so that the hashing cannot be left out.
         tracing::debug!(sum, "hashed");
 
         let prefix = FOLLOWER.to_owned();
         let sync = StateSync { identity, trusted: None, prefix: prefix.clone(), disk };
-        let watch = Stopwatch::start()?;
+        let watch = Stopwatch::start();
         let synced = sync.run(context.child("sync"), lab).await?;
-        measured.sync = watch.stop()?;
+        measured.sync = watch.stop();
         (measured.entries, measured.operations) = (synced.entries, synced.operations);
 
         let begin = Instant::now();
