@@ -297,12 +297,13 @@ impl App {
         }
     }
 
-    /// The first block that the archives keep now that `height` is final; `None` when nothing is dropped with it. The last block of the term
-    /// before stays whatever the window: the running term's engine begins with it after every start.
+    /// The first block that the archives keep now that `height` is final; `None` when nothing is dropped with it. Those of the term before stay
+    /// whatever the window, from the block that it began with: the engine begins with one of them after every start, and who has a seat in the
+    /// next term becomes a peer in this one, with a state that may be of the term before.
     fn oldest(&self, height: u64) -> Option<u64> {
         let kept = self.blocks_kept.filter(|_| height.is_multiple_of(PRUNE_EVERY))?;
         let rules = self.chain.terms.rules();
-        let root = rules.term_of(height).checked_sub(1).map(|before| rules.last_of(before))?;
+        let root = rules.term_of(height).checked_sub(2).map(|before| rules.last_of(before))?;
         Some(height.saturating_sub(kept).min(root)).filter(|oldest| *oldest > 0)
     }
 

@@ -15,14 +15,14 @@ use commonware_broadcast::buffered;
 use commonware_consensus::{
     Reporter,
     marshal::{
-        self,
+        self, Start,
         core::Actor as MarshalActor,
         resolver::p2p as block_fetch,
         standard::{Deferred, Standard},
     },
     types::{Epoch as Term, FixedEpocher, ViewDelta},
 };
-use commonware_cryptography::{Digested, Digestible as _, certificate::Verifier as _, ed25519};
+use commonware_cryptography::{Digested, Digestible as _, ed25519};
 use commonware_glue::stateful::{
     Config as StatefulConfig, Stateful, SyncPlan,
     db::{SyncEngineConfig, p2p as tree_sync},
@@ -31,12 +31,13 @@ use commonware_glue::stateful::{
 use commonware_p2p::{Blocker, Provider, Receiver, Sender};
 use commonware_parallel::Sequential;
 use commonware_runtime::{Handle, Spawner, buffer::paged::CacheRef};
-use commonware_storage::{Context as StorageContext, archive::prunable, mmr, translator::TwoCap};
+use commonware_storage::{Context as StorageContext, mmr};
 use commonware_utils::{NZDuration, NZU16, NZU64, NZUsize, ordered::Set};
 use tokio::sync::watch;
 
 use crate::{
     application::{App, Chain, Conduct, Marshal},
+    archives::Archives,
     block::Block,
     careful::Careful,
     evidence,
@@ -48,7 +49,6 @@ use crate::{
         VIEWS_KEPT,
     },
     rotation::{Peers, Rotation, Track},
-    scheme::Scheme,
     tree::{self, Tree},
 };
 
@@ -88,27 +88,6 @@ where
     pub(crate) evidence: watch::Receiver<Vec<Bytes>>,
     /// Gives the state tree, once it is open.
     pub(crate) state: commonware_glue::stateful::Mailbox<E, App>,
-}
-
-fn archive<C>(
-    prefix: &str,
-    name: &str,
-    page_cache: CacheRef,
-    codec_config: C,
-) -> prunable::Config<TwoCap, C> {
-    prunable::Config {
-        translator: TwoCap,
-        metadata_partition: format!("{prefix}-{name}-metadata"),
-        key_partition: format!("{prefix}-{name}-key"),
-        key_page_cache: page_cache,
-        value_partition: format!("{prefix}-{name}-value"),
-        compression: None,
-        codec_config,
-        items_per_section: NZU64!(1024),
-        key_write_buffer: STORAGE_BUFFER,
-        value_write_buffer: STORAGE_BUFFER,
-        replay_buffer: STORAGE_BUFFER,
-    }
 }
 
 /// Starts every actor of a validator. `watch` may wrap the receiver of final blocks (simulations count them).
@@ -169,25 +148,12 @@ where
         },
     );
     broadcaster.start(channels.broadcast);
-    let certificates = prunable::Archive::init(
-        context.child("certificates"),
-        archive(
-            &prefix,
-            "certificates",
-            page_cache.clone(),
-            Scheme::certificate_codec_config_unbounded(),
-        ),
-    )
-    .await
-    .expect("this validator's archive of certificates opens");
-    let blocks = prunable::Archive::init(
-        context.child("blocks"),
-        archive(&prefix, "blocks", page_cache.clone(), ()),
-    )
-    .await
-    .expect("this validator's archive of blocks opens");
+    let archives = Archives::open(&context, &prefix, &page_cache)
+        .await
+        .expect("this validator's archives of blocks and certificates open");
+    let beginning = archives.beginning().await.expect("this validator's archives can be read");
 
-    // State sync is served to peers, and not used: a validator replays every block.
+    // The engine's own state sync is served to peers, and not used: it takes the tree without the ledger.
     let plan = SyncPlan::init(context.child("plan"), prefix.clone()).await;
     let (prober, probe) = Probe::new(probe::Config {
         context: context.child("probe"),
@@ -202,12 +168,12 @@ where
 
     let (marshal_actor, marshal, floor) = MarshalActor::<_, Standard<Block>, _, _, _, _, _>::init(
         context.child("marshal"),
-        certificates,
-        blocks,
+        archives.certificates,
+        archives.blocks,
         marshal::Config {
             provider: terms.clone(),
             epocher: epocher.clone(),
-            start: plan.marshal_start(genesis),
+            start: beginning.map_or_else(|| plan.marshal_start(genesis), Start::Floor),
             partition_prefix: prefix.clone(),
             mailbox_size: MAILBOX,
             view_retention: ViewDelta::new(VIEWS_KEPT),
@@ -279,14 +245,13 @@ where
     let engine = context.child("terms").spawn(move |context| {
         let rotation = Rotation {
             context,
-            terms,
             marshal: archive,
             heights,
             automaton: deferred,
             blocker,
             found,
             peers: Peers { track, always, next: 0 },
-            genesis: chain.genesis.clone(),
+            chain: Arc::clone(&chain),
             pace,
             prefix,
             page_cache,

@@ -16,6 +16,7 @@
 extern crate self as cairn_consensus;
 
 mod application;
+mod archives;
 mod beacon;
 pub mod bench;
 mod block;
@@ -59,7 +60,7 @@ pub use seats::{Seating, TermRules};
 pub use signer::{BadSecret, ConsensusSigner, Guard, LocalSigner, Proposed, Refusal, VoteAsk};
 pub use sync::{
     Anchor, AnchorError, Entry, EntryError, PLACE_BYTES_MAX, Question, SourceError, StateSource,
-    SyncError, Synced, Trusted, list, read_entries, sync_state,
+    SyncError, Synced, Taker, Trusted, list, read_entries, sync_state,
 };
 #[cfg(not(test))]
 pub use validator::{ValidatorConfig, ValidatorError, ValidatorHandle, run_validator};

@@ -46,6 +46,12 @@ pub trait Disk: State + Send + Sync + 'static {
     /// # Errors
     /// When the store cannot be read.
     fn digest_at(&self, height: u64) -> Result<Option<[u8; 32]>, StateError>;
+    /// The proof of finality of a committed block, encoded; `None` or empty when only a later block has one. Those that end terms are
+    /// kept for ever.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn certificate(&self, height: u64) -> Result<Option<Vec<u8>>, StateError>;
     /// Commits a finalised block durably (fsync) in one transaction. Committing the current head again is a no-op.
     ///
     /// # Errors
@@ -85,7 +91,7 @@ pub trait StateDisk: Disk {
     /// # Errors
     /// When the store cannot be read.
     fn import(&self) -> Result<Option<Import>, StateError>;
-    /// Begins an import of the state of the block that `anchor` proves; the disk must be empty.
+    /// Begins an import of the state of the block that `anchor` proves, in place of an unfinished one; the disk must have no block.
     ///
     /// # Errors
     /// When it is not, or the store cannot be written.
@@ -110,11 +116,6 @@ pub trait StateDisk: Disk {
     /// # Errors
     /// When the store cannot be written.
     fn import_end(&self, end: ImportEnd) -> Result<(), StateError>;
-    /// Drops everything of an unfinished import.
-    ///
-    /// # Errors
-    /// When the store cannot be written.
-    fn import_drop(&self) -> Result<(), StateError>;
 }
 
 /// Transactions waiting for a block.

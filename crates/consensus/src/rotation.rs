@@ -10,7 +10,7 @@
 //! again. A term is over once the block that ends it is on the disk, which holds no block that the archive does not keep;
 //! its journal is removed when the archive has acknowledged that block and a term has passed.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use commonware_consensus::{
     CertifiableAutomaton, Relay, Reporter,
@@ -35,10 +35,11 @@ use commonware_utils::{NZDuration, ordered::Set, vec::NonEmptyVec};
 use tokio::sync::{mpsc, watch};
 
 use crate::{
-    application::Marshal,
+    application::{Chain, Marshal},
     beacon,
-    block::{Block, BlockContext},
+    block::{BlockContext, Preamble},
     evidence::{Equivocation, Witness},
+    finality::FinalityProof,
     network::{BEFORE_MAX, Channel},
     pace::Pace,
     params::{
@@ -55,7 +56,7 @@ pub(crate) type Track = Box<dyn FnMut(u64, TrackedPeers<ed25519::PublicKey>) + S
 /// What runs the engines.
 pub(crate) struct Rotation<E, A, B> {
     pub(crate) context: E,
-    pub(crate) terms: Terms,
+    pub(crate) chain: Arc<Chain>,
     pub(crate) marshal: Marshal,
     /// Height of the last block on the disk.
     pub(crate) heights: watch::Receiver<u64>,
@@ -64,7 +65,6 @@ pub(crate) struct Rotation<E, A, B> {
     pub(crate) blocker: B,
     pub(crate) found: mpsc::Sender<Equivocation>,
     pub(crate) peers: Peers,
-    pub(crate) genesis: Block,
     pub(crate) pace: Pace,
     pub(crate) prefix: String,
     pub(crate) page_cache: CacheRef,
@@ -132,9 +132,9 @@ where
 
         let mut heights = self.heights.clone();
         let next = heights.borrow_and_update().saturating_add(1);
-        let mut term = self.terms.rules().term_of(next);
+        let mut term = self.chain.terms.rules().term_of(next);
         loop {
-            self.peers.tell(&self.terms, term);
+            self.peers.tell(&self.chain.terms, term);
             self.sweep(term).await;
             let engine = self.engine(term).await;
             let (Ok(votes), Ok(certificates), Ok(resolver)) = (
@@ -145,14 +145,14 @@ where
                 return;
             };
             let mut engine = engine.start(votes, certificates, resolver);
-            let last = self.terms.rules().last_of(term);
+            let last = self.chain.terms.rules().last_of(term);
             while *heights.borrow_and_update() < last {
                 select! {
                     changed = heights.changed() => {
                         if changed.is_err() {
                             return;
                         }
-                        self.peers.tell(&self.terms, term);
+                        self.peers.tell(&self.chain.terms, term);
                     },
                     heard = ahead.recv() => {
                         let Some((theirs, (peer, _))) = heard else { return };
@@ -166,17 +166,18 @@ where
                 }
             }
             stop(engine).await;
-            term = self.terms.rules().term_of(heights.borrow().saturating_add(1));
+            term = self.chain.terms.rules().term_of(heights.borrow().saturating_add(1));
         }
     }
 
     /// The engine of a term, not started.
     async fn engine(&mut self, term: u64) -> Engine<E, A, B> {
-        let set = self.terms.get(term).expect("the set of a term is known before its first block");
+        let set =
+            self.chain.terms.get(term).expect("the set of a term is known before its first block");
         tracing::info!(term, validators = set.keys.len(), "a term begins");
-        let root = self.root(term).await;
-        let order = beacon::order_seed(&root.preamble).expect("a final block was accepted");
-        self.terms.begin(term, root.preamble.time());
+        let (root, digest) = self.root(term).await;
+        let order = beacon::order_seed(&root).expect("a final block was accepted");
+        self.chain.terms.begin(term, root.time());
         let leader_timeout = self.pace.idle.max(self.pace.busy) + LEADER_GRACE;
         simplex::Engine::new(
             self.context.child("simplex").with_attribute("term", term),
@@ -191,7 +192,7 @@ where
                 partition: self.journal(term),
                 mailbox_size: MAILBOX,
                 epoch: Term::new(term),
-                floor: Floor::Genesis(root.digest()),
+                floor: Floor::Genesis(digest),
                 replay_buffer: STORAGE_BUFFER,
                 write_buffer: STORAGE_BUFFER,
                 page_cache: self.page_cache.clone(),
@@ -211,12 +212,22 @@ where
         )
     }
 
-    /// The block that a term builds on: the last one of the term before.
-    async fn root(&mut self, term: u64) -> Block {
-        let Some(before) = term.checked_sub(1) else { return self.genesis.clone() };
-        let last = Height::new(self.terms.rules().last_of(before));
-        let block = self.marshal.get_block(last).await;
-        block.expect("the archive keeps every block that the disk has").inner().clone()
+    /// The block that a term builds on, the last one of the term before: without its transactions, and its digest. A validator that began
+    /// with a state may not have the block, but its disk keeps the certificate of every block that ends a term.
+    async fn root(&mut self, term: u64) -> (Preamble, Digest) {
+        let Some(before) = term.checked_sub(1) else {
+            let genesis = &self.chain.genesis;
+            return (genesis.preamble.clone(), genesis.digest());
+        };
+        let last = self.chain.terms.rules().last_of(before);
+        if let Some(block) = self.marshal.get_block(Height::new(last)).await {
+            return (block.inner().preamble.clone(), block.digest());
+        }
+        let certificate = self.chain.disk.certificate(last).expect("the ledger's disk can be read");
+        let certificate = certificate.expect("what ends a term is in the archive or on the disk");
+        let proof =
+            FinalityProof::from_bytes(&certificate).expect("the disk keeps what was checked");
+        (proof.preamble, proof.finalization.proposal.payload)
     }
 
     fn journal(&self, term: u64) -> String {
@@ -226,8 +237,12 @@ where
     /// Removes the journals of terms that are over for good.
     async fn sweep(&mut self, term: u64) {
         let processed = self.marshal.get_processed().await.map_or(0, |p| p.height().get());
-        let over =
-            self.terms.rules().term_of(processed.saturating_add(1)).min(term.saturating_sub(1));
+        let over = self
+            .chain
+            .terms
+            .rules()
+            .term_of(processed.saturating_add(1))
+            .min(term.saturating_sub(1));
         for old in over.saturating_sub(JOURNALS_SWEPT)..over {
             match self.context.remove(&self.journal(old), None).await {
                 Ok(()) => tracing::debug!(term = old, "votes of an old term removed"),

@@ -11,6 +11,7 @@ use crate::{
     disk::{DiskConfig, STATE_WINDOW},
     keys::VOTES,
     rpc::RpcConfig,
+    sync::SyncConfig,
 };
 
 /// A network: the same for all its nodes.
@@ -77,6 +78,8 @@ pub struct NodeConfig {
     pub state_window: u64,
     /// Past blocks that are kept, `None` keeps all.
     pub blocks_kept: Option<u64>,
+    /// How it gets the ledger when its folder is empty; without peers to ask it replays.
+    pub sync: SyncConfig,
     /// The log of what its key has signed, beside the key and never in a backup.
     pub votes: PathBuf,
     /// How the log is opened.
@@ -102,6 +105,7 @@ impl NodeConfig {
             reach: Reach::Local,
             state_window: STATE_WINDOW,
             blocks_kept: None,
+            sync: SyncConfig::default(),
         }
     }
 }

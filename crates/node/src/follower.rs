@@ -10,7 +10,7 @@
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use cairn_client::{Backoff, ClientError, LedgerClient};
-use cairn_consensus::{FollowError, FollowerHandle, run_follower};
+use cairn_consensus::{FollowError, FollowerHandle, Taker, run_follower};
 use cairn_evidence::{
     archive::{self, Archive},
     verifier::{self, Sources},
@@ -218,7 +218,8 @@ async fn open(
         named => named,
     };
     let storage = folder.join(mend::FOLLOWER);
-    sync::take(&config.sync, network, storage.clone(), &disk, peers).await?;
+    let taker = Taker::Follower;
+    sync::take(&config.sync, network, taker, storage.clone(), &disk, peers, true).await?;
     let pool = TxPool::open(folder, network.ledger(), disk.clone(), clock.clone(), metrics)
         .map_err(|source| NodeError::Journal { path: folder.clone(), source })?;
     let (identity, blocks) = (network.identity(), Arc::new(disk.clone()));

@@ -18,9 +18,11 @@ use std::{
     time::Duration,
 };
 
-use alloy_primitives::Bytes;
+use alloy_primitives::{B256, Bytes};
 use cairn_client::{ClientError, KeyFileError, LedgerClient, Sender, Wallet};
-use cairn_consensus::{ValidatorConfig, ValidatorError, ValidatorHandle, VoteLog, run_validator};
+use cairn_consensus::{
+    Taker, ValidatorConfig, ValidatorError, ValidatorHandle, VoteLog, run_validator,
+};
 use cairn_evidence::{
     archive::{self, Archive},
     verifier::{self, SourceError, Sources, Verifier},
@@ -189,12 +191,11 @@ impl ValidatorNode {
         let (metrics, readiness) = (Metrics::new(), Readiness::default());
         let ledger = network.ledger();
         make_folder(&config.folder)?;
-        let kept = network.disk(config.state_window, config.blocks_kept);
-        let opened = RedbDisk::open(&config.folder, network.hash, kept).map_err(NodeError::from);
-        let disk = match opened {
+        let key = keys.consensus_key();
+        let disk = match open(&config, network, key).await {
             Err(damage) if mend::is_damage(&damage) => {
                 mend::mend(&config.folder, &damage)?;
-                RedbDisk::open(&config.folder, network.hash, kept)?
+                open(&config, network, key).await?
             }
             opened => opened?,
         };
@@ -362,6 +363,21 @@ impl ValidatorNode {
     pub async fn run(self) -> Result<(), TasksError> {
         self.tasks.run().await
     }
+}
+
+/// The ledger of the validator with this consensus key, with a state from others where nothing is there yet. Where the engine's storage is
+/// there, it brings the ledger up to where it was.
+async fn open(config: &NodeConfig, network: &Network, key: B256) -> Result<RedbDisk, NodeError> {
+    let kept = network.disk(config.state_window, config.blocks_kept);
+    let storage = config.folder.join(mend::CONSENSUS);
+    let disk = RedbDisk::open(&config.folder, network.hash, kept)?;
+    if !storage.exists() || disk.is_importing()? {
+        // Founders may all start for the first time: then nobody has anything to give, and who waits for another waits for ever.
+        let waits = network.genesis.validators.iter().all(|founder| founder.consensus_key != key);
+        let peers = config.sync.clients()?;
+        sync::take(&config.sync, network, Taker::Validator, storage, &disk, peers, waits).await?;
+    }
+    Ok(disk)
 }
 
 /// Fails when consensus ends by itself; stops it last, because it was started first.

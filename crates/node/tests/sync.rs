@@ -12,7 +12,7 @@ use cairn_node::{
     mend::ASIDE,
     rpc::RpcConfig,
     sync::{SyncConfig, SyncMode},
-    validator::{Network, ValidatorNode},
+    validator::{Network, NodeConfig, ValidatorNode},
 };
 use cairn_primitives::{STONE, Sector, Stones};
 use support::{Devnet, START_MS};
@@ -32,8 +32,22 @@ struct Running {
 
 impl Running {
     async fn validator(devnet: &Devnet, root: &Path, clock: &NetworkClock) -> Self {
+        Self::one_of(devnet, root, clock, 0, &[]).await
+    }
+
+    /// Validator `index`, which takes the state from `givers` when it has none.
+    async fn one_of(
+        devnet: &Devnet,
+        root: &Path,
+        clock: &NetworkClock,
+        index: usize,
+        givers: &[&Self],
+    ) -> Self {
         let shutdown = Shutdown::new();
-        let (config, keys) = (devnet.config(root, 0), &devnet.validators[0].2);
+        let peers = givers.iter().map(|node| node.client.url().to_owned()).collect();
+        let sync = SyncConfig { peers, short_blocks: 0, ..SyncConfig::default() };
+        let config = NodeConfig { sync, ..devnet.config(root, index) };
+        let keys = &devnet.validators[index].2;
         let node =
             ValidatorNode::start(config, &devnet.network, keys, clock.clone(), shutdown.clone())
                 .await
@@ -169,6 +183,60 @@ async fn state_sync_and_replay_give_the_same_ledger() {
     let second = Running::follower(&devnet, &again, &clock, &[&synced], SyncMode::State).await;
     second.reaches(base + 1).await;
     for node in [second, synced, replayed, validator] {
+        node.stop().await;
+    }
+}
+
+/// Four validators of which the last begins with the state that the first gives, then is needed for every block; stopped, damaged, and begun
+/// with a state again, it goes on.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_validator_begins_with_a_state_and_votes() {
+    let (mut devnet, root) = (Devnet::new(4), TempDir::new().unwrap());
+    let mut genesis = (*devnet.network.genesis).clone();
+    genesis.stake.term_blocks = TERM_BLOCKS;
+    genesis.check().unwrap();
+    devnet.network = Network::new(genesis, "devnet of four");
+    let clock = NetworkClock::running(START_MS, 180);
+    let mut running = Vec::new();
+    for index in 0..3 {
+        running.push(Running::one_of(&devnet, root.path(), &clock, index, &[]).await);
+    }
+    running[0].reaches(2 * TERM_BLOCKS + 3).await;
+    let late = Running::one_of(&devnet, root.path(), &clock, 3, &[&running[0], &running[1]]).await;
+    let base = late.disk.snapshot().blocks_start() - 1;
+    assert!(base >= 2 * TERM_BLOCKS, "the state is a recent one: {base}");
+    late.reaches(base + 2).await;
+
+    // Three of four are what a block needs.
+    running.remove(1).stop().await;
+    let height = late.disk.snapshot().height();
+    let common = height + TERM_BLOCKS;
+    late.reaches(common).await;
+    running[0].reaches(common).await;
+    let head = running[0].client.head(BlockTag::Number(common)).await.unwrap();
+    assert_eq!(late.client.head(BlockTag::Number(common)).await.unwrap(), head);
+
+    // It goes on from its own disk; nobody is asked.
+    late.stop().await;
+    let late = Running::one_of(&devnet, root.path(), &clock, 3, &[]).await;
+    assert_eq!(late.disk.snapshot().blocks_start() - 1, base, "what it began with");
+    let height = late.disk.snapshot().height();
+    late.reaches(height + 3).await;
+
+    // Bytes that its disk turned: the others wait for it, and it has a state from them.
+    late.stop().await;
+    let folder = root.path().join("v3");
+    let file = folder.join("ledger.redb");
+    let mut bytes = std::fs::read(&file).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle..].fill(0xa5);
+    std::fs::write(&file, bytes).unwrap();
+    let late = Running::one_of(&devnet, root.path(), &clock, 3, &[&running[0]]).await;
+    assert!(folder.join(ASIDE).join("consensus").exists());
+    let again = late.disk.snapshot().blocks_start() - 1;
+    assert!(again > base, "a newer state: {again}");
+    late.reaches(again + 3).await;
+    for node in running.into_iter().chain([late]) {
         node.stop().await;
     }
 }

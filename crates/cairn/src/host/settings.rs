@@ -224,23 +224,33 @@ pub enum DataMode {
 }
 
 /// `[sync]`
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SyncFrom {
     /// The state of a recent block, or every block.
     pub mode: SyncMode,
     /// JSON-RPC of nodes that are asked for the state.
     pub peers: Vec<String>,
+    /// Chains of fewer blocks are replayed whatever the mode.
+    pub short_blocks: u64,
     /// The last block of a term, known from elsewhere.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trusted: Option<Text<TrustedBlock>>,
+}
+
+impl Default for SyncFrom {
+    fn default() -> Self {
+        let SyncConfig { mode, peers, short_blocks, .. } = SyncConfig::default();
+        Self { mode, peers, short_blocks, trusted: None }
+    }
 }
 
 impl SyncFrom {
     /// As the node takes it.
     pub fn config(&self) -> SyncConfig {
         let trusted = self.trusted.as_ref().map(|trusted| trusted.0.0);
-        SyncConfig { mode: self.mode, peers: self.peers.clone(), trusted, ..SyncConfig::default() }
+        let Self { mode, short_blocks, .. } = *self;
+        SyncConfig { mode, peers: self.peers.clone(), trusted, short_blocks }
     }
 }
 
@@ -306,9 +316,6 @@ impl Settings {
                 bail!("follow.upstream is []: name the JSON-RPC of one validator or more")
             }
             _ => {}
-        }
-        if role == Role::Validator && self.sync != SyncFrom::default() {
-            bail!("[sync] is for nodes without a vote: a validator executes every block");
         }
         match (role, &self.price) {
             (Role::Validator, Some(price)) => price.check()?,

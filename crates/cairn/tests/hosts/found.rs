@@ -96,8 +96,14 @@ fn make_validator(made: &mut Made, root: &Path, host: u8, founds: bool) {
         _ => format!("[\"{}@{}:8601\"]", made.keys[0], Lab::address(1)),
     };
     let at = Lab::address(host);
+    let givers = (1..=2).filter(|giver| *giver != host);
+    let givers: Vec<String> =
+        givers.map(|giver| format!("\"http://{}:8545\"", Lab::address(giver))).collect();
     let mut settings = settings(host);
     settings.extend([
+        ("CAIRN__SYNC__PEERS", format!("[{}]", givers.join(","))),
+        // Few enough for a network of minutes.
+        ("CAIRN__SYNC__SHORT_BLOCKS", "16".to_owned()),
         ("CAIRN__P2P__LISTEN", format!("{at}:8601")),
         ("CAIRN__P2P__DIALABLE", format!("{at}:8601")),
         ("CAIRN__P2P__REACH", "private".to_owned()),

@@ -14,6 +14,8 @@ use crate::lab::Lab;
 
 /// The program of this build.
 pub const CAIRN: &str = env!("CARGO_BIN_EXE_cairn");
+/// Code of JSON-RPC for what a node does not keep.
+pub const PRUNED: i64 = 4444;
 /// No wait of the test is longer.
 const PATIENCE: Duration = Duration::from_secs(120);
 

@@ -1,5 +1,5 @@
 //! Bad days: seven validators on seven hosts under load, and one that joins later, while a script kills, cuts off, slows down,
-//! restarts, adds and removes them.
+//! restarts, empties, adds and removes them.
 //!
 //! `CAIRN_SOAK_SECONDS` says how long; without it the script runs through once. It ends by checking that there is one chain, that
 //! nothing acknowledged is lost, and that all are level again, and prints how long each took to recover.
@@ -14,14 +14,14 @@ use std::{
 };
 
 use alloy_primitives::B256;
-use cairn_client::{BlockTag, LedgerClient, LedgerRead as _};
+use cairn_client::{BlockTag, ClientError, LedgerClient, LedgerRead as _, TransactionReceipt};
 use load::Load;
 use members::Members;
 
 use crate::{
     found::{Shape, found},
     lab::{Lab, on_hosts},
-    node::{Node, Plan},
+    node::{Node, PRUNED, Plan},
 };
 
 /// Validators of genesis; the one after them joins later.
@@ -54,10 +54,19 @@ enum Fault {
     Slow,
     /// Stopped in order, and started.
     Restart,
+    /// Its ledger is gone: it begins with the state of a late block, which others give.
+    Emptied,
 }
 
-const SCRIPT: [Fault; 6] =
-    [Fault::Kill, Fault::CutOff, Fault::Slow, Fault::KillTwo, Fault::Restart, Fault::Split];
+const SCRIPT: [Fault; 7] = [
+    Fault::Kill,
+    Fault::CutOff,
+    Fault::Slow,
+    Fault::KillTwo,
+    Fault::Restart,
+    Fault::Split,
+    Fault::Emptied,
+];
 
 /// A host: a running node, or what starts it.
 enum Host {
@@ -116,7 +125,7 @@ async fn days() {
     days.level("at the end").await;
     let common = days.one_chain().await;
     for (hash, block) in &acknowledged {
-        let receipt = days.clients[0].receipt(*hash).await.expect("an answer");
+        let receipt = days.receipt(*hash).await;
         let receipt = receipt.unwrap_or_else(|| panic!("{hash} was acknowledged and is lost"));
         assert_eq!(receipt.block_hash, Some(*block), "{hash} is where it was acknowledged");
     }
@@ -140,26 +149,37 @@ impl Days {
         let count = match fault {
             Fault::KillTwo => 2,
             Fault::Split => 3,
-            Fault::Kill | Fault::CutOff | Fault::Slow | Fault::Restart => 1,
+            Fault::Kill | Fault::CutOff | Fault::Slow | Fault::Restart | Fault::Emptied => 1,
         };
         let victims = Self::victims(round, count);
         let hit: Vec<u8> = victims.iter().map(|at| u8::try_from(at + 1).expect("a host")).collect();
         let others: Vec<u8> = (1..=FOUNDERS + 1).filter(|host| !hit.contains(host)).collect();
         match fault {
             Fault::Kill | Fault::KillTwo => self.down(&victims, Node::kill),
-            Fault::Restart => self.down(&victims, Node::stop),
+            Fault::Restart | Fault::Emptied => self.down(&victims, Node::stop),
             Fault::CutOff | Fault::Split => self.lab.part(&hit, &others),
             // Its clock runs on while it stands still; what it sends and reads comes late.
             Fault::Slow => {}
         }
         self.others_go_on(&victims, matches!(fault, Fault::Slow)).await;
         match fault {
-            Fault::Kill | Fault::KillTwo | Fault::Restart => self.up(&victims),
+            Fault::Kill | Fault::KillTwo | Fault::Restart => self.up(&victims, &[]),
+            Fault::Emptied => self.up(&victims, &["--refetch"]),
             Fault::CutOff | Fault::Split => self.lab.heal(&hit, &others),
             Fault::Slow => {}
         }
         let took = self.level(&format!("{fault:?} of {hit:?}")).await;
         self.recovered.push((fault, took.as_millis()));
+    }
+
+    /// A transaction's receipt from whoever has its block.
+    async fn receipt(&self, hash: B256) -> Option<TransactionReceipt> {
+        for client in &self.clients {
+            if let Some(receipt) = client.receipt(hash).await.expect("an answer") {
+                return Some(receipt);
+            }
+        }
+        None
     }
 
     fn down(&mut self, victims: &[usize], end: impl Fn(Node) -> Plan) {
@@ -173,11 +193,11 @@ impl Days {
         }
     }
 
-    fn up(&mut self, victims: &[usize]) {
+    fn up(&mut self, victims: &[usize], flags: &[&str]) {
         for at in victims {
             let host = self.hosts.remove(*at);
             let up = match host {
-                Host::Down(plan) => Host::Up(plan.start(&self.lab, &self.genesis)),
+                Host::Down(plan) => Host::Up(plan.start_with(flags, &self.lab, &self.genesis)),
                 Host::Up(node) => Host::Up(node),
             };
             self.hosts.insert(*at, up);
@@ -228,13 +248,16 @@ impl Days {
         begin.elapsed()
     }
 
-    /// Compares every block of every founder's node; returns the height up to which there is one chain.
+    /// Compares every block of every founder's node, where those that began with a state lack the ones before; returns the height up to which there is one chain.
     async fn one_chain(&self) -> u64 {
         let common = self.heights().await.into_iter().min().expect("seven");
         for height in 0..=common {
             let mut first = None::<B256>;
             for client in &self.clients[..usize::from(FOUNDERS)] {
-                let head = client.head(BlockTag::Number(height)).await.expect("an answer");
+                let head = match client.head(BlockTag::Number(height)).await {
+                    Err(ClientError::Rpc { code: PRUNED, .. }) => continue,
+                    head => head.expect("an answer"),
+                };
                 let hash = head.expect("a block").hash;
                 assert_eq!(*first.get_or_insert(hash), hash, "a fork at {height}");
             }

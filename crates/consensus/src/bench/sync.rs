@@ -19,7 +19,7 @@ use crate::{
     genesis::NetworkIdentity,
     params::FOLLOWER,
     ports::StateDisk,
-    sync::{Entry, StateSync, lab::Lab},
+    sync::{Entry, StateSync, Taker, lab::Lab},
     tree::{self, SharedTree},
 };
 
@@ -97,7 +97,8 @@ pub fn sync(
         tracing::debug!(sum, "hashed");
 
         let prefix = FOLLOWER.to_owned();
-        let sync = StateSync { identity, trusted: None, prefix: prefix.clone(), disk };
+        let taker = Taker::Follower;
+        let sync = StateSync { identity, trusted: None, taker, prefix: prefix.clone(), disk };
         let watch = Stopwatch::start();
         let synced = sync.run(context.child("sync"), lab).await?;
         measured.sync = watch.stop();

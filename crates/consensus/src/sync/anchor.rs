@@ -100,6 +100,11 @@ impl Anchor {
         &self.proofs
     }
 
+    /// The block's own proof.
+    pub(crate) const fn proof(&self) -> &FinalityProof {
+        &self.proof
+    }
+
     pub(crate) const fn preamble(&self) -> &Preamble {
         &self.proof.preamble
     }

@@ -44,6 +44,8 @@ pub(crate) struct Lab<E: StorageContext + Spawner> {
     headers: Vec<Header>,
     /// Handovers and the certificate.
     pub(crate) proofs: Vec<Bytes>,
+    /// Transactions of the last block.
+    body: Vec<Bytes>,
     /// Bytes of a page.
     pub(crate) page_bytes: usize,
 }
@@ -88,7 +90,7 @@ impl Signer {
             next_validators: if ends { vec![leader] } else { Vec::new() },
             header,
         };
-        let body = Sha256::hash(&[b"body"]);
+        let body = Sha256::hash(&[&list(&[])]);
         let proposal = Proposal::new(round, parent.0, preamble.block_digest(&body));
         self.scheme.votes().begin(term, TimeMs(1));
         let vote = Finalize::sign(&self.scheme, proposal).expect("the term is open");
@@ -134,7 +136,19 @@ impl<E: StorageContext + Spawner> Lab<E> {
         let term = identity.terms.term_of(height);
         let lasts = (0..term).map(|term| identity.terms.last_of(term));
         let proofs = lasts.chain([height]).map(|at| proofs[&at].to_bytes().into()).collect();
-        Self { tree, state, headers, proofs, page_bytes: PAGE_BYTES }
+        Self { tree, state, headers, proofs, body: Vec::new(), page_bytes: PAGE_BYTES }
+    }
+
+    /// What a validator has after a block: its state, the headers up to it, handovers and its certificate, and its transactions.
+    #[cfg(test)]
+    pub(crate) const fn of(
+        tree: SharedTree<E>,
+        state: Memory,
+        headers: Vec<Header>,
+        proofs: Vec<Bytes>,
+        body: Vec<Bytes>,
+    ) -> Self {
+        Self { tree, state, headers, proofs, body, page_bytes: PAGE_BYTES }
     }
 
     /// The state that it gives.
@@ -198,6 +212,8 @@ impl<E: StorageContext + Spawner> Lab<E> {
                 let codes = hashes.iter().filter_map(|hash| self.state.codes.get(hash));
                 list(&codes.map(|code| code.0.clone()).collect::<Vec<_>>()).into()
             }
+            Question::Body { height } if height != head => return Err(SourceError::Gone),
+            Question::Body { .. } => list(&self.body).into(),
         })
     }
 }

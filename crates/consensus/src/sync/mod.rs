@@ -36,6 +36,8 @@ pub use peers::{LOG_OPERATIONS_MAX, Question, SourceError, StateSource};
 pub(crate) use peers::{LogError, serve_log};
 
 use crate::{
+    archives::Archives,
+    engine::PREFIX,
     genesis::NetworkIdentity,
     params::{FOLLOWER, STACK_BYTES, WORKERS},
     ports::{Import, StateDisk},
@@ -72,6 +74,9 @@ pub enum SyncError {
     /// The state tree cannot be read or written.
     #[error("the state tree cannot be used")]
     Tree(#[from] commonware_storage::qmdb::Error<mmr::Family>),
+    /// The archives of blocks and certificates cannot be begun.
+    #[error("the archives of blocks and certificates cannot be written")]
+    Archives(#[from] commonware_storage::archive::Error),
     /// The log could not be rebuilt.
     #[error("the log of the state tree cannot be rebuilt: {0}")]
     Log(String),
@@ -94,7 +99,26 @@ pub struct Synced {
     pub operations: u64,
 }
 
-/// Fills an empty disk and a follower's state tree in `storage` with the state of a recent final block, or goes on where it was
+/// Who takes a state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Taker {
+    /// A node without a vote.
+    Follower,
+    /// A validator. The whole block of the state begins its archives; those of the blocks before stay with others.
+    Validator,
+}
+
+impl Taker {
+    /// Where it keeps its state tree.
+    const fn prefix(self) -> &'static str {
+        match self {
+            Self::Follower => FOLLOWER,
+            Self::Validator => PREFIX,
+        }
+    }
+}
+
+/// Fills an empty disk and the taker's state tree in `storage` with the state of a recent final block, or goes on where it was
 /// stopped. On its own thread, because the tree wants its own runtime; drop the future to leave it.
 ///
 /// # Errors
@@ -102,12 +126,13 @@ pub struct Synced {
 pub async fn sync_state(
     identity: &NetworkIdentity,
     trusted: Option<Trusted>,
+    taker: Taker,
     storage: PathBuf,
     disk: Arc<dyn StateDisk>,
     source: Arc<dyn StateSource>,
 ) -> Result<Synced, SyncError> {
-    let prefix = FOLLOWER.to_owned();
-    let sync = StateSync { identity: identity.clone(), trusted, prefix, disk };
+    let prefix = taker.prefix().to_owned();
+    let sync = StateSync { identity: identity.clone(), trusted, taker, prefix, disk };
     let (answer, receiver) = oneshot::channel();
     thread::Builder::new()
         .name("state sync".to_owned())
@@ -136,6 +161,7 @@ pub async fn sync_state(
 pub(crate) struct StateSync {
     pub(crate) identity: NetworkIdentity,
     pub(crate) trusted: Option<Trusted>,
+    pub(crate) taker: Taker,
     pub(crate) prefix: String,
     pub(crate) disk: Arc<dyn StateDisk>,
 }
@@ -162,8 +188,9 @@ impl StateSync {
             return Err(SyncError::NotEmpty);
         }
         let peers = Peers::new(context.child("peers"), source);
+        let mut unfinished = self.disk.import()?;
         for attempt in 0..ANCHORS_MAX {
-            let (anchor, import) = self.anchor(&peers, &mut context).await?;
+            let (anchor, import) = self.anchor(&peers, unfinished.take(), &mut context).await?;
             tracing::info!(
                 height = anchor.header().number,
                 "state sync: taking the state of this block"
@@ -176,22 +203,22 @@ impl StateSync {
                         height = anchor.header().number,
                         "no peer keeps this block's state any more: a newer one is taken"
                     );
-                    self.disk.import_drop()?;
                 }
-                Try::Short => self.disk.import_drop()?,
+                Try::Short => {}
             }
         }
         Err(SyncError::Gone)
     }
 
-    /// The block whose state is taken: that of the unfinished import, or the newest one of the peers.
+    /// The block whose state is taken: that of the unfinished import, or the newest one of the peers, in place of any other.
     async fn anchor<E: StorageContext + Spawner>(
         &self,
         peers: &Peers<E>,
+        unfinished: Option<Import>,
         rng: &mut impl CryptoRng,
     ) -> Result<(Anchor, Import), SyncError> {
         let network = &self.identity;
-        if let Some(import) = self.disk.import()? {
+        if let Some(import) = unfinished {
             match Anchor::of_proofs(network, self.trusted, import.anchor.clone(), rng) {
                 Ok(anchor) => return Ok((anchor, import)),
                 Err(error) => tracing::warn!(%error, "an unfinished state sync is begun anew"),
@@ -215,7 +242,16 @@ impl StateSync {
         let Some(headers) = peers.headers(anchor.header(), HEADERS).await? else {
             return Ok(Try::Gone);
         };
-        let Some(tree) = self.tree(context, peers, anchor).await? else { return Ok(Try::Gone) };
+        let mut block = None;
+        if self.taker == Taker::Validator {
+            block = peers.block(anchor).await?;
+            if block.is_none() {
+                return Ok(Try::Gone);
+            }
+        }
+        let Some(tree) = self.tree(context.child("state"), peers, anchor).await? else {
+            return Ok(Try::Gone);
+        };
         let Some(entries) = self.entries(peers, &tree, anchor.header().number, import).await?
         else {
             return Ok(Try::Gone);
@@ -226,9 +262,15 @@ impl StateSync {
             return Ok(Try::Short);
         }
         self.codes(peers).await?;
-        self.disk.import_end(anchor.ending(headers))?;
+        if let Some(block) = block {
+            let page_cache = CacheRef::new(NZU16!(4096), NZUsize!(64));
+            let certificate = &anchor.proof().finalization;
+            Archives::begin(&context, &self.prefix, &page_cache, block, certificate).await?;
+        }
         let operations = *tree.bounds().end;
         tree.sync().await?;
+        // Last: a disk that has a head has all that goes with it.
+        self.disk.import_end(anchor.ending(headers))?;
         Ok(Try::Done(Synced { height: anchor.header().number, entries, operations }))
     }
 

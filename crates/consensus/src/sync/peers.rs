@@ -10,8 +10,9 @@ use std::{
 use alloy_consensus::Header;
 use alloy_primitives::{B256, keccak256};
 use bytes::Bytes;
+use cairn_ledger::params::BLOCK_TXS_MAX;
 use commonware_codec::{Copying, Decode as _, DecodeExt as _, Encode as _};
-use commonware_cryptography::{Sha256, sha256};
+use commonware_cryptography::{Hasher as _, Sha256, sha256};
 use commonware_runtime::Spawner;
 use commonware_storage::{
     Context as StorageContext, mmr,
@@ -30,6 +31,7 @@ use super::{
     read_entries, read_headers,
 };
 use crate::{
+    block::Block,
     genesis::NetworkIdentity,
     tree::{SharedTree, Tree},
 };
@@ -70,6 +72,11 @@ pub enum Question {
     },
     /// A list of code.
     Codes(Vec<B256>),
+    /// The list of a block's raw transactions.
+    Body {
+        /// The block.
+        height: u64,
+    },
 }
 
 /// Why a peer gave no answer.
@@ -303,6 +310,20 @@ impl<E: StorageContext + Spawner> Peers<E> {
                 self.state().first += 1;
             }
         }
+    }
+
+    /// The anchor's whole block.
+    pub(crate) async fn block(&self, anchor: &Anchor) -> Result<Option<Block>, SyncError> {
+        let proof = anchor.proof();
+        let question = Question::Body { height: proof.preamble.height.get() };
+        let answer = self.ask("the transactions of a block", &question, |answer| {
+            if Sha256::hash(&[answer]) != proof.body {
+                return Err("they are not those of its digest".to_owned());
+            }
+            read_list(answer, BLOCK_TXS_MAX).ok_or_else(|| "no list".to_owned())
+        });
+        let preamble = proof.preamble.clone();
+        Ok(answer.await?.map(|transactions| Block { preamble, transactions }))
     }
 
     /// Code of these hashes, at least one of them.

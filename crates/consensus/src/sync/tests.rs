@@ -12,9 +12,10 @@ use std::{
 use alloy_primitives::{Address, U256};
 use bytes::Bytes;
 use cairn_ledger::{Account, Writes};
-use commonware_cryptography::ed25519;
+use commonware_cryptography::{Digestible as _, ed25519};
 use commonware_glue::stateful::db::DatabaseSet;
 use commonware_runtime::{Runner as _, Supervisor as _, deterministic};
+use commonware_storage::archive::{Archive as _, Identifier};
 use futures::future::BoxFuture;
 
 use super::{lab::Lab, *};
@@ -131,6 +132,8 @@ fn sync(disk: &MemoryDisk) -> StateSync {
     StateSync {
         identity: network(),
         trusted: None,
+        // It takes what a follower takes, and the block.
+        taker: Taker::Validator,
         prefix: "synced".to_owned(),
         disk: Arc::new(disk.clone()),
     }
@@ -153,6 +156,17 @@ async fn same(context: &Context, disk: &MemoryDisk, lab: &Lab<Context>) {
     )
     .await;
     assert_eq!(B256::from(tree.read().await.root().0), lab.header().state_root);
+    begun(context, lab.header()).await;
+}
+
+/// Checks that a validator's archives begin with the block of this header.
+async fn begun(context: &Context, header: &Header) {
+    let page_cache = CacheRef::new(NZU16!(4096), NZUsize!(64));
+    let archives = Archives::open(&context.child("archives"), "synced", &page_cache).await.unwrap();
+    let certificate = archives.beginning().await.unwrap().expect("a certificate");
+    let block = archives.blocks.get(Identifier::Index(header.number)).await.unwrap().unwrap();
+    assert_eq!((&block.preamble.header, block.transactions.len()), (header, 0));
+    assert_eq!(certificate.proposal.payload, block.digest());
 }
 
 #[test]
@@ -217,6 +231,12 @@ fn lying_peers_are_left() {
         ("other code", || {
             Box::new(move |q, a| match q {
                 Question::Codes(_) => flip_at(&a, 5),
+                _ => Ok(a),
+            })
+        }),
+        ("a transaction too many", || {
+            Box::new(move |q, a| match q {
+                Question::Body { .. } => Ok(list(&[Bytes::from_static(b"tx")]).into()),
                 _ => Ok(a),
             })
         }),
@@ -294,6 +314,33 @@ fn a_killed_node_goes_on_where_it_was() {
             );
         });
     }
+}
+
+/// The runtime drops every write that was not synced; the ledger's disk keeps what it committed.
+#[test]
+fn a_power_cut_after_the_end_loses_nothing() {
+    let disk = MemoryDisk::default();
+    let (taking, header) = (disk.clone(), Arc::new(Mutex::new(None)));
+    let given = Arc::clone(&header);
+    let ((), stopped) = deterministic::Runner::default().start_and_recover(|context| async move {
+        let source = Arc::new(Several::new(lab(&context, "lab", HEIGHT).await, vec![honest()]));
+        *given.lock().unwrap() = Some(source.lab.header().clone());
+        sync(&taking).run(context.child("sync"), source).await.unwrap();
+    });
+    let header = header.lock().unwrap().take().unwrap();
+    assert_eq!(disk.head().unwrap().as_ref(), Some(&header));
+    deterministic::Runner::from(stopped).start(|context| async move {
+        let page_cache = CacheRef::new(NZU16!(4096), NZUsize!(64));
+        let config = tree::config("synced", page_cache);
+        let tree = <SharedTree<Context> as DatabaseSet<Context>>::init(
+            context.child("tree"),
+            config,
+            None,
+        )
+        .await;
+        assert_eq!(B256::from(tree.read().await.root().0), header.state_root);
+        begun(&context, &header).await;
+    });
 }
 
 #[test]

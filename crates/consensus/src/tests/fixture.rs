@@ -149,6 +149,8 @@ struct Inner {
     import: Option<Import>,
     /// Those that came with an imported state.
     certificates: BTreeMap<u64, Vec<u8>>,
+    /// Height of the imported state.
+    taken: u64,
 }
 
 /// A ledger disk in memory that survives its validator, as a disk survives its process.
@@ -178,6 +180,10 @@ impl MemoryDisk {
     /// The certificate that came with an imported state for the last block of a term.
     pub fn handover(&self, height: u64) -> Option<Vec<u8>> {
         self.lock().certificates.get(&height).cloned()
+    }
+    /// Height of the state that was imported; 0 of a disk that has executed everything.
+    pub fn taken(&self) -> u64 {
+        self.lock().taken
     }
     /// The whole state.
     pub fn state(&self) -> Memory {
@@ -224,6 +230,12 @@ impl Disk for MemoryDisk {
         let inner = self.lock();
         let kept = inner.recent.iter().find(|(_, header, _)| header.number == height);
         Ok(kept.map(|(digest, _, _)| *digest))
+    }
+
+    fn certificate(&self, height: u64) -> Result<Option<Vec<u8>>, StateError> {
+        let inner = self.lock();
+        let block = inner.blocks.get(&height).map(|block| block.certificate.clone());
+        Ok(block.or_else(|| inner.certificates.get(&height).cloned()))
     }
 
     fn commit(&self, block: FinalBlock) -> Result<(), StateError> {
@@ -293,13 +305,11 @@ impl StateDisk for MemoryDisk {
             inner.state.hashes.insert(header.number, header.hash_slow());
         }
         inner.certificates = end.handovers.into_iter().collect();
+        let head = end.headers.last().map_or(0, |head| head.number);
+        inner.certificates.insert(head, end.certificate);
+        inner.taken = head;
         inner.head = end.headers.last().cloned();
         inner.import = None;
-        Ok(())
-    }
-    fn import_drop(&self) -> Result<(), StateError> {
-        let mut inner = self.lock();
-        (inner.state, inner.import) = (Memory::default(), None);
         Ok(())
     }
 }

@@ -32,7 +32,7 @@ async fn run(context: deterministic::Context, disk: MemoryDisk, votes: VoteLog, 
     heights.wait_for(|height| *height >= until).await.unwrap();
     let height = *heights.borrow();
     // The window, up to a section more, and what came since the last look.
-    let first = (height - KEPT - TERM_BLOCKS - 64) / SECTION * SECTION;
+    let first = (height - KEPT - 2 * TERM_BLOCKS - 64) / SECTION * SECTION;
     assert_eq!(held(&running.marshal, 1..first).await, [0; 0], "at height {height}");
     let window = height - KEPT..height;
     assert_eq!(held(&running.marshal, window.clone()).await, window.collect::<Vec<_>>());

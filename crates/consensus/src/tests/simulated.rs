@@ -9,6 +9,7 @@ use std::{
 };
 
 use alloy_consensus::Header;
+use alloy_eips::Encodable2718 as _;
 use alloy_primitives::{Address, B256, U256};
 use bytes::Bytes;
 use cairn_ledger::{Memory, Seat, time_of};
@@ -52,6 +53,8 @@ use crate::{
     ports::NetworkTime,
     scheme::Scheme,
     signer::Key,
+    sync::{StateSync, Taker, lab::Lab},
+    tree::SharedTree,
     votes::VoteLog,
 };
 
@@ -104,6 +107,10 @@ pub struct Network {
     pub restore: Option<(usize, u64)>,
     /// On its second start this validator's journal of votes is from before its first, and only the log beside its key is not.
     pub forgetful: Option<usize>,
+    /// At its first start this validator takes the state of the first one's last block, and replays nothing.
+    pub takes_state: Option<usize>,
+    /// The first validator's state tree, for whoever takes the state.
+    tree: Arc<Mutex<Option<SharedTree<deterministic::Context>>>>,
     /// What is sensed, in a network whose last process is an ingest.
     pub sensing: Option<Sensing>,
     /// The equivocations that each validator has seen.
@@ -128,6 +135,8 @@ impl Network {
             skew: None,
             restore: None,
             forgetful: None,
+            takes_state: None,
+            tree: Arc::default(),
             sensing: None,
             evidence: Arc::default(),
             starts: Arc::default(),
@@ -161,9 +170,38 @@ impl Network {
         network
     }
 
+    /// Fills the disk and the engine's storage of a validator with the state of the first one's last block.
+    async fn take_state(&self, context: deterministic::Context, index: usize) {
+        let donor = &self.disks[0];
+        let tree = self.tree.lock().unwrap().take().expect("the first validator runs");
+        let height = donor.height();
+        let block = |height| donor.block(height).expect("it has executed everything");
+        let headers = (0..=height).map(|height| block(height).header).collect();
+        let lasts =
+            (0..self.identity.terms.term_of(height)).map(|t| self.identity.terms.last_of(t));
+        let proofs = lasts.chain([height]).map(|height| block(height).certificate.into()).collect();
+        let body = block(height).transactions.iter().map(|tx| tx.encoded_2718().into()).collect();
+        let sync = StateSync {
+            identity: self.identity.clone(),
+            trusted: None,
+            taker: Taker::Validator,
+            prefix: format!("{}{index}", engine::PREFIX),
+            disk: Arc::new(self.disks[index].clone()),
+        };
+        let lab = Lab::of(tree, donor.state(), headers, proofs, body);
+        let synced =
+            sync.run(context, Arc::new(lab)).await.expect("an honest peer gives its state");
+        assert_eq!(synced.height, height);
+    }
+
     /// Height of each process' disk.
     pub fn heights(&self) -> Vec<u64> {
         self.disks.iter().map(MemoryDisk::height).collect()
+    }
+
+    /// Each process' disk.
+    pub fn disks(&self) -> &[MemoryDisk] {
+        &self.disks
     }
 
     /// Blocks of a term.
@@ -270,6 +308,9 @@ impl EngineDefinition for Network {
             assert!(disk.height() > height, "the backup is older than the disk");
             disk.restore(height);
         }
+        if (self.takes_state, starts) == (Some(init.index), 1) {
+            self.take_state(init.context.child("take"), init.index).await;
+        }
         if (self.forgetful, starts) == (Some(init.index), 2) {
             let journal = format!("{}{}-simplex-0", engine::PREFIX, init.index);
             init.context.remove(&journal, None).await.expect("it has voted in term 0");
@@ -314,10 +355,15 @@ impl EngineDefinition for Network {
         // still holds open (the state tree, while it waits for a block's time) would keep the next start from opening it.
         let (opened, parts_opened) = oneshot::channel();
         let (sensing, index) = (self.sensing.clone(), init.index);
+        let given = self.takes_state.filter(|_| index == 0).map(|_| Arc::clone(&self.tree));
         let process = init.context.child("validator").spawn(move |context| async move {
             let watch = move |state| MonitorReporter::new(me, monitor, state);
             let running = engine::start(context.child("parts"), parts, channels, watch).await;
             let _ = opened.send((running.marshal, running.evidence));
+            if let Some(given) = given {
+                let tree = running.state.subscribe_databases().await;
+                *given.lock().unwrap() = Some(tree);
+            }
             if let Some(sensing) = sensing {
                 let verify = move |context| sensing.verify(index, running.gossip, context);
                 context.child("verifier").spawn(verify);
@@ -469,15 +515,20 @@ impl Property<ed25519::PublicKey, Node> for OneChain {
         Box::pin(async move {
             let nodes: Vec<&Node> =
                 nodes.iter().copied().filter(|node| node.marshal.is_some()).collect();
+            // One that executed everything says what the others must have.
+            let whole = nodes.iter().find(|node| node.disk.taken() == 0).ok_or("nobody has all")?;
             let rules = &self.network.identity.terms;
             let top = nodes.iter().map(|node| node.disk.height()).min().unwrap_or(0);
             let (mut proven, mut rng) = (0, commonware_utils::test_rng());
             for height in 1..=top {
-                let block = nodes[0].disk.block(height).ok_or(format!("no block {height}"))?;
-                let next_mix = nodes[0].disk.block(height + 1).map(|next| next.header.mix_hash);
+                let block = whole.disk.block(height).ok_or(format!("no block {height}"))?;
+                let next_mix = whole.disk.block(height + 1).map(|next| next.header.mix_hash);
                 let term = rules.term_of(height);
                 let last = rules.last_of(term);
                 for node in &nodes {
+                    if height <= node.disk.taken() {
+                        continue;
+                    }
                     let other = node.disk.block(height).ok_or(format!("no block {height}"))?;
                     if other.header != block.header
                         || other.digest != block.digest
@@ -509,10 +560,8 @@ impl Property<ed25519::PublicKey, Node> for OneChain {
                 if node.disk.balance(PAYEE) != U256::from(TRANSFERS) {
                     return Err(format!("the payee has {}", node.disk.balance(PAYEE)));
                 }
-                let time = nodes[0]
-                    .disk
-                    .block(top)
-                    .map_or(TimeMs(START_MS), |block| time_of(&block.header));
+                let time =
+                    whole.disk.block(top).map_or(TimeMs(START_MS), |block| time_of(&block.header));
                 let state = node.disk.state();
                 let violations =
                     self.network.identity.ledger.check(&state, time).map_err(|e| e.to_string())?;
@@ -555,6 +604,16 @@ pub fn run_with(
     crash: Option<Crash<ed25519::PublicKey>>,
     heights: u64,
 ) -> (String, BTreeMap<Address, u64>) {
+    run_all(network, seed, link, crash, heights)
+}
+
+pub fn run_all(
+    network: &Network,
+    seed: u64,
+    link: Link,
+    crashes: impl IntoIterator<Item = Crash<ed25519::PublicKey>>,
+    heights: u64,
+) -> (String, BTreeMap<Address, u64>) {
     let property = OneChain::of(network);
     let mut plan = PlanBuilder::new(network.clone())
         .link(link)
@@ -562,7 +621,7 @@ pub fn run_with(
         .exit_condition(ProcessedHeightAtLeast::new(heights))
         .timeout(Duration::from_secs(1_200))
         .property(property.clone());
-    if let Some(crash) = crash {
+    for crash in crashes {
         plan = plan.crash(crash);
     }
     let mut results = plan.run().unwrap_or_else(|error| panic!("seed {seed}: {error}"));

@@ -17,7 +17,7 @@ use commonware_utils::probability;
 
 use super::{
     fixture::{keys, seat},
-    simulated::{Network, link, run, run_with},
+    simulated::{Network, link, run, run_all, run_with},
 };
 
 /// Blocks of a term.
@@ -117,6 +117,31 @@ fn a_newcomer_that_genesis_does_not_know_joins_late_and_leads() {
     };
     let (_, leaders) = run_with(&network, 6, link(), Some(crash), 6 * BLOCKS);
     assert_eq!(leaders.len(), 6, "both newcomers lead: {leaders:?}");
+}
+
+/// As above, but the last process replays nothing: it begins with the state of a block in the middle of a term, and is killed later.
+#[test]
+fn a_newcomer_begins_with_a_state_and_leads() {
+    let seats = |term| (0..if term < 4 { 4 } else { 5 }).map(seat).collect();
+    for (view, seed) in [(3, 12), (9, 13)] {
+        let mut network = Network::rotating(5, 4, BLOCKS, seats);
+        network.takes_state = Some(4);
+        let newcomer = network.participants()[4].clone();
+        let late = Crash::DelayRound {
+            participants: vec![newcomer.clone()],
+            round: Round::new(Term::new(2), View::new(view)),
+        };
+        let killed = Crash::ProcessedHeight {
+            participant: newcomer,
+            heights: 4 * BLOCKS + 3..=4 * BLOCKS + 5,
+            downtime: Duration::from_secs(9),
+        };
+        let (_, leaders) = run_all(&network, seed, link(), [late, killed], 7 * BLOCKS);
+        assert_eq!(leaders.len(), 5, "the newcomer leads: {leaders:?}");
+        let taken = network.disks()[4].taken();
+        assert!((2 * BLOCKS..3 * BLOCKS).contains(&taken), "the state of block {taken}");
+        assert_eq!(network.starts.lock().unwrap()[&4], 2);
+    }
 }
 
 #[test]

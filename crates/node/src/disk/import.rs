@@ -141,20 +141,6 @@ impl RedbDisk {
         self.replace(Snapshot::open(&database.begin_read()?)?);
         Ok(())
     }
-
-    fn drop_import(&self) -> Result<(), DiskError> {
-        if self.read_import()?.is_none() {
-            return Ok(());
-        }
-        let write = self.writable()?.begin_write()?;
-        clear(&write)?;
-        {
-            let mut meta = write.open_table(tables::META)?;
-            meta.remove(ANCHOR_KEY)?;
-            meta.remove(PROGRESS_KEY)?;
-        }
-        Ok(write.commit()?)
-    }
 }
 
 /// Empties the tables that an import fills.
@@ -185,8 +171,5 @@ impl StateDisk for RedbDisk {
     }
     fn import_end(&self, end: ImportEnd) -> Result<(), StateError> {
         Ok(self.end_import(&end)?)
-    }
-    fn import_drop(&self) -> Result<(), StateError> {
-        Ok(self.drop_import()?)
     }
 }

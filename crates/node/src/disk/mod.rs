@@ -243,18 +243,7 @@ impl RedbDisk {
         std::fs::create_dir_all(folder)
             .map_err(|source| DiskError::Folder { path: folder.into(), source })?;
         let path = folder.join(FILE);
-        let mut database = Builder::new()
-            .set_cache_size(PAGE_CACHE_BYTES)
-            .create(&path)
-            .map_err(|error| opening(&path, error))?;
-        let bytes = std::fs::metadata(&path).map_or(0, |file| file.len());
-        if bytes <= CHECKED_BYTES_MAX {
-            // Every page has a checksum, which reads do not look at.
-            let sound = database.check_integrity().map_err(|error| opening(&path, error))?;
-            if !sound {
-                tracing::warn!(path = %path.display(), "the ledger's list of free pages was rebuilt");
-            }
-        }
+        let database = checked(&path).map_err(|error| opening(&path, error))?;
         commit::prepare(&database, genesis)?;
         Self::new(path, Store::Writable(database), Some(genesis), config)
     }
@@ -375,6 +364,27 @@ impl RedbDisk {
     }
 }
 
+/// Opens the file and reads it whole.
+fn checked(path: &Path) -> Result<Database, DatabaseError> {
+    let open = || {
+        let mut database = Builder::new().set_cache_size(PAGE_CACHE_BYTES).create(path)?;
+        let bytes = std::fs::metadata(path).map_or(0, |file| file.len());
+        if bytes <= CHECKED_BYTES_MAX {
+            // Every page has a checksum, which reads do not look at.
+            let sound = database.check_integrity()?;
+            if !sound {
+                tracing::warn!(path = %path.display(), "the ledger's list of free pages was rebuilt");
+            }
+        }
+        Ok(database)
+    };
+    // The store takes some pages for sound before it looks at their checksums.
+    std::panic::catch_unwind(open).unwrap_or_else(|_| {
+        let reason = "the store's pages are not what was written".to_owned();
+        Err(DatabaseError::Storage(redb::StorageError::Corrupted(reason)))
+    })
+}
+
 fn opening(path: &Path, error: DatabaseError) -> DiskError {
     match error {
         DatabaseError::DatabaseAlreadyOpen => DiskError::InUse { path: path.into() },
@@ -442,6 +452,10 @@ impl cairn_consensus::Disk for RedbDisk {
 
     fn digest_at(&self, height: u64) -> Result<Option<[u8; 32]>, StateError> {
         Ok(self.snapshot().digest_at(height)?)
+    }
+
+    fn certificate(&self, height: u64) -> Result<Option<Vec<u8>>, StateError> {
+        Ok(self.snapshot().certificate(height)?.map(|bytes| bytes.to_vec()))
     }
 
     fn commit(&self, block: FinalBlock) -> Result<(), StateError> {

@@ -11,7 +11,7 @@ mod serve;
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use cairn_client::{Backoff, ClientError, LedgerClient};
-use cairn_consensus::{SyncError, Trusted, sync_state};
+use cairn_consensus::{SyncError, Taker, Trusted, sync_state};
 use futures::future::join_all;
 use serde::{Deserialize, Serialize};
 use tokio::time::{sleep, timeout};
@@ -91,14 +91,17 @@ pub enum TakeError {
     Client(#[source] reqwest::Error),
 }
 
-/// The greatest height that a peer tells, as soon as one answers.
-async fn highest(peers: &[LedgerClient]) -> u64 {
+/// The greatest height that a peer tells, as soon as one answers; where nobody does, `None` unless it `waits`.
+async fn highest(peers: &[LedgerClient], waits: bool) -> Option<u64> {
     let mut pauses = Backoff::endless(PAUSES.0, PAUSES.1);
     loop {
         let asked = peers.iter().map(|peer| timeout(ANSWER_WITHIN, peer.block_number()));
         let heights = join_all(asked).await;
         if let Some(height) = heights.into_iter().filter_map(|told| told.ok()?.ok()).max() {
-            return height;
+            return Some(height);
+        }
+        if !waits {
+            return None;
         }
         tracing::warn!("no node that could give the state answers: they are asked again");
         sleep(pauses.next().unwrap_or(PAUSES.1)).await;
@@ -106,13 +109,15 @@ async fn highest(peers: &[LedgerClient]) -> u64 {
 }
 
 /// Fills an empty folder by state sync where the settings say so; otherwise it changes nothing. A node that is killed meanwhile goes on at
-/// its next start.
+/// its next start. One that `waits` starts when a peer answers; another replays where nobody does.
 pub(crate) async fn take(
     config: &SyncConfig,
     network: &Network,
+    taker: Taker,
     storage: PathBuf,
     disk: &RedbDisk,
     peers: Vec<LedgerClient>,
+    waits: bool,
 ) -> Result<(), TakeError> {
     let importing = disk.is_importing()?;
     if disk.snapshot().head().is_some() {
@@ -124,18 +129,22 @@ pub(crate) async fn take(
         (SyncMode::State, false) if peers.is_empty() => return Ok(()),
         (SyncMode::State, true) if peers.is_empty() => return Err(TakeError::NoPeers),
         (SyncMode::State, true) => {}
-        (SyncMode::State, false) => {
-            let height = highest(&peers).await;
-            if height < config.short_blocks {
+        (SyncMode::State, false) => match highest(&peers, waits).await {
+            Some(height) if height >= config.short_blocks => {}
+            Some(height) => {
                 tracing::info!(height, "the chain is short: every block is fetched and executed");
                 return Ok(());
             }
-        }
+            None => {
+                tracing::info!("nobody answers yet: every block is fetched and executed");
+                return Ok(());
+            }
+        },
     }
     let source = Arc::new(HttpSource::new(peers).map_err(TakeError::Client)?);
     let identity = network.identity();
     let to = Arc::new(disk.clone());
-    let synced = sync_state(&identity, config.trusted, storage, to, source).await?;
+    let synced = sync_state(&identity, config.trusted, taker, storage, to, source).await?;
     tracing::info!(
         height = synced.height,
         entries = synced.entries,

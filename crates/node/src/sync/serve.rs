@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use alloy_eips::Encodable2718 as _;
 use alloy_primitives::{B256, bytes::Bytes, hex};
 use axum::{
     Router,
@@ -91,6 +92,11 @@ struct Codes {
     hashes: String,
 }
 
+#[derive(Deserialize)]
+struct Height {
+    height: u64,
+}
+
 /// Serves the state of a disk and the log of its tree. `term_blocks`: blocks of a term.
 pub(crate) fn router(disk: RedbDisk, log: Arc<dyn StateLog>, term_blocks: u64) -> Router {
     let readers = Arc::new(Semaphore::new(READERS));
@@ -100,6 +106,7 @@ pub(crate) fn router(disk: RedbDisk, log: Arc<dyn StateLog>, term_blocks: u64) -
         .route("/v1/state/log", get(log_of))
         .route("/v1/state/entries", get(entries))
         .route("/v1/state/codes", get(codes))
+        .route("/v1/state/body", get(body))
         .with_state(Server { disk, log, term_blocks, readers })
 }
 
@@ -232,6 +239,19 @@ async fn codes(
             }
         }
         Ok(Some(list(&items)))
+    })
+    .await
+}
+
+async fn body(
+    State(server): State<Server>,
+    Query(asked): Query<Height>,
+) -> Result<Response, ApiError> {
+    answer(server, move |snapshot| {
+        let Some(block) = snapshot.block(asked.height)? else { return Ok(None) };
+        let raw: Vec<Bytes> =
+            block.transactions.iter().map(|tx| tx.encoded_2718().into()).collect();
+        Ok(Some(list(&raw)))
     })
     .await
 }

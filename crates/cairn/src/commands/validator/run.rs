@@ -38,6 +38,7 @@ pub async fn run(args: &ValidatorRunArgs) -> Result<()> {
         reach: p2p.reach.into(),
         state_window: settings.data.state_window_blocks,
         blocks_kept: settings.data.blocks_kept(),
+        sync: settings.sync.config(),
     };
 
     let life = Life { output: Output { json: args.json } };

@@ -20,10 +20,12 @@ impl Settings {
         if role == Role::Validator {
             text += price::EXAMPLE;
         }
+        let others =
+            if role == Role::Validator { "it replays" } else { "those of follow.upstream" };
         let _ = write!(
             text,
             "{REST}state_window_blocks = {STATE_WINDOW}\n{}{LOG}filter = \"{}\"\nformat = \"text\"\n",
-            if role == Role::Validator { "" } else { SYNC },
+            SYNC.replace("OTHERS", others),
             Log::default().filter
         );
         text
@@ -95,10 +97,12 @@ blocks = 65536
 const SYNC: &str = r#"
 [sync]
 # How an empty folder is filled: "state" takes the state of a recent final block, proven by the validators' certificates, in seconds;
-# "replay" fetches and executes every block from the first. Both give the same state. Fewer than 1,024 blocks are always replayed.
+# "replay" fetches and executes every block from the first. Both give the same state.
 mode = "state"
-# JSON-RPC of nodes that are asked for the state, none of them trusted. Empty: those of follow.upstream; without either it replays.
+# JSON-RPC of nodes that are asked for the state, none of them trusted. Empty: OTHERS.
 peers = []
+# Chains of fewer blocks are replayed whatever the mode: that is done sooner.
+short_blocks = 1024
 # The last block of a term, from a source you trust, as TERM:0xHASH: then nobody who validated long ago can lead you astray. Optional.
 # trusted = "12:0x…"
 "#;
