@@ -189,6 +189,10 @@ impl MemoryDisk {
     pub fn state(&self) -> Memory {
         self.lock().state.clone()
     }
+    /// Nothing is on it any more.
+    pub fn empty(&self) {
+        *self.lock() = Inner::default();
+    }
     /// Goes back to what a backup taken at `height` holds.
     pub fn restore(&self, height: u64) {
         let blocks = std::mem::take(&mut *self.lock()).blocks;

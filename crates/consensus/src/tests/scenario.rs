@@ -75,6 +75,8 @@ struct Scenario {
     schedule: Schedule<PublicKey>,
     /// When the last fault ends, virtual time.
     quiet: Duration,
+    /// Who is down first of all that are drawn.
+    first_down: Option<usize>,
     /// In words, for the report.
     story: String,
 }
@@ -151,10 +153,25 @@ impl Scenario {
             link,
             schedule: Schedule::new(),
             quiet: Duration::from_millis(FAULTS_BEGIN),
+            first_down: None,
             story,
         };
         scenario.draw_faults(&mut draws, &any);
+        scenario.draw_loss();
         scenario
+    }
+
+    /// In every fourth network, one that comes back the first time has lost everything but the log of its votes.
+    fn draw_loss(&mut self) {
+        // Draws of their own: what a seed told before it still tells.
+        let mut draws = Draws(Chance::new(!self.seed));
+        let lies = |index| [self.network.byzantine, self.network.two_faced].contains(&Some(index));
+        if let Some(victim) = self.first_down.filter(|index| !lies(*index))
+            && draws.chance(25)
+        {
+            self.network.empty = Some((victim, 2));
+            write!(self.story, ", {victim} empty when it comes back").unwrap();
+        }
     }
 
     /// One to four faults, one after the other or at once; every one ends.
@@ -191,6 +208,7 @@ impl Scenario {
         let nodes = self.network.participants();
         match *fault {
             Fault::Down(victim) => {
+                self.first_down.get_or_insert(victim);
                 write!(self.story, ", {victim} down {begin}..{end}").unwrap();
                 events.push((from, Action::Crash(nodes[victim].clone())));
                 events.push((to, Action::Restart(nodes[victim].clone())));

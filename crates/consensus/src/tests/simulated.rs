@@ -107,10 +107,11 @@ pub struct Network {
     pub restore: Option<(usize, u64)>,
     /// On its second start this validator's journal of votes is from before its first, and only the log beside its key is not.
     pub forgetful: Option<usize>,
-    /// At its first start this validator takes the state of the first one's last block, and replays nothing.
-    pub takes_state: Option<usize>,
-    /// The first validator's state tree, for whoever takes the state.
-    tree: Arc<Mutex<Option<SharedTree<deterministic::Context>>>>,
+    /// At its start of this number this validator has nothing but its log of votes, and takes the state of another's last block; where
+    /// nobody has one to give it executes every block.
+    pub empty: Option<(usize, u32)>,
+    /// State trees of the validators that run.
+    trees: Trees,
     /// What is sensed, in a network whose last process is an ingest.
     pub sensing: Option<Sensing>,
     /// The equivocations that each validator has seen.
@@ -135,8 +136,8 @@ impl Network {
             skew: None,
             restore: None,
             forgetful: None,
-            takes_state: None,
-            tree: Arc::default(),
+            empty: None,
+            trees: Trees::default(),
             sensing: None,
             evidence: Arc::default(),
             starts: Arc::default(),
@@ -170,25 +171,33 @@ impl Network {
         network
     }
 
-    /// Fills the disk and the engine's storage of a validator with the state of the first one's last block.
-    async fn take_state(&self, context: deterministic::Context, index: usize) {
-        let donor = &self.disks[0];
-        let tree = self.tree.lock().unwrap().take().expect("the first validator runs");
-        let height = donor.height();
-        let block = |height| donor.block(height).expect("it has executed everything");
+    /// Fills the disk of a validator, and the engine's storage under `prefix`, with the state of another's last block; of nobody's where none
+    /// that runs has executed everything and has a certificate.
+    async fn take_state(&self, context: deterministic::Context, disk: &MemoryDisk, prefix: String) {
+        let gives = |disk: &MemoryDisk| {
+            let height = disk.height();
+            disk.taken() == 0 && disk.block(height).is_some_and(|head| !head.certificate.is_empty())
+        };
+        let giver = self.trees.0.lock().unwrap().iter().find_map(|(index, tree)| {
+            let disk = &self.disks[*index];
+            gives(disk).then(|| (disk, tree.clone()))
+        });
+        let Some((giver, tree)) = giver else { return };
+        let height = giver.height();
+        let block = |height| giver.block(height).expect("it has executed everything");
         let headers = (0..=height).map(|height| block(height).header).collect();
-        let lasts =
-            (0..self.identity.terms.term_of(height)).map(|t| self.identity.terms.last_of(t));
+        let terms = &self.identity.terms;
+        let lasts = (0..terms.term_of(height)).map(|term| terms.last_of(term));
         let proofs = lasts.chain([height]).map(|height| block(height).certificate.into()).collect();
         let body = block(height).transactions.iter().map(|tx| tx.encoded_2718().into()).collect();
         let sync = StateSync {
             identity: self.identity.clone(),
             trusted: None,
             taker: Taker::Validator,
-            prefix: format!("{}{index}", engine::PREFIX),
-            disk: Arc::new(self.disks[index].clone()),
+            prefix,
+            disk: Arc::new(disk.clone()),
         };
-        let lab = Lab::of(tree, donor.state(), headers, proofs, body);
+        let lab = Lab::of(tree, giver.state(), headers, proofs, body);
         let synced =
             sync.run(context, Arc::new(lab)).await.expect("an honest peer gives its state");
         assert_eq!(synced.height, height);
@@ -222,6 +231,26 @@ impl Network {
     /// The domain of its signatures.
     pub fn domain(&self) -> Vec<u8> {
         namespace(&self.identity.hash)
+    }
+}
+
+/// State trees by validator. They are open while their validators run, and no longer.
+#[derive(Clone, Default)]
+struct Trees(Arc<Mutex<BTreeMap<usize, SharedTree<deterministic::Context>>>>);
+
+/// Takes a tree away with the task that owns this.
+struct Shown(Trees, usize);
+
+impl Trees {
+    fn show(&self, index: usize, tree: SharedTree<deterministic::Context>) -> Shown {
+        self.0.lock().unwrap().insert(index, tree);
+        Shown(self.clone(), index)
+    }
+}
+
+impl Drop for Shown {
+    fn drop(&mut self) {
+        self.0.0.lock().unwrap().remove(&self.1);
     }
 }
 
@@ -308,11 +337,21 @@ impl EngineDefinition for Network {
             assert!(disk.height() > height, "the backup is older than the disk");
             disk.restore(height);
         }
-        if (self.takes_state, starts) == (Some(init.index), 1) {
-            self.take_state(init.context.child("take"), init.index).await;
+        let mut name = init.index.to_string();
+        if let Some((index, start)) = self.empty
+            && index == init.index
+            && starts >= start
+        {
+            // What the engine stored until then stays where nobody looks.
+            name.push_str("-again");
+            if starts == start {
+                disk.empty();
+                let prefix = format!("{}{name}", engine::PREFIX);
+                self.take_state(init.context.child("take"), &disk, prefix).await;
+            }
         }
         if (self.forgetful, starts) == (Some(init.index), 2) {
-            let journal = format!("{}{}-simplex-0", engine::PREFIX, init.index);
+            let journal = format!("{}{name}-simplex-0", engine::PREFIX);
             init.context.remove(&journal, None).await.expect("it has voted in term 0");
         }
         let skew_ms = self.skew.filter(|(i, _)| *i == init.index).map_or(0, |(_, ms)| ms);
@@ -346,7 +385,7 @@ impl EngineDefinition for Network {
                 Conduct::Honest
             },
             blocks_kept: None,
-            name: init.index.to_string(),
+            name,
         };
         let channels =
             Channels::from_list(init.channels).unwrap_or_else(|| panic!("eight channels"));
@@ -355,20 +394,21 @@ impl EngineDefinition for Network {
         // still holds open (the state tree, while it waits for a block's time) would keep the next start from opening it.
         let (opened, parts_opened) = oneshot::channel();
         let (sensing, index) = (self.sensing.clone(), init.index);
-        let given = self.takes_state.filter(|_| index == 0).map(|_| Arc::clone(&self.tree));
+        let trees = self.empty.map(|_| self.trees.clone());
         let process = init.context.child("validator").spawn(move |context| async move {
             let watch = move |state| MonitorReporter::new(me, monitor, state);
             let running = engine::start(context.child("parts"), parts, channels, watch).await;
             let _ = opened.send((running.marshal, running.evidence));
-            if let Some(given) = given {
-                let tree = running.state.subscribe_databases().await;
-                *given.lock().unwrap() = Some(tree);
+            let mut shown = None;
+            if let Some(trees) = trees {
+                shown = Some(trees.show(index, running.state.subscribe_databases().await));
             }
             if let Some(sensing) = sensing {
                 let verify = move |context| sensing.verify(index, running.gossip, context);
                 context.child("verifier").spawn(verify);
             }
             let _ = running.engine.await;
+            drop(shown);
         });
         let (marshal, evidence) = parts_opened.await.expect("the validator opens its storage");
         self.evidence.lock().unwrap().insert(init.index, evidence);
@@ -569,8 +609,8 @@ impl Property<ed25519::PublicKey, Node> for OneChain {
                     return Err(format!("invariants: {violations:?}"));
                 }
             }
-            if let (Some(sensing), Some(node)) = (&self.network.sensing, nodes.first()) {
-                sensing.check(&node.disk).await?;
+            if let Some(sensing) = &self.network.sensing {
+                sensing.check(&whole.disk).await?;
             }
             Ok(())
         })

@@ -125,7 +125,7 @@ fn a_newcomer_begins_with_a_state_and_leads() {
     let seats = |term| (0..if term < 4 { 4 } else { 5 }).map(seat).collect();
     for (view, seed) in [(3, 12), (9, 13)] {
         let mut network = Network::rotating(5, 4, BLOCKS, seats);
-        network.takes_state = Some(4);
+        network.empty = Some((4, 1));
         let newcomer = network.participants()[4].clone();
         let late = Crash::DelayRound {
             participants: vec![newcomer.clone()],
