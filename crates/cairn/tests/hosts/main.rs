@@ -272,7 +272,9 @@ async fn scenario() {
     spoil(&plan.dir.join("data/consensus"));
     nodes.insert(2, plan.start_with(&["--refetch"], &lab, &net.genesis));
     let head = nodes[0].client.block_number().await.expect("a height");
-    nodes[2].reaches(head + 1).await;
+    for node in &nodes {
+        node.reaches(head + 3).await;
+    }
     told("host 3 began with the state of a late block, and is level");
 
     let all: Vec<&Node> = nodes.iter().collect();
@@ -289,7 +291,7 @@ async fn scenario() {
         }
         assert!(hashes.windows(2).all(|pair| pair[0] == pair[1]), "a fork at {height}: {hashes:?}");
     }
-    assert!((16..common).contains(&lacking), "host 3 lacks {lacking} of {common} blocks");
+    assert!(lacking > 16, "host 3 lacks only {lacking} of {common} blocks");
     told(&format!("one chain of {common} blocks on six hosts"));
     shutdown.request();
     device.await.expect("it ends").expect("the device ends well");
