@@ -17,6 +17,7 @@ extern crate self as cairn_consensus;
 
 mod application;
 mod archives;
+mod backfill;
 mod beacon;
 pub mod bench;
 mod block;
@@ -47,6 +48,7 @@ mod tree;
 mod validator;
 mod votes;
 
+pub use backfill::{BACKFILL_MAX, BackfillError};
 pub use beacon::Reveal;
 pub use block::{BODY_BYTES_MAX, Block, Preamble, header_time};
 pub use finality::{FinalityError, FinalityProof, namespace, validator_set};

@@ -20,6 +20,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
     application::{Chain, Conduct, Marshal, proof},
+    backfill::{self, BackfillError},
     block::public_key,
     engine::{self, Parts, Running},
     genesis::{GenesisBlockError, NetworkIdentity, chain},
@@ -30,7 +31,7 @@ use crate::{
     ports::{Disk, NetworkTime, Pool},
     proof::{StateKey, StateProof, StateProofs, prove},
     signer::{ConsensusSigner, Key},
-    sync::serve_log,
+    sync::{list, serve_log},
     tree::SharedTree,
     votes::VoteLog,
 };
@@ -103,6 +104,10 @@ enum Request {
     State(Vec<StateKey>, oneshot::Sender<StateProofs>),
     /// Operations of the state tree's log, for another node.
     Log(Bytes, oneshot::Sender<Option<Bytes>>),
+    /// Whole blocks from a height on, at most so many.
+    Give(u64, u64, oneshot::Sender<Vec<u8>>),
+    /// Whole blocks of another validator.
+    Take(Bytes, oneshot::Sender<Result<u64, BackfillError>>),
     /// The peers connected now.
     Peers(oneshot::Sender<Vec<B256>>),
 }
@@ -151,6 +156,26 @@ impl ValidatorHandle {
         let (answer, receiver) = oneshot::channel();
         self.requests.send(Request::Log(request, answer)).await.ok()?;
         receiver.await.ok()?
+    }
+
+    /// Whole blocks from a height on, at most `count` and `BACKFILL_MAX`, for a validator without peers (docs/spec/sync.md); `None` when
+    /// this one's archives lack the first.
+    pub async fn whole_blocks(&self, from: u64, count: u64) -> Option<Vec<u8>> {
+        let (answer, receiver) = oneshot::channel();
+        self.requests.send(Request::Give(from, count, answer)).await.ok()?;
+        receiver.await.ok().filter(|given| *given != list(&[]))
+    }
+
+    /// Takes what another validator's `whole_blocks` gave, up to the last block that is proven final; returns the height that this
+    /// validator comes to by it.
+    ///
+    /// # Errors
+    /// When the blocks do not follow this validator's last one, or prove nothing.
+    pub async fn take_blocks(&self, blocks: Bytes) -> Result<u64, BackfillError> {
+        let (answer, receiver) = oneshot::channel();
+        let sent = self.requests.send(Request::Take(blocks, answer)).await;
+        sent.map_err(|_| BackfillError::Stopped)?;
+        receiver.await.map_err(|_| BackfillError::Stopped)?
     }
 
     /// Consensus keys of the validators it is connected to now, itself not among them.
@@ -325,9 +350,9 @@ impl Thread {
 
 /// Answers the handle's questions until the handle is gone.
 async fn answer(
-    context: runtime::Context,
+    mut context: runtime::Context,
     mut requests: mpsc::Receiver<Request>,
-    marshal: Marshal,
+    mut marshal: Marshal,
     tree: SharedTree<runtime::Context>,
     chain: Arc<Chain>,
 ) {
@@ -350,6 +375,13 @@ async fn answer(
             }
             Request::Log(request, answer) => {
                 let _ = answer.send(serve_log(&tree, &request).await);
+            }
+            Request::Give(from, count, answer) => {
+                let _ = answer.send(backfill::give(&marshal, from, count).await);
+            }
+            Request::Take(blocks, answer) => {
+                let taken = backfill::take(&chain, &mut marshal, &blocks, &mut context).await;
+                let _ = answer.send(taken);
             }
             Request::Peers(answer) => {
                 let peers = network::connected(&context.encode());

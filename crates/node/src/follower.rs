@@ -243,7 +243,7 @@ async fn sources(
 }
 
 /// Hands this node's own transactions on: at once, and again while they wait.
-async fn forward_all(pool: &TxPool, upstream: &[LedgerClient]) {
+pub(crate) async fn forward_all(pool: &TxPool, upstream: &[LedgerClient]) {
     let mut inserted = pool.on_insert();
     let mut again = tokio::time::interval(FORWARD_AGAIN);
     let mut first = 0;

@@ -10,11 +10,13 @@
 //!   accuser   takes evidence of double votes to the ledger
 //!   signer the consensus key in another process
 //!   sync   the state of a recent block: given to others, taken from them
+//!   backfill   blocks for a validator without peers
 //!   offline   the ledger of a stopped node       dev         a chain without consensus, for contract authors
 //! ```
 //! Architecture invariant: what the ledger is, `ledger` decides; what is final, `consensus` decides; a node keeps and shows it.
 
 mod accuser;
+mod backfill;
 #[cfg(test)]
 mod chain;
 mod config;

@@ -38,6 +38,7 @@ use tokio::sync::broadcast::{Receiver, error::RecvError};
 
 use crate::{
     accuser::Accuser,
+    backfill::Backfill,
     disk::{BLOCKS_MIN, DiskError, RedbDisk},
     feed,
     keys::make_folder,
@@ -253,6 +254,12 @@ impl ValidatorNode {
         let mut tasks = Tasks::new(shutdown);
         tasks.spawn("node.consensus", |stop| watch_consensus(consensus.clone(), stop));
         tasks.spawn("node.gossip", |stop| gossip(pool.clone(), consensus.clone(), stop));
+        let nodes = config.sync.clients()?;
+        if !nodes.is_empty() {
+            let (disk, pool) = (disk.clone(), pool.clone());
+            let backfill = Backfill { consensus: consensus.clone(), disk, pool, nodes };
+            tasks.spawn("node.backfill", |stop| backfill.run(stop));
+        }
         tasks.spawn("node.progress", |stop| {
             watch_progress(disk.clone(), metrics.clone(), readiness.clone(), stop)
         });

@@ -6,6 +6,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use alloy_primitives::Address;
 use cairn_client::{BlockTag, Call, ClientError, LedgerClient, LedgerRead as _, Sender};
+use cairn_consensus::ValidatorHandle;
 use cairn_kit::{NetworkClock, Shutdown, tasks::TasksError};
 use cairn_node::{
     follower::{FollowConfig, FollowerNode},
@@ -14,7 +15,7 @@ use cairn_node::{
     sync::{SyncConfig, SyncMode},
     validator::{Network, NodeConfig, ValidatorNode},
 };
-use cairn_primitives::{STONE, Sector, Stones};
+use cairn_primitives::{GenesisAccount, STONE, Sector, Stones};
 use support::{Devnet, START_MS};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
@@ -26,6 +27,7 @@ const TERM_BLOCKS: u64 = 10;
 struct Running {
     client: LedgerClient,
     disk: cairn_node::disk::RedbDisk,
+    consensus: Option<ValidatorHandle>,
     shutdown: Shutdown,
     ended: JoinHandle<Result<(), TasksError>>,
 }
@@ -46,15 +48,18 @@ impl Running {
         let shutdown = Shutdown::new();
         let peers = givers.iter().map(|node| node.client.url().to_owned()).collect();
         let sync = SyncConfig { peers, short_blocks: 0, ..SyncConfig::default() };
-        let config = NodeConfig { sync, ..devnet.config(root, index) };
+        let mut config = NodeConfig { sync, ..devnet.config(root, index) };
+        // Nobody knows of one that genesis does not seat.
+        let seats = &devnet.network.genesis.validators;
+        config.bootstrap.retain(|(key, _)| seats.iter().any(|seat| seat.consensus_key == *key));
         let keys = &devnet.validators[index].2;
         let node =
             ValidatorNode::start(config, &devnet.network, keys, clock.clone(), shutdown.clone())
                 .await
                 .unwrap();
         let client = LedgerClient::new(node.endpoints().rpc_url()).unwrap();
-        let disk = node.disk().clone();
-        Self { client, disk, shutdown, ended: tokio::spawn(node.run()) }
+        let (disk, consensus) = (node.disk().clone(), Some(node.consensus().clone()));
+        Self { client, disk, consensus, shutdown, ended: tokio::spawn(node.run()) }
     }
 
     async fn follower(
@@ -87,7 +92,7 @@ impl Running {
         let node = node.await.unwrap();
         let client = LedgerClient::new(node.endpoints().rpc_url()).unwrap();
         let disk = node.disk().clone();
-        Self { client, disk, shutdown, ended: tokio::spawn(node.run()) }
+        Self { client, disk, consensus: None, shutdown, ended: tokio::spawn(node.run()) }
     }
 
     async fn reaches(&self, height: u64) {
@@ -98,7 +103,7 @@ impl Running {
 
     async fn stop(self) {
         self.shutdown.request();
-        drop(self.disk);
+        drop((self.disk, self.consensus));
         self.ended.await.unwrap().unwrap();
     }
 }
@@ -237,6 +242,54 @@ async fn a_validator_begins_with_a_state_and_votes() {
     assert!(again > base, "a newer state: {again}");
     late.reaches(again + 3).await;
     for node in running.into_iter().chain([late]) {
+        node.stop().await;
+    }
+}
+
+/// A validator that nobody takes for a peer, because it has no seat and nobody named it: it sees the chain and is heard all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_validator_without_peers_follows_and_hands_its_transactions_on() {
+    let (mut devnet, root) = (Devnet::new(5), TempDir::new().unwrap());
+    let mut genesis = (*devnet.network.genesis).clone();
+    genesis.stake.term_blocks = TERM_BLOCKS;
+    let waiting = genesis.validators.pop().unwrap();
+    genesis.accounts.push(GenesisAccount {
+        name: waiting.name,
+        address: waiting.operator,
+        stones: waiting.bond_stones,
+    });
+    genesis.check().unwrap();
+    devnet.network = Network::new(genesis, "devnet of four and one");
+    let clock = NetworkClock::running(START_MS, 180);
+    let mut running = Vec::new();
+    for index in 0..4 {
+        running.push(Running::one_of(&devnet, root.path(), &clock, index, &[]).await);
+    }
+    running[0].reaches(TERM_BLOCKS + 3).await;
+    let givers = [&running[0], &running[1]];
+    let waiting = Running::one_of(&devnet, root.path(), &clock, 4, &givers).await;
+    let base = waiting.disk.snapshot().height();
+
+    // Over the end of a term, whose validators it learns on the way.
+    waiting.reaches(base + TERM_BLOCKS + 2).await;
+    assert!(waiting.consensus.as_ref().unwrap().peers().await.is_empty());
+    let common = base + TERM_BLOCKS;
+    let head = running[0].client.head(BlockTag::Number(common)).await.unwrap();
+    assert_eq!(waiting.client.head(BlockTag::Number(common)).await.unwrap(), head);
+    let operator = Sender::new(waiting.client.clone(), devnet.validators[4].2.operator.clone());
+    let friend = Address::repeat_byte(0x78);
+    let sent = operator.send_and_wait(&Call::transfer(friend, Stones(STONE))).await.unwrap();
+    running[3].reaches(sent.block).await;
+    let balance = running[3].client.balance(friend, BlockTag::Number(sent.block)).await.unwrap();
+    assert_eq!(balance, Stones(STONE));
+
+    // It goes on with what it took.
+    waiting.stop().await;
+    let givers = [&running[2]];
+    let waiting = Running::one_of(&devnet, root.path(), &clock, 4, &givers).await;
+    let height = waiting.disk.snapshot().height();
+    waiting.reaches(height + 3).await;
+    for node in running.into_iter().chain([waiting]) {
         node.stop().await;
     }
 }

@@ -212,6 +212,7 @@ impl<E: StorageContext + Spawner> Lab<E> {
                 let codes = hashes.iter().filter_map(|hash| self.state.codes.get(hash));
                 list(&codes.map(|code| code.0.clone()).collect::<Vec<_>>()).into()
             }
+            Question::Blocks { .. } => return Err(SourceError::Gone),
             Question::Body { height } if height != head => return Err(SourceError::Gone),
             Question::Body { .. } => list(&self.body).into(),
         })

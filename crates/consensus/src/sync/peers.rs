@@ -72,6 +72,13 @@ pub enum Question {
     },
     /// A list of code.
     Codes(Vec<B256>),
+    /// Whole blocks, for a validator that has no peers.
+    Blocks {
+        /// Height of the first.
+        from: u64,
+        /// How many, at most.
+        count: u64,
+    },
     /// The list of a block's raw transactions.
     Body {
         /// The block.

@@ -94,6 +94,7 @@ fn path(question: &Question) -> String {
             let hashes: Vec<u8> = hashes.iter().flat_map(|hash| hash.0).collect();
             format!("codes?hashes={}", hex::encode(hashes))
         }
+        Question::Blocks { from, count } => format!("blocks?from={from}&count={count}"),
         Question::Body { height } => format!("body?height={height}"),
     }
 }

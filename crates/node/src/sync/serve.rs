@@ -12,7 +12,7 @@ use axum::{
     response::{IntoResponse as _, Response},
     routing::get,
 };
-use cairn_consensus::{FollowerHandle, PLACE_BYTES_MAX, ValidatorHandle, list};
+use cairn_consensus::{BACKFILL_MAX, FollowerHandle, PLACE_BYTES_MAX, ValidatorHandle, list};
 use cairn_kit::http::ApiError;
 use jsonrpsee::core::async_trait;
 use serde::Deserialize;
@@ -40,6 +40,8 @@ const READERS: usize = 4;
 pub(crate) trait StateLog: Send + Sync + 'static {
     /// The answer; `None` when there is none.
     async fn log(&self, request: Bytes) -> Option<Bytes>;
+    /// Whole blocks; `None` when it has none of them.
+    async fn blocks(&self, from: u64, count: u64) -> Option<Vec<u8>>;
 }
 
 #[async_trait]
@@ -47,12 +49,19 @@ impl StateLog for ValidatorHandle {
     async fn log(&self, request: Bytes) -> Option<Bytes> {
         self.state_log(request).await
     }
+    async fn blocks(&self, from: u64, count: u64) -> Option<Vec<u8>> {
+        self.whole_blocks(from, count).await
+    }
 }
 
 #[async_trait]
 impl StateLog for FollowerHandle {
     async fn log(&self, request: Bytes) -> Option<Bytes> {
         self.state_log(request).await
+    }
+    /// What consensus knows of a block beside its header is kept by validators only.
+    async fn blocks(&self, _: u64, _: u64) -> Option<Vec<u8>> {
+        None
     }
 }
 
@@ -107,6 +116,7 @@ pub(crate) fn router(disk: RedbDisk, log: Arc<dyn StateLog>, term_blocks: u64) -
         .route("/v1/state/entries", get(entries))
         .route("/v1/state/codes", get(codes))
         .route("/v1/state/body", get(body))
+        .route("/v1/state/blocks", get(blocks))
         .with_state(Server { disk, log, term_blocks, readers })
 }
 
@@ -200,6 +210,20 @@ async fn headers(
         Ok(Some(list(&items)))
     })
     .await
+}
+
+async fn blocks(
+    State(server): State<Server>,
+    Query(asked): Query<Headers>,
+) -> Result<Response, ApiError> {
+    if asked.from == 0 || asked.count > BACKFILL_MAX {
+        let reason = format!("from begins at 1, count is at most {BACKFILL_MAX}");
+        return Err(ApiError::bad_request(reason));
+    }
+    match server.log.blocks(asked.from, asked.count).await {
+        Some(bytes) => Ok(octets(bytes)),
+        None => Ok(StatusCode::GONE.into_response()),
+    }
 }
 
 async fn log_of(
