@@ -111,6 +111,12 @@ impl ClientError {
         }
     }
 
+    /// Whether the node does not keep that: another may.
+    #[must_use]
+    pub const fn is_pruned(&self) -> bool {
+        matches!(self, Self::Rpc { code: 4444, .. })
+    }
+
     /// The revert behind this error, if it is one.
     #[must_use]
     pub fn revert(&self) -> Option<&Revert> {

@@ -21,6 +21,8 @@ pub struct NodeReport {
     pub genesis: String,
     /// Last final block on this node's disk.
     pub height: u64,
+    /// First block that it keeps whole; 1 above `height` when that is the state that it began with.
+    pub blocks_from: u64,
     /// Its network time, ms.
     pub block_time_ms: u64,
     /// Network time of this node's clock, ms.
@@ -81,7 +83,8 @@ fn make(report: &Report, peers: Vec<B256>) -> Result<NodeReport, StateError> {
     let seat = match seat {
         None => None,
         Some((_, operator)) => {
-            let first = height.saturating_sub(PROPOSALS_BLOCKS - 1).max(1);
+            let first = height.saturating_sub(PROPOSALS_BLOCKS - 1);
+            let first = first.max(snapshot.blocks_start()).max(1);
             let mut proposed = 0;
             for at in first..=height {
                 let by = snapshot.header(at)?.map(|(_, header)| header.beneficiary);
@@ -106,6 +109,7 @@ fn make(report: &Report, peers: Vec<B256>) -> Result<NodeReport, StateError> {
         network: network.genesis.name.clone(),
         genesis: network.hash.to_string(),
         height,
+        blocks_from: snapshot.blocks_start(),
         block_time_ms: time,
         network_time_ms: now,
         behind_ms: now.saturating_sub(time) / network.genesis.time_scale.max(1),

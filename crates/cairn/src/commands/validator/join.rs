@@ -84,10 +84,13 @@ async fn look(operator: &Operator, bond: Stones) -> Result<Outlook> {
     Ok(Outlook { bond, table, before, earned, blocks, key })
 }
 
-/// What all validators and their delegators earned in the last blocks.
+/// What all validators and their delegators earned in the last blocks, and how many; none at a node that began later.
 async fn earned(client: &LedgerClient, height: u64) -> Result<(Stones, u64)> {
     let from = height.saturating_sub(EARNED_BLOCKS);
-    let events = client.events::<IStake::Earned>(STAKE, from, Some(height)).await?;
+    let events = match client.events::<IStake::Earned>(STAKE, from, Some(height)).await {
+        Err(error) if error.is_pruned() => return Ok((Stones::ZERO, 0)),
+        events => events?,
+    };
     let all = events.iter().map(|(_, e)| e.operatorStones.saturating_add(e.delegatorStones));
     let sum = all.fold(alloy_primitives::U256::ZERO, |sum, stones| sum.saturating_add(stones));
     Ok((amount(sum), height - from))
@@ -131,15 +134,21 @@ impl Outlook {
         } else {
             format!("NO SEAT: {seats} there are; a higher bond or delegations are needed")
         };
+        let earned = match blocks {
+            0 => "not known: this node began later; ask another with --rpc".to_owned(),
+            _ => format!(
+                "{} a seat in the last {blocks} blocks, before delegators' part",
+                worth(self.per_seat(), table.price)
+            ),
+        };
         format!(
             "SEAT of a validator with a bond of {}\n\
-             earned     {} a seat in the last {blocks} blocks, before delegators' part\n\
+             earned     {earned}\n\
              standing   {} candidates, {before} of them with as much stake or more\n\
              place      {place}\n\
              votes      from term {term} on, block {first}: {} blocks from now\n\
              at risk    {}, {} and {} ppm of the stake for equivocation, wrong votes and absence",
             worth(*bond, table.price),
-            worth(self.per_seat(), table.price),
             standing.count(),
             first.saturating_sub(table.height),
             stake.equivocation_ppm,

@@ -3,7 +3,7 @@
 use alloy_primitives::{Address, B256};
 use cairn_client::{BlockTag, LedgerClient, StakeReads as _};
 use cairn_primitives::Genesis;
-use eyre::{Result, WrapErr as _};
+use eyre::Result;
 use serde_json::{Value, json};
 
 use crate::commands::stake::{Table, amount};
@@ -24,9 +24,7 @@ pub struct Seats {
 
 impl Seats {
     /// Reads it at the last block.
-    pub async fn read(client: &LedgerClient, operator: Address) -> Result<Self> {
-        let text = client.genesis().await?;
-        let genesis: Genesis = toml::from_str(&text).wrap_err("parsing the node's genesis")?;
+    pub async fn read(client: &LedgerClient, genesis: Genesis, operator: Address) -> Result<Self> {
         let table = Table::read(client, genesis).await?;
         let at = BlockTag::Number(table.height);
         let mut keys = [None, None];
@@ -62,6 +60,11 @@ impl Seats {
         let candidacy = candidate.filter(|c| c.status != 3).map(|c| c.consensusKey);
         let next_key = candidacy.filter(|key| keys[0].is_some_and(|seat| seat != *key));
         Ok(Self { term: table.term, keys, reason, count, next_key })
+    }
+
+    /// Whether it has one in this term or the next.
+    pub fn any(&self) -> bool {
+        self.keys.iter().any(Option::is_some)
     }
 
     pub fn to_json(&self) -> Value {

@@ -2,7 +2,7 @@
 //!
 //! Duties are read from the ledger, where everybody sees them; peers and proposals from the node itself.
 
-use std::{collections::BTreeSet, process::ExitCode, time::Duration};
+use std::{collections::BTreeSet, ops::RangeInclusive, process::ExitCode, time::Duration};
 
 use alloy_primitives::{Address, B256};
 use alloy_sol_types::SolEvent;
@@ -13,7 +13,10 @@ use cairn_node::{
     report::{NodeReport, Seat},
     signer::{SignerStatus, SocketSigner},
 };
-use cairn_primitives::abi::{BATCHES, IBatches, IRewards, REWARDS};
+use cairn_primitives::{
+    Genesis,
+    abi::{BATCHES, IBatches, IRewards, REWARDS},
+};
 use eyre::{Result, WrapErr as _, eyre};
 use serde_json::json;
 
@@ -60,17 +63,19 @@ pub async fn status(args: &StatusArgs) -> Result<ExitCode> {
     let feed =
         feed.or(named).ok_or_else(|| eyre!("{url} does not say where its HTTP server is"))?;
     let report = report(&feed).await?;
-    let duties = match &report.seat {
-        Some(seat) => Some(duties(&client, report.height, seat.operator).await?),
-        None => None,
-    };
-    let seats = match &report.seat {
-        Some(seat) => Some(Seats::read(&client, seat.operator).await?),
-        None => None,
-    };
+    let text = client.genesis().await?;
+    let genesis: Genesis = toml::from_str(&text).wrap_err("parsing the node's genesis")?;
+    let begin = genesis.start_ms;
+    let (mut duties, mut seats) = (None, None);
+    if let Some(seat) = &report.seat {
+        let from = report.height.saturating_sub(DUTY_BLOCKS).max(report.blocks_from);
+        duties = Some(done(&client, from..=report.height, seat.operator).await?);
+        seats = Some(Seats::read(&client, genesis, seat.operator).await?);
+    }
     let level = report.behind_ms <= u64::try_from(LEVEL.as_millis()).unwrap_or(u64::MAX);
-    let connected = report.seat.as_ref().is_none_or(is_connected);
-    let begin = client.head(BlockTag::Number(0)).await?.map_or(0, |head| head.time.0);
+    // Peers are needed, and come, around the terms in which it has a seat.
+    let seated = seats.as_ref().is_some_and(Seats::any);
+    let connected = !seated || report.seat.as_ref().is_none_or(is_connected);
     let synced = synced_permille(begin, report.block_time_ms, report.network_time_ms);
     let next = client.next_epoch(SECTOR, BlockTag::Latest).await?;
 
@@ -99,7 +104,7 @@ pub async fn status(args: &StatusArgs) -> Result<ExitCode> {
         value["signer"]["well"] = json!(signs);
     }
     Output { json: args.json }.answer(&value, || {
-        let mut text = shown(&report, duties.as_ref(), synced, level);
+        let mut text = shown(&report, duties.as_ref(), synced, level, seated);
         match &signer {
             Some(Ok(status)) => text = format!("{text}\nsigner     {}", signer_line(status)),
             Some(Err(error)) => text = format!("{text}\nsigner     AWAY: {error}"),
@@ -131,15 +136,19 @@ fn synced_permille(begin: u64, block: u64, now: u64) -> u64 {
     done.saturating_mul(1_000).checked_div(all).unwrap_or(1_000).min(1_000)
 }
 
-async fn duties(
+/// What an operator did of its duties in these blocks.
+async fn done(
     client: &LedgerClient,
-    height: u64,
+    blocks: RangeInclusive<u64>,
     operator: Address,
 ) -> Result<Duties, ClientError> {
-    let from = height.saturating_sub(DUTY_BLOCKS);
+    let (from, to) = (*blocks.start(), *blocks.end());
+    if from > to {
+        return Ok(Duties::default());
+    }
     let me = B256::left_padding_from(operator.as_slice());
     let logs = |address, topics| {
-        client.logs(LogFilter { address: Some(address), topics, from, to: Some(height) })
+        client.logs(LogFilter { address: Some(address), topics, from, to: Some(to) })
     };
     let by_me = |signature| vec![Some(signature), None, None, Some(me)];
     let epochs = logs(REWARDS, vec![Some(IRewards::EpochFinal::SIGNATURE_HASH)]).await?;
@@ -169,7 +178,13 @@ impl Duties {
     }
 }
 
-fn shown(report: &NodeReport, duties: Option<&Duties>, synced: u64, level: bool) -> String {
+fn shown(
+    report: &NodeReport,
+    duties: Option<&Duties>,
+    synced: u64,
+    level: bool,
+    seated: bool,
+) -> String {
     let mut lines = vec![
         format!("network    {} (genesis {})", report.network, report.genesis),
         format!(
@@ -185,7 +200,11 @@ fn shown(report: &NodeReport, duties: Option<&Duties>, synced: u64, level: bool)
         lines.push("seat       none: this node has no vote".to_owned());
         return lines.join("\n");
     };
-    let enough = if is_connected(seat) { "" } else { ": TOO FEW to make blocks" };
+    let enough = match (is_connected(seat), seated) {
+        (true, _) => "",
+        (false, true) => ": TOO FEW to make blocks",
+        (false, false) => "; none is needed without a seat",
+    };
     lines.push(format!("validator  {} ({})", seat.name, seat.operator));
     lines.push(format!(
         "peers      {} of {} others connected{enough}",
