@@ -22,5 +22,5 @@ export default defineConfig({
     // `cairn up --dev`, instead of Hardhat's own simulation, which has no native contracts.
     default: { type: 'http', chainType: 'l1', url: process.env.CAIRN_DEV_RPC ?? 'http://127.0.0.1:8545' },
   },
-  test: { mocha: { timeout: 20_000 } },
+  test: { mocha: { timeout: 1_200_000 } },
 })

@@ -12,7 +12,7 @@ patiently "$python" -m pip install --quiet --disable-pip-version-check -r requir
 
 "$python" test_vectors.py
 "$python" test_network.py
-${CAIRN:-cargo run --release --quiet --} up --dir "$data/network" --rpc-port 0 --epoch-seconds 2 --until epoch:4 --json | tail -n 1
+${CAIRN:-cargo run --release --quiet --} up --dir "$data/network" --rpc-port 0 --epoch-seconds 2 --patience-seconds 3600 --until epoch:6 --json | tail -n 1
 "$python" recompute.py --dir "$data/network" --epoch 3
 
 victim=$(find "$data/network/validators/0/archive/files" -type f | sort | head -n 1)

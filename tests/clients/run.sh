@@ -43,7 +43,7 @@ export CAIRN_DEV_RPC
 npm run dev
 
 if [[ -z "${CAIRN_RPC:-}" ]]; then
-  ${CAIRN:-cargo run --release --quiet --} up --dir "$data/network" --rpc-port 0 >"$data/log" 2>&1 &
+  ${CAIRN:-cargo run --release --quiet --} up --dir "$data/network" --rpc-port 0 --patience-seconds 3600 >"$data/log" 2>&1 &
   running+=($!)
   # The file with the endpoints is written when everything runs.
   wait_for "$!" "$data/network/network.json" "$data/log"

@@ -147,6 +147,9 @@ pub struct UpArgs {
     /// Wall seconds of one epoch (one network hour).
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub epoch_seconds: u64,
+    /// Wall seconds that time stands still for the slowest part of an epoch, before it goes on without it.
+    #[arg(long, default_value_t = 45, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub patience_seconds: u64,
     /// Stop with exit code 0 once reached: `first-reward` or `epoch:N`.
     #[arg(long, value_name = "first-reward|epoch:N", value_parser = parse_until)]
     pub until: Option<Until>,

@@ -8,6 +8,7 @@ use std::{
     io::{BufRead as _, BufReader, Lines},
     path::{Path, PathBuf},
     process::{Child, ChildStdout, Command, Output, Stdio},
+    thread,
 };
 
 use serde_json::{Value, json};
@@ -17,6 +18,10 @@ const CAIRN: &str = env!("CARGO_BIN_EXE_cairn");
 const ECONOMY: &str = "0xca14000000000000000000000000000000000007";
 /// Wall seconds of an epoch in these tests.
 const EPOCH_SECONDS: &str = "2";
+/// Blocks of a term of a local network.
+const TERM_BLOCKS: u64 = 3_600;
+/// Wall seconds that time stands still for a part that is late: no result here may depend on the machine's speed.
+const PATIENCE_SECONDS: &str = "3600";
 
 fn cairn(arguments: &[&str]) -> Output {
     Command::new(CAIRN).args(arguments).output().expect("the program of this build runs")
@@ -42,6 +47,8 @@ fn up<'a>(dir: &'a str, until: &'a str) -> Vec<&'a str> {
         "0",
         "--epoch-seconds",
         EPOCH_SECONDS,
+        "--patience-seconds",
+        PATIENCE_SECONDS,
         "--until",
         until,
         "--json",
@@ -65,6 +72,8 @@ impl Background {
                 "0",
                 "--epoch-seconds",
                 EPOCH_SECONDS,
+                "--patience-seconds",
+                PATIENCE_SECONDS,
                 "--json",
             ])
             .stdout(Stdio::piped())
@@ -104,16 +113,22 @@ fn archive(dir: &Path, validator: usize) -> PathBuf {
     dir.join("validators").join(validator.to_string()).join("archive")
 }
 
-/// The roots of every final epoch in validator 0's folder.
+/// The roots of every final epoch, by whichever validators have written them; all of these wrote the same.
 fn roots(dir: &Path) -> BTreeMap<u64, String> {
-    let epochs = archive(dir, 0).join("epochs");
-    let entries = fs::read_dir(&epochs).expect("final epochs have folders");
-    let with_result = entries.filter_map(|entry| {
-        let path = entry.expect("readable").path();
+    let mut roots = BTreeMap::new();
+    let mut see = |path: PathBuf| -> Option<()> {
         let epoch = path.file_name()?.to_str()?.parse().ok()?;
-        Some((epoch, fs::read_to_string(path.join("result.json")).ok()?))
-    });
-    with_result.collect()
+        let found = fs::read_to_string(path.join("result.json")).ok()?;
+        let known = roots.entry(epoch).or_insert_with(|| found.clone());
+        assert_eq!(*known, found, "{}", path.display());
+        Some(())
+    };
+    for epochs in (0..4).filter_map(|index| fs::read_dir(archive(dir, index).join("epochs")).ok()) {
+        for entry in epochs {
+            see(entry.expect("readable").path());
+        }
+    }
+    roots
 }
 
 #[test]
@@ -123,7 +138,7 @@ fn first_reward_then_goes_on_then_a_changed_byte_is_found() {
     let path = dir.to_str().expect("text");
 
     let first = json(&up(path, "first-reward"));
-    assert!(first["first_reward_ms"].as_u64().is_some_and(|ms| ms < 120_000), "{first}");
+    assert!(first["first_reward_ms"].as_u64().is_some_and(|ms| ms > 0), "{first}");
     let devices = first["devices"].as_array().expect("a list");
     assert_eq!(devices.len(), 9);
     for device in devices {
@@ -176,7 +191,8 @@ fn two_runs_of_one_seed_have_equal_roots() {
     let runs: Vec<_> = ["a", "b"]
         .map(|name| {
             let dir = folder.path().join(name);
-            json(&up(dir.to_str().expect("text"), "epoch:4"));
+            // One more than is compared: of the last one somebody may be writing the roots when it stops.
+            json(&up(dir.to_str().expect("text"), "epoch:5"));
             roots(&dir)
         })
         .into();
@@ -192,13 +208,14 @@ fn kill_9_loses_nothing_that_was_final() {
     let dir = folder.path().join("net");
     let path = dir.to_str().expect("text");
     let mut network = Background::start(path);
-    network.until("epoch_final", |event| event["epoch"] == 1);
+    // When an epoch is final, most validators have written the one before.
+    network.until("epoch_final", |event| event["epoch"] == 2);
     network.signal("-KILL");
     drop(network);
 
     let before = roots(&dir);
     assert!(before.len() >= 2);
-    let report = json(&up(path, "epoch:5"));
+    let report = json(&up(path, "epoch:6"));
     for device in report["devices"].as_array().expect("a list") {
         let lost = device["rejections"]["Silent"].as_u64().unwrap_or(0);
         assert!(lost <= 1, "readings were lost: {device}");
@@ -288,12 +305,24 @@ fn price_and_votes(network: &str) {
     assert_eq!((&before["health"], &before["price_usd"]), (&json!(0), &json!("0.250000")));
     assert!(before["credits"]["room_usd"].as_str() > Some("1"), "{before}");
     assert_eq!(before["feeds_usd"], Value::Null);
-    for (feeds, account) in (1..).zip(["validator-0", "validator-1", "validator-2"]) {
-        let fed = json(&[&["price", "feed", "0.25", "--account", account][..], &at].concat());
-        assert_eq!(fed["feeds"], feeds, "{fed}");
-        let median = (feeds == 3).then_some("0.250000");
-        assert_eq!(fed["median_usd"], json!(median), "three of four are a quorum: {fed}");
-        assert_eq!(fed["health_name"], "healthy", "{fed}");
+    // A view counts for twenty seconds of the wall: on a slow machine it may take some goes until three count at once.
+    let mut most = 0;
+    while most < 3 {
+        for fed in thread::scope(|scope| {
+            let feed = |account| {
+                json(&[&["price", "feed", "0.25", "--account", account][..], &at].concat())
+            };
+            ["validator-0", "validator-1", "validator-2"]
+                .map(|account| scope.spawn(move || feed(account)))
+                .map(|fed| fed.join().expect("it is fed"))
+        }) {
+            let feeds = fed["feeds"].as_u64().expect("a number");
+            assert!((1..=3).contains(&feeds), "{fed}");
+            let median = (feeds == 3).then_some("0.250000");
+            assert_eq!(fed["median_usd"], json!(median), "three of four are a quorum: {fed}");
+            assert_eq!(fed["health_name"], "healthy", "{fed}");
+            most = most.max(feeds);
+        }
     }
     let told = refused(&[&["price", "feed", "0.25", "--account", "keeper"][..], &at].concat());
     assert!(told.contains("has no seat in this term"), "{told}");
@@ -332,14 +361,19 @@ fn stake_works(network: &str, root: &Path, rpc: &str) {
     let outlook = own(&["join", "--bond", "100000"]);
     assert_eq!(outlook["transaction"], Value::Null, "nothing may be paid without --yes");
     assert_eq!((&outlook["candidates_before"], &outlook["seat"]), (&json!(4), &json!(true)));
-    assert_eq!((&outlook["first_term"], &outlook["first_block"]), (&json!(2), &json!(7_200)));
+    // Terms pass while commands run, more of them on a slow machine.
+    let term = |of: &Value| of.as_u64().expect("a term");
+    let first_term = term(&outlook["first_term"]);
+    let height = outlook["height"].as_u64().expect("a height");
+    assert!(height < (first_term - 1) * TERM_BLOCKS, "{outlook}");
+    assert_eq!(outlook["first_block"], first_term * TERM_BLOCKS);
     let joined = own(&["join", "--bond", "100000", "--yes"]);
     assert!(joined["transaction"].is_string(), "{joined}");
     let told = denied(&["join", "--bond", "100000", "--yes"]);
     assert!(told.contains("is a candidate already"), "{told}");
     let raised = own(&["raise", "0.5"]);
     assert_eq!(raised["bond_stones"], "100000.5", "{raised}");
-    assert_eq!(own(&["commission", "5%"])["from_term"], 2);
+    assert!(term(&own(&["commission", "5%"])["from_term"]) >= first_term);
     let told = denied(&["commission", "50%"]);
     assert!(told.contains("at most 20 %"), "{told}");
     assert_eq!(own(&["income"])["stones"], "0.0");
@@ -376,14 +410,15 @@ fn stake_works(network: &str, root: &Path, rpc: &str) {
     assert_eq!(stake(&["mine"])["total_stones"], "100.0");
 
     assert!(denied(&["exit"]).contains("`cairn validator leave` comes first"));
-    assert_eq!(own(&["leave"])["exit_term"], 2);
+    assert!(term(&own(&["leave"])["exit_term"]) >= first_term);
     assert!(own(&["exit"])["ready_ms"].is_u64(), "it never had a seat to serve out");
     assert_eq!(json(&["slash", "list", "--dir", network, "--json"])["count"], 0);
     let told = refused(&["slash", "show", "0", "--dir", network]);
     assert!(told.contains("there is no slash 0"), "{told}");
-    let absence = ["slash", "report-absence", "0", operator];
+    let later = (first_term + 100).to_string();
+    let absence = ["slash", "report-absence", &later, operator];
     let told = refused(&[&absence[..], &by].concat());
-    assert!(told.contains("term 0 is not over"), "{told}");
+    assert!(told.contains(&format!("term {later} is not over")), "{told}");
     let told = refused(&[&["slash", "report-equivocation", "0x00"], &by[..]].concat());
     assert!(told.contains("not two votes"), "{told}");
     let status = json(&["validator", "status", "--rpc", rpc, "--json"]);

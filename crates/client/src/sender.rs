@@ -23,8 +23,12 @@ const FIRST_GAS: u64 = 10 * 22_100;
 const SNAPSHOTS_GAS: u64 = 2 * 25 * 22_100;
 /// Tip offered for ordinary transactions, base units of STONE per gas.
 const TIP: u128 = 1;
-/// How long a transaction may wait for its block.
+/// How long a transaction may wait for its block where blocks come, ...
 const INCLUSION_DEADLINE: Duration = Duration::from_secs(60);
+/// ... how many must have come without it by then: a node that makes few still has it, ...
+const INCLUSION_BLOCKS: u64 = 60;
+/// ... and how long it may wait where hardly any come.
+const STANDSTILL_MAX: Duration = Duration::from_secs(600);
 /// How long a receipt is waited for before the transaction and the account's nonce are looked at, too.
 const RECEIPT_PATIENCE: Duration = Duration::from_secs(1);
 /// Looks in a row at which the node did not have the transaction, before it counts as dropped: behind one address may be several
@@ -177,15 +181,18 @@ impl Sender {
     async fn wait(&self, sent: Submitted, call: &Call) -> Result<Option<Sent>, ClientError> {
         let (hash, started) = (sent.hash, Instant::now());
         let (mut pauses, mut missing) = (Backoff::endless(POLL.0, POLL.1), 0);
+        let mut first_height = None;
         let receipt = loop {
             if let Some(receipt) = self.client.receipt(hash).await? {
                 break receipt;
             }
-            if started.elapsed() > INCLUSION_DEADLINE {
-                *self.next_nonce.lock().await = None;
-                return Err(ClientError::NotIncluded { hash, waited: started.elapsed() });
-            }
             if started.elapsed() > RECEIPT_PATIENCE {
+                let height = self.client.block_number().await?;
+                let blocks = height.saturating_sub(*first_height.get_or_insert(height));
+                if is_overdue(started.elapsed(), blocks) {
+                    *self.next_nonce.lock().await = None;
+                    return Err(ClientError::NotIncluded { hash, waited: started.elapsed() });
+                }
                 let taken = self.client.nonce(self.address(), false).await? > sent.nonce;
                 missing = if self.client.knows(hash).await? { 0 } else { missing + 1 };
                 if taken || missing == MISSING_MAX {
@@ -231,8 +238,8 @@ impl Sender {
     /// transaction took the nonce, this one is sent anew.
     ///
     /// # Errors
-    /// The revert, why the node does not take it, `Dropped` when the node let go of it, `NotIncluded` after a minute, `Failed` with
-    /// the revert of the block.
+    /// The revert, why the node does not take it, `Dropped` when the node let go of it, `NotIncluded` after a minute of blocks without
+    /// it, `Failed` with the revert of the block.
     pub async fn send_and_wait(&self, call: &Call) -> Result<Sent, ClientError> {
         self.deliver(call, || self.send(call)).await
     }
@@ -264,6 +271,11 @@ impl Sender {
     }
 }
 
+/// Whether a transaction has waited too long, `blocks` blocks of it.
+fn is_overdue(waited: Duration, blocks: u64) -> bool {
+    waited > STANDSTILL_MAX || (waited > INCLUSION_DEADLINE && blocks >= INCLUSION_BLOCKS)
+}
+
 /// Gas beyond the estimate: the state moves before the block. What is not used is not paid.
 fn spare(call: &Call, estimate: u64) -> u64 {
     let due = if call.to == Some(POOL) { SNAPSHOTS_GAS } else { 0 };
@@ -273,4 +285,19 @@ fn spare(call: &Call, estimate: u64) -> u64 {
 /// Whether a node refused a transaction for its nonce.
 fn is_about_nonce(error: &ClientError) -> bool {
     matches!(error, ClientError::Rpc { message, .. } if message.contains("nonce"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slow_network_gets_more_time_than_one_that_passes_a_transaction_over() {
+        let just_over = INCLUSION_DEADLINE + Duration::from_millis(1);
+        assert!(is_overdue(just_over, INCLUSION_BLOCKS));
+        assert!(!is_overdue(INCLUSION_DEADLINE, 10 * INCLUSION_BLOCKS), "blocks may come fast");
+        assert!(!is_overdue(just_over, INCLUSION_BLOCKS - 1));
+        assert!(!is_overdue(STANDSTILL_MAX, 0));
+        assert!(is_overdue(STANDSTILL_MAX + Duration::from_millis(1), 0));
+    }
 }

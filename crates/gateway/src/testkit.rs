@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     io,
     sync::{Mutex, MutexGuard},
+    time::Duration,
 };
 
 use alloy_primitives::{Address, B256};
@@ -21,6 +22,7 @@ use cairn_sectors::{Rejection, ScoreLeaf, VerdictLeaf};
 
 use crate::{
     Archive, ArchiveError, Catalog, Device, FinalEpoch, Lease, Ledger, LedgerError, Offer,
+    QueryLimits,
 };
 
 pub(crate) const CHAIN_ID: u64 = 7_077;
@@ -69,6 +71,11 @@ pub(crate) struct State {
     pub settlements: Vec<ReceiptBody>,
     pub sold: Vec<Sold>,
     next_seq: u64,
+}
+
+/// The usual limits of a query but for its time, which is no test's subject where it does not say so.
+pub(crate) fn patient() -> QueryLimits {
+    QueryLimits { time_max: Duration::from_secs(1_200), ..QueryLimits::default() }
 }
 
 pub(crate) fn offer() -> Offer {

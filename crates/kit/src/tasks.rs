@@ -15,8 +15,8 @@ use std::{
 use futures::{FutureExt as _, StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
 use tokio_util::sync::CancellationToken;
 
-/// How long a task may take to stop before it is aborted.
-pub const STOP_GRACE: Duration = Duration::from_secs(10);
+/// How long a task may take to stop before it is aborted: on a slow machine what it holds is still written.
+pub const STOP_GRACE: Duration = Duration::from_secs(60);
 
 /// Why a task failed; its chain of sources is kept.
 pub type TaskFailure = Box<dyn Error + Send + Sync>;

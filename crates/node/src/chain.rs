@@ -1,6 +1,6 @@
 //! For tests: a ledger on a real disk with a pool, and blocks made by hand from it. No consensus, no sockets.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use alloy_consensus::Header;
 use alloy_primitives::{Address, B256, Bytes, U256};
@@ -16,7 +16,7 @@ use tempfile::TempDir;
 use crate::{
     disk::{DiskConfig, RedbDisk},
     pool::{Rejection, TxPool},
-    rpc::{RpcConfig, RpcParts},
+    rpc::{Patience, RpcConfig, RpcParts},
 };
 
 pub(crate) const CHAIN_ID: u64 = 7_777;
@@ -136,8 +136,11 @@ impl TestChain {
         }
     }
 
+    /// The usual bounds; nothing is given up because the machine is slow.
     pub(crate) fn config() -> RpcConfig {
-        RpcConfig::at(([127, 0, 0, 1], 0).into())
+        let long = Duration::from_secs(1_200);
+        let patience = Patience { head: long, request: long, stall: long, ping: long };
+        RpcConfig { deadline: long, patience, ..RpcConfig::at(([127, 0, 0, 1], 0).into()) }
     }
 
     /// The node's pool after a kill -9: a new one on the same folder.

@@ -20,7 +20,8 @@ use support::{Devnet, START_MS};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
-const DEADLINE: Duration = Duration::from_secs(90);
+/// A test that hangs fails, one on a slow machine does not.
+const DEADLINE: Duration = Duration::from_secs(1_200);
 /// Blocks of a term: a few terms in some seconds.
 const TERM_BLOCKS: u64 = 10;
 
@@ -146,9 +147,10 @@ async fn state_sync_and_replay_give_the_same_ledger() {
     for node in [&replayed, &synced] {
         assert_eq!(node.client.head(BlockTag::Number(common)).await.unwrap(), head);
     }
-    let entries = |node: &Running| node.disk.snapshot().entries(common, &[], usize::MAX).unwrap();
-    assert_eq!(entries(&replayed), entries(&synced));
-    assert_eq!(entries(&replayed), entries(&validator));
+    let entries =
+        |node: &Running, at: u64| node.disk.snapshot().entries(at, &[], usize::MAX).unwrap();
+    assert_eq!(entries(&replayed, common), entries(&synced, common));
+    assert_eq!(entries(&replayed, common), entries(&validator, common));
 
     // What it never had it does not make up.
     let refused = synced.client.logs(cairn_client::LogFilter {
@@ -162,8 +164,12 @@ async fn state_sync_and_replay_give_the_same_ledger() {
     // A node that took the state gives it to the next, with all that proves it; stopped, it goes on.
     let second =
         Running::follower(&devnet, &folder("second"), &clock, &[&synced], SyncMode::State).await;
-    second.reaches(common).await;
-    assert_eq!(entries(&second), entries(&replayed));
+    // Its state may be of a later block: the others went on.
+    let common = common.max(second.disk.snapshot().blocks_start() - 1);
+    for node in [&second, &replayed] {
+        node.reaches(common).await;
+    }
+    assert_eq!(entries(&second, common), entries(&replayed, common));
     second.stop().await;
     let again = Arc::new(folder("second"));
     let second = Running::follower(&devnet, &again, &clock, &[&synced], SyncMode::Replay).await;
@@ -181,8 +187,7 @@ async fn state_sync_and_replay_give_the_same_ledger() {
     assert!(again.join(ASIDE).join("ledger.redb").exists());
     let base = second.disk.snapshot().height();
     synced.reaches(base).await;
-    let entries = |node: &Running| node.disk.snapshot().entries(base, &[], usize::MAX).unwrap();
-    assert_eq!(entries(&second), entries(&synced));
+    assert_eq!(entries(&second, base), entries(&synced, base));
     second.stop().await;
     std::fs::remove_dir_all(again.join("follower")).unwrap();
     let second = Running::follower(&devnet, &again, &clock, &[&synced], SyncMode::State).await;

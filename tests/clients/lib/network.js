@@ -40,9 +40,12 @@ export const chain = defineChain({
   nativeCurrency: { name: 'Stone', symbol: 'STONE', decimals: 18 },
   rpcUrls: { default: { http: [rpc] } },
 })
-export const client = createPublicClient({ chain, transport: http(rpc), pollingInterval: 100 })
-export const wallet = createWalletClient({ account, chain, transport: http(rpc) })
-export const mined = (hash) => client.waitForTransactionReceipt({ hash, timeout: 60_000 })
+/** Milliseconds for what must come at last: a test that hangs fails, one on a slow machine does not. */
+export const LONG = 1_200_000
+const transport = http(rpc, { timeout: LONG })
+export const client = createPublicClient({ chain, transport, pollingInterval: 100 })
+export const wallet = createWalletClient({ account, chain, transport })
+export const mined = (hash) => client.waitForTransactionReceipt({ hash, timeout: LONG, retryCount: 100 })
 // An address that nobody used yet.
 export const stranger = () => privateKeyToAccount(`0x${Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString('hex')}`).address
 

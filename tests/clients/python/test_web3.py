@@ -18,9 +18,10 @@ RPC = os.environ["CAIRN_RPC"]
 ABI = json.loads(open(os.environ["CAIRN_ABI"], encoding="utf-8").read())
 SECRET = os.environ.get("CAIRN_KEY") or json.load(open(os.environ["CAIRN_KEY_FILE"], encoding="utf-8"))["secret"]
 INIT_CODE, RUNTIME = "0x67602a5f5260205ff35f5260086018f3", "0x602a5f5260205ff3"
-DEADLINE_S = 60
+# A test that hangs fails, one on a slow machine does not.
+DEADLINE_S = 1_200
 
-w3 = Web3(Web3.HTTPProvider(RPC))
+w3 = Web3(Web3.HTTPProvider(RPC, request_kwargs={"timeout": DEADLINE_S}))
 account = Account.from_key(SECRET)
 
 
@@ -86,10 +87,11 @@ class Script(unittest.TestCase):
         minted = contract("credits").events.Minted.create_filter(from_block="latest")
         pending = w3.eth.filter("pending")
         receipt = mint()
-        entries, end = [], time.monotonic() + DEADLINE_S
-        while not entries and time.monotonic() < end:
-            entries = minted.get_new_entries()
-        self.assertEqual(entries[0]["transactionHash"], receipt["transactionHash"])
+        # Among those of others: the network's own consumer buys credits, too.
+        seen, end = [], time.monotonic() + DEADLINE_S
+        while receipt["transactionHash"] not in seen and time.monotonic() < end:
+            seen += [entry["transactionHash"] for entry in minted.get_new_entries()]
+        self.assertIn(receipt["transactionHash"], seen)
         self.assertIn(receipt["transactionHash"], pending.get_new_entries())
 
     def test_traces(self):
@@ -105,7 +107,7 @@ class Script(unittest.TestCase):
 
     async def subscribe(self):
         heads, logs = [], []
-        async with AsyncWeb3(WebSocketProvider(RPC.replace("http", "ws", 1))) as live:
+        async with AsyncWeb3(WebSocketProvider(RPC.replace("http", "ws", 1), request_timeout=DEADLINE_S)) as live:
 
             async def ended():
                 if len(heads) >= 3 and logs:

@@ -5,10 +5,10 @@ import { execFile } from 'node:child_process'
 import { test } from 'node:test'
 import { promisify } from 'node:util'
 import { env, program } from '../lib/cast.js'
-import { account, answer, chain, credits, key, registry, rpc, stranger } from '../lib/network.js'
+import { account, answer, chain, credits, key, LONG, registry, rpc, stranger } from '../lib/network.js'
 
 const run = promisify(execFile)
-const raw = (...args) => run(program, args, { env, timeout: 60_000 }).catch((error) => error)
+const raw = (...args) => run(program, args, { env, timeout: LONG }).catch((error) => error)
 const offline = async (...args) => {
   const { stdout, stderr } = await raw(...args)
   assert.ok(stdout.trim(), `cast ${args[0]}: ${stderr}`)

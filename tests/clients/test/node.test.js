@@ -43,7 +43,7 @@ test('simulated blocks and calls', async () => {
 
 test('send and wait in one request', async () => {
   const to = stranger()
-  const receipt = await wallet.sendTransactionSync({ to, value: 3n })
+  const receipt = await wallet.sendTransactionSync({ to, value: 3n, timeout: 20_000 })
   assert.equal(receipt.status, 'success')
   assert.equal(await client.getBalance({ address: to }), 3n)
 })

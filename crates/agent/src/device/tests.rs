@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    net::{Ipv4Addr, SocketAddr},
+    net::SocketAddr,
     path::Path,
     sync::{
         Mutex,
@@ -19,7 +19,10 @@ use axum::{
     routing::post,
 };
 use cairn_client::api::{BatchResult, ErrorBody, EvidenceReply, IngestReceipt};
-use cairn_kit::http::{Limits, Listener};
+use cairn_kit::{
+    http::{Limits, Listener},
+    loopback::free_address,
+};
 use cairn_primitives::{Anchor, Digest, Seq, leaf_hash};
 use cairn_sectors::Rejection;
 use tokio::task::JoinHandle;
@@ -168,8 +171,9 @@ impl Ingest {
     }
 }
 
+/// One that stays this ingest's while it is down and its device goes on asking for it.
 fn any_port() -> SocketAddr {
-    (Ipv4Addr::LOCALHOST, 0).into()
+    free_address().unwrap()
 }
 
 fn station(hours: u64) -> Station {

@@ -26,8 +26,6 @@ const CREDITS_BOUGHT: MicroUsd = MicroUsd(20_000_000);
 const ESCROW_RESERVE: MicroUsd = MicroUsd(1_000_000);
 /// Epochs until a lease expires; the market allows 8,784.
 const LEASE_EPOCHS: u64 = 8_000;
-/// How long one purchase may take before it is given up, wall time.
-const PATIENCE: Duration = Duration::from_secs(20);
 const POLL: Duration = Duration::from_millis(100);
 
 /// The consumer's state.
@@ -37,19 +35,22 @@ pub struct Buyer {
     client: LedgerClient,
     results: Arc<Results>,
     path: PathBuf,
+    /// How long one purchase may take before it is given up, wall time.
+    patience: Duration,
     totals: Option<Totals>,
     /// Epochs in which a purchase is settled, or was given up.
     done: watch::Sender<u64>,
 }
 
 impl Buyer {
-    /// A buyer at `gateway` whose memory lies in `folder`.
+    /// A buyer at `gateway` whose memory lies in `folder`; a purchase that takes longer than `patience` is given up.
     pub fn new(
         gateway: &str,
         wallet: Wallet,
         client: LedgerClient,
         results: Arc<Results>,
         folder: PathBuf,
+        patience: Duration,
     ) -> Result<(Self, watch::Receiver<u64>)> {
         fs::create_dir_all(&folder).wrap_err_with(|| format!("making {}", folder.display()))?;
         let path = folder.join("lease.json");
@@ -63,7 +64,7 @@ impl Buyer {
         let (done, watched) = watch::channel(0);
         let consumer = Consumer::new(gateway, wallet.clone())?;
         let sender = Sender::new(client.clone(), wallet);
-        Ok((Self { consumer, sender, client, results, path, totals, done }, watched))
+        Ok((Self { consumer, sender, client, results, path, patience, totals, done }, watched))
     }
 
     /// Opens a lease if there is none, so that the first purchase need not wait for it.
@@ -130,7 +131,7 @@ impl Buyer {
             return Ok(());
         }
         self.prepare().await?;
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + self.patience;
         let sql = format!(
             "SELECT device, avg(temperature_c) AS temperature_c, avg(humidity_pct) AS humidity_pct, \
              avg(pressure_hpa) AS pressure_hpa FROM readings WHERE epoch = {epoch} GROUP BY device ORDER BY device"

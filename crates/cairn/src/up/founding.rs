@@ -1,6 +1,6 @@
 //! The first half of `cairn up`: the folder's network, made now or found from an earlier run.
 
-use std::{fs, net::TcpListener, path::Path};
+use std::{fs, path::Path};
 
 use cairn_agent::sensing::{Noise, RowError, StationLog};
 use cairn_client::DevKeys;
@@ -165,12 +165,6 @@ fn write(path: &Path, content: &[u8]) -> Result<()> {
     fs::write(&draft, content).wrap_err_with(|| format!("writing {}", draft.display()))?;
     fs::File::open(&draft)?.sync_all()?;
     fs::rename(&draft, path).wrap_err_with(|| format!("writing {}", path.display()))
-}
-
-/// A free loopback address. Somebody else may take it before we do; then starting fails and says so.
-pub fn free_address() -> Result<std::net::SocketAddr> {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).wrap_err("looking for a free port")?;
-    Ok(listener.local_addr()?)
 }
 
 /// A row error in one line.

@@ -31,6 +31,8 @@ pub async fn beside<T>(
         dir: founded.folder.root().to_path_buf(),
         replay: None,
         epoch_seconds: 1,
+        // What is measured here must not depend on the machine's speed.
+        patience_seconds: 3_600,
         until: None,
         dev: false,
         seed: 1,

@@ -19,7 +19,7 @@ pub use founding::{Founded, found_changed, time_scale};
 pub use hosted::{Hosted, beside};
 pub use services::plug_in;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use cairn_client::{BlockTag, PriceReads as _, Role};
 use cairn_kit::{NetworkClock, Shutdown, Tasks};
@@ -146,6 +146,8 @@ async fn start(
         services.client.clone(),
         Arc::clone(&results),
         founded.folder.consumer(),
+        // Less than the clock waits: a purchase that fails is no reason to force it.
+        Duration::from_secs(args.patience_seconds) / 2,
     )?;
     buyer.prepare().await.wrap_err("preparing the consumer")?;
     tasks.spawn("consumer", |stop| async move {

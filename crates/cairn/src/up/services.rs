@@ -11,7 +11,7 @@ use cairn_agent::{
 use cairn_client::{BlockTag, LedgerClient, NewDevice, Reads as _, Role, Sender};
 use cairn_evidence::ingest::{Ingest, IngestConfig};
 use cairn_gateway::{GatewayConfig, QueryLimits};
-use cairn_kit::{NetworkClock, Shutdown, Tasks, http::Listener};
+use cairn_kit::{NetworkClock, Shutdown, Tasks, http::Listener, loopback::free_address};
 use cairn_node::{
     rpc::RpcConfig,
     validator::{ConsensusKey, Network, NodeConfig, NodeKeys, ValidatorNode},
@@ -23,10 +23,7 @@ use eyre::{Result, WrapErr as _, eyre};
 use crate::{
     network::{Endpoints, StationEntry, VALIDATORS, validator_label},
     session::SECTOR,
-    up::{
-        founding::{Founded, free_address},
-        narrator::Narrator,
-    },
+    up::{founding::Founded, narrator::Narrator},
 };
 
 /// Price of 1,000 rows, in micro-dollars: a tenth of a cent a reading.
@@ -147,7 +144,7 @@ pub async fn start(
 fn ingest_address(founded: &Founded) -> Result<SocketAddr> {
     match last_address(founded, |endpoints| &endpoints.ingest) {
         Some(address) if Listener::bind(address).is_ok() => Ok(address),
-        _ => free_address(),
+        _ => Ok(free_address()?),
     }
 }
 

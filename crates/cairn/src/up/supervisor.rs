@@ -23,9 +23,6 @@ use crate::{
     },
 };
 
-/// How long the clock may stand at its limit before it goes on without the slow part, wall time (ADR 9).
-const HOLD_MAX: Duration = Duration::from_secs(45);
-
 /// Everything the supervisor looks at.
 pub struct Supervisor<'a> {
     /// The command's flags.
@@ -90,9 +87,11 @@ impl Supervisor<'_> {
         let limit = limit(&windows, &facts, now);
         self.clock.raise_limit(limit.0);
         let stands = self.clock.limit_ms() == Some(self.clock.now_ms());
+        // How long the clock may stand at its limit before it goes on without the slow part, wall time (ADR 9).
+        let patience = Duration::from_secs(self.args.patience_seconds);
         match progress.held {
             Some((at, since)) if stands && at == limit => {
-                if since.elapsed() > HOLD_MAX {
+                if since.elapsed() > patience {
                     let epoch = windows.schedule.epoch_at(now);
                     self.narrator.event("clock_forced", json!({ "epoch": epoch.0 }), || {
                         format!("epoch {epoch} goes on without its slowest part ({facts:?})")

@@ -12,8 +12,14 @@ use crate::{
     node::{Plan, json},
 };
 
-/// An hour of network time in ten seconds.
-pub const TIME_SCALE: u64 = 360;
+/// An hour of network time in fifteen seconds.
+pub const TIME_SCALE: u64 = 240;
+/// Half an epoch to commit and half to attest, a quarter to seal: a slow machine needs seconds for each.
+const WINDOWS: [(&str, u64); 3] = [
+    ("commit_window_ms = 900000", 1_800_000),
+    ("attest_window_ms = 900000", 1_800_000),
+    ("seal_window_ms = 300000", 900_000),
+];
 /// Whole stones of each validator's operator at genesis: for a bond that it lays down later.
 const OPERATOR_STONES: u64 = 1_000_000;
 
@@ -137,6 +143,11 @@ fn make_genesis(root: &Path, stanzas: &str, term_blocks: u64) -> PathBuf {
     let example = json(&["genesis", "example", "--json"]);
     let example = example["toml"].as_str().expect("TOML");
     let (head, _) = example.split_once("[[validators]]").expect("a section");
+    let head = WINDOWS.iter().fold(head.to_owned(), |head, (usual, ms)| {
+        let (name, _) = usual.split_once(" = ").expect("a setting");
+        assert!(head.contains(usual), "the example has another {name}");
+        head.replace(usual, &format!("{name} = {ms}"))
+    });
     let head = head
         .replace("2027-01-01T00:00:00Z", "now")
         .replace("time_scale = 1\n", &format!("time_scale = {TIME_SCALE}\n"))

@@ -14,14 +14,14 @@ use std::{
 };
 
 use alloy_primitives::B256;
-use cairn_client::{BlockTag, ClientError, LedgerClient, LedgerRead as _, TransactionReceipt};
+use cairn_client::{BlockTag, LedgerClient, LedgerRead as _, TransactionReceipt};
 use load::Load;
 use members::Members;
 
 use crate::{
     found::{Shape, found},
     lab::{Lab, on_hosts},
-    node::{Node, PRUNED, Plan},
+    node::{Node, Plan},
 };
 
 /// Validators of genesis; the one after them joins later.
@@ -32,8 +32,8 @@ const TERM_BLOCKS: u64 = 40;
 /// of six only one.
 const BROKEN_BLOCKS: u64 = 8;
 const BROKEN_MAX: Duration = Duration::from_secs(6);
-/// All are level again within this.
-const RECOVERY: Duration = Duration::from_secs(90);
+/// No wait for all to be level is longer: what hangs fails, what is slow does not, and is printed.
+const RECOVERY: Duration = Duration::from_secs(1_200);
 /// How long a slow host stands still.
 const STANDSTILL: Duration = Duration::from_millis(250);
 /// Between two looks at heights.
@@ -255,7 +255,7 @@ impl Days {
             let mut first = None::<B256>;
             for client in &self.clients[..usize::from(FOUNDERS)] {
                 let head = match client.head(BlockTag::Number(height)).await {
-                    Err(ClientError::Rpc { code: PRUNED, .. }) => continue,
+                    Err(error) if error.is_pruned() => continue,
                     head => head.expect("an answer"),
                 };
                 let hash = head.expect("a block").hash;

@@ -11,11 +11,11 @@
 use std::{
     collections::HashMap,
     io,
-    net::{SocketAddr, TcpListener},
+    net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener},
 };
 
 use cairn_client::api::EvidenceReply;
-use cairn_kit::{Shutdown, Tasks};
+use cairn_kit::{Shutdown, Tasks, loopback::free_address};
 use cairn_primitives::{BATCH_BYTES_MAX, DeviceId};
 use futures::{StreamExt as _, stream::FuturesUnordered};
 use rumqttd::{
@@ -66,8 +66,12 @@ pub(super) fn start(
     tasks: &mut Tasks,
 ) -> Result<SocketAddr, MqttError> {
     let bind = |source| MqttError::Bind { addr, source };
-    // The broker takes an address, not a socket: a free port is found first and bound by it a moment later.
-    let addr = TcpListener::bind(addr).and_then(|socket| socket.local_addr()).map_err(bind)?;
+    // The broker takes an address, not a socket: the port is found first and bound by it a moment later.
+    let addr = match (addr.ip(), addr.port()) {
+        (IpAddr::V4(Ipv4Addr::LOCALHOST), 0) => free_address(),
+        _ => TcpListener::bind(addr).and_then(|socket| socket.local_addr()),
+    };
+    let addr = addr.map_err(bind)?;
     let mut broker = Broker::new(config(addr, door.clone()));
     let (mut to_broker, from_broker) = broker.link("cairn-ingest")?;
     to_broker.subscribe(format!("{EVIDENCE}#"))?;

@@ -7,10 +7,11 @@ use cairn_primitives::Epoch;
 
 use super::*;
 use crate::{
-    QueryLimits,
     consumer::check_bill,
     order::sign_order,
-    testkit::{CHAIN_ID, LEASE, Network, OFFER, RATE, consumer, four_epochs, offer, stranger},
+    testkit::{
+        CHAIN_ID, LEASE, Network, OFFER, RATE, consumer, four_epochs, offer, patient, stranger,
+    },
 };
 
 const ALL: &str = "SELECT * FROM readings";
@@ -23,7 +24,7 @@ async fn desk(network: &Arc<Network>, dir: &Path) -> Desk<Network> {
     let catalog = Arc::new(network.catalog(dir).await);
     let book = Arc::new(Book::open(&dir.join("receipts.redb")).unwrap());
     let offer = offer();
-    let engine = Engine::new(QueryLimits::default());
+    let engine = Engine::new(patient());
     Desk::new(Arc::clone(network), catalog, engine, book, offer, CHAIN_ID)
 }
 

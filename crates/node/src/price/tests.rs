@@ -11,7 +11,11 @@ use super::{
     view::{is_due, parse, pause},
     *,
 };
-use crate::{chain::genesis, dev::DevNode, rpc::RpcConfig, validator::Network};
+use crate::{
+    chain::{TestChain, genesis},
+    dev::DevNode,
+    validator::Network,
+};
 
 const MINUTE: u64 = 60_000;
 const STALE: u64 = 10 * MINUTE;
@@ -179,7 +183,7 @@ async fn a_seat_feeds_what_moved_or_grew_old_and_nobody_else_feeds() {
     let hash = Genesis::hash_of_text("price");
     let network = Network { genesis: Arc::clone(&genesis), text: "price".into(), hash };
     let folder = tempfile::tempdir().expect("a folder");
-    let config = RpcConfig::at((Ipv4Addr::LOCALHOST, 0).into());
+    let config = TestChain::config();
     let data = folder.path().join("data");
     let node = DevNode::start(data, &network, Vec::new(), config).await.expect("a chain");
     let client = LedgerClient::new(node.rpc_url()).expect("a URL");

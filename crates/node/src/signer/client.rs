@@ -17,8 +17,10 @@ use super::{
     wire::{Reply, Request, receive, send},
 };
 
-/// How long an answer may take, on one connection or two. A vote that comes later is a lost vote; the engine waits for it meanwhile.
+/// How long a signature may take, on one connection or two. A vote that comes later is a lost vote; the engine waits for it meanwhile.
 const PATIENCE: Duration = Duration::from_millis(500);
+/// How long the answer to a question may take for which no vote waits.
+const PATIENCE_APART: Duration = Duration::from_secs(10);
 
 /// Asks over a Unix socket; clones share the connection, which is made again when it breaks.
 #[derive(Clone, Debug)]
@@ -30,6 +32,8 @@ struct Shared {
     public_key: [u8; 32],
     genesis: Digest,
     stream: Mutex<Option<UnixStream>>,
+    /// For signatures.
+    patience: Duration,
 }
 
 /// Why the holder of the key cannot be used.
@@ -70,12 +74,12 @@ impl SocketSigner {
     /// # Errors
     /// When nobody answers, or not as a signer.
     pub fn connect(socket: &Path) -> Result<Self, SignerError> {
-        let mut shared = Shared {
-            socket: socket.to_owned(),
-            public_key: [0; 32],
-            genesis: Digest::ZERO,
-            stream: Mutex::default(),
-        };
+        Self::connect_with(socket, PATIENCE)
+    }
+
+    /// The same, with time for each signature.
+    pub(super) fn connect_with(socket: &Path, patience: Duration) -> Result<Self, SignerError> {
+        let mut shared = Shared::new(socket, patience);
         let who: [u8; 64] = shared.ask(&Request::Who)?;
         shared.public_key.copy_from_slice(&who[..32]);
         shared.genesis.0.copy_from_slice(&who[32..]);
@@ -107,13 +111,7 @@ impl SocketSigner {
     /// # Errors
     /// When nobody answers, or not as a signer.
     pub fn status(socket: &Path) -> Result<SignerStatus, SignerError> {
-        let asked = Shared {
-            socket: socket.to_owned(),
-            public_key: [0; 32],
-            genesis: Digest::ZERO,
-            stream: Mutex::default(),
-        };
-        let answer = asked.answer(&Request::Status)?;
+        let answer = Shared::new(socket, PATIENCE).answer(&Request::Status)?;
         SignerStatus::from_bytes(&answer)
             .ok_or_else(|| SignerError::Answer { socket: socket.to_owned() })
     }
@@ -132,6 +130,16 @@ impl SocketSigner {
 }
 
 impl Shared {
+    fn new(socket: &Path, patience: Duration) -> Self {
+        Self {
+            socket: socket.to_owned(),
+            public_key: [0; 32],
+            genesis: Digest::ZERO,
+            stream: Mutex::default(),
+            patience,
+        }
+    }
+
     fn ask<const N: usize>(&self, request: &Request) -> Result<[u8; N], SignerError> {
         let answer = self.answer(request)?;
         answer.try_into().map_err(|_| SignerError::Answer { socket: self.socket.clone() })
@@ -140,7 +148,11 @@ impl Shared {
     fn answer(&self, request: &Request) -> Result<Vec<u8>, SignerError> {
         let socket = || self.socket.clone();
         let body = request.encode().map_err(|_| SignerError::Answer { socket: socket() })?;
-        let reply = self.exchange(&body);
+        let patience = match request {
+            Request::Vote(_) | Request::Reveal { .. } | Request::Hello { .. } => self.patience,
+            Request::Who | Request::Possession(_) | Request::Status => PATIENCE_APART,
+        };
+        let reply = self.exchange(&body, patience);
         let reply = reply.map_err(|source| SignerError::Away { socket: socket(), source })?;
         match Reply::decode(&reply) {
             Some(Reply::Done(answer)) => Ok(answer),
@@ -153,9 +165,9 @@ impl Shared {
 
     /// One question and its answer. A connection from before may have been closed since: the question is asked again on a new one, within
     /// the same time. Who says nothing on the one says nothing on the other, so silence is not waited for twice.
-    fn exchange(&self, body: &[u8]) -> io::Result<Vec<u8>> {
+    fn exchange(&self, body: &[u8], patience: Duration) -> io::Result<Vec<u8>> {
         let mut slot = self.stream.lock().unwrap_or_else(PoisonError::into_inner);
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + patience;
         // A connection that fails is dropped, because a late answer must not be taken for the next.
         let asked = slot.take().map(|stream| Until { stream, deadline }.exchange(body));
         let (stream, reply) = match asked {

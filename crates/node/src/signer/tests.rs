@@ -1,12 +1,9 @@
 //! A key in another process signs what the key itself would, and nothing that convicts.
 
 use std::{
-    os::unix::net::UnixListener,
+    os::unix::net::{UnixListener, UnixStream},
     path::Path,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+    time::Duration,
 };
 
 use alloy_primitives::Address;
@@ -26,6 +23,10 @@ use super::{
 
 const SECRET: [u8; 32] = [7; 32];
 const GENESIS: Digest = Digest([3; 32]);
+/// Time for an answer that comes.
+const LONG: Duration = Duration::from_secs(1_200);
+/// Time for one that does not, and for all that is done before it is missed.
+const SHORT: Duration = Duration::from_secs(3);
 
 fn local() -> LocalSigner {
     LocalSigner::new(&SECRET, GENESIS).unwrap()
@@ -49,7 +50,7 @@ async fn with_signer<T>(folder: &Path, test: impl FnOnce(SocketSigner) -> T) -> 
         async move { serve(guard, &socket, || ready.send(()).unwrap(), shutdown).await }
     });
     listens.await.unwrap();
-    let tested = test(SocketSigner::connect(&socket).unwrap());
+    let tested = test(SocketSigner::connect_with(&socket, LONG).unwrap());
     shutdown.request();
     server.await.unwrap().unwrap();
     assert!(!socket.exists(), "a signer takes its socket with it");
@@ -159,63 +160,65 @@ async fn a_signer_tells_what_it_did() {
     .await;
 }
 
-/// A signer of one answer a connection; `answers` of the first connections, after which it takes questions and says nothing.
-fn laconic(socket: &Path, answers: usize) -> Arc<AtomicUsize> {
-    let (listener, asked) = (UnixListener::bind(socket).unwrap(), Arc::new(AtomicUsize::new(0)));
-    let count = Arc::clone(&asked);
-    std::thread::spawn(move || {
-        let mut silent = Vec::new();
-        for stream in listener.incoming() {
-            let mut stream = stream.unwrap();
-            // Counted before the answer: whoever has it may look.
-            let number = count.fetch_add(1, Ordering::SeqCst);
-            if number < answers {
-                receive(&mut stream).unwrap();
-                send(&mut stream, &Reply::Done(vec![7; 64]).encode()).unwrap();
-            } else {
-                silent.push(stream);
-            }
-        }
-    });
-    asked
+/// Gives one answer on each of the next `connections`, then closes it.
+fn laconic(listener: &UnixListener, connections: usize) {
+    for _ in 0..connections {
+        let (mut stream, _) = listener.accept().unwrap();
+        receive(&mut stream).unwrap();
+        send(&mut stream, &Reply::Done(vec![7; 64]).encode()).unwrap();
+    }
+}
+
+/// How many connections were made that nobody took yet; they are left open.
+fn waiting(listener: &UnixListener) -> Vec<UnixStream> {
+    listener.set_nonblocking(true).unwrap();
+    listener.incoming().map_while(Result::ok).collect()
 }
 
 #[test]
 fn a_closed_connection_is_made_again_and_silence_is_waited_for_once() {
     let folder = tempfile::tempdir().unwrap();
     let socket = folder.path().join("signer.sock");
-    let connections = laconic(&socket, 2);
-    let remote = SocketSigner::connect(&socket).unwrap();
+    let listener = UnixListener::bind(&socket).unwrap();
     let ask = VoteAsk::Nullify { term: 1, view: 1 };
-    assert_eq!(remote.vote(&ask), Some([7; 64]), "on a second connection: the first is closed");
-    assert_eq!(connections.load(Ordering::SeqCst), 2);
+    std::thread::scope(|scope| {
+        scope.spawn(|| laconic(&listener, 2));
+        let remote = SocketSigner::connect_with(&socket, LONG).unwrap();
+        assert_eq!(remote.vote(&ask), Some([7; 64]), "on a second connection: the first is closed");
+    });
+    assert!(waiting(&listener).is_empty(), "two were enough");
+
+    listener.set_nonblocking(false).unwrap();
+    let remote = std::thread::scope(|scope| {
+        scope.spawn(|| laconic(&listener, 1));
+        SocketSigner::connect_with(&socket, SHORT).unwrap()
+    });
     assert_eq!(remote.vote(&ask), None);
-    assert_eq!(connections.load(Ordering::SeqCst), 3, "nobody answers on the third");
+    let silent = waiting(&listener);
+    assert_eq!(silent.len(), 1, "nobody answers on the second");
     assert_eq!(remote.vote(&ask), None);
-    assert_eq!(connections.load(Ordering::SeqCst), 4, "a connection a question, not two");
+    assert_eq!(waiting(&listener).len(), 1, "a connection a question, not two");
 }
 
 #[test]
 fn an_old_connection_that_says_nothing_is_not_followed_by_a_new_one() {
     let folder = tempfile::tempdir().unwrap();
     let socket = folder.path().join("signer.sock");
-    let (listener, connections) =
-        (UnixListener::bind(&socket).unwrap(), Arc::new(AtomicUsize::new(0)));
-    let count = Arc::clone(&connections);
-    std::thread::spawn(move || {
-        let mut open = Vec::new();
-        for stream in listener.incoming() {
-            count.fetch_add(1, Ordering::SeqCst);
-            let mut stream = stream.unwrap();
-            // Who it is, it says; then it hangs.
-            receive(&mut stream).unwrap();
-            send(&mut stream, &Reply::Done(vec![7; 64]).encode()).unwrap();
-            open.push(stream);
-        }
+    let listener = UnixListener::bind(&socket).unwrap();
+    // Who it is, it says; then it hangs.
+    let hangs = || {
+        let (mut stream, _) = listener.accept().unwrap();
+        receive(&mut stream).unwrap();
+        send(&mut stream, &Reply::Done(vec![7; 64]).encode()).unwrap();
+        stream
+    };
+    let (remote, _open) = std::thread::scope(|scope| {
+        let server = scope.spawn(hangs);
+        let remote = SocketSigner::connect_with(&socket, SHORT).unwrap();
+        (remote, server.join().unwrap())
     });
-    let remote = SocketSigner::connect(&socket).unwrap();
     assert_eq!(remote.vote(&VoteAsk::Nullify { term: 1, view: 1 }), None);
-    assert_eq!(connections.load(Ordering::SeqCst), 1);
+    assert!(waiting(&listener).is_empty());
 }
 
 fn any_vote() -> impl Strategy<Value = VoteAsk> {

@@ -2,13 +2,11 @@
 
 #![allow(dead_code, reason = "each test uses its part")]
 
-use std::{
-    net::{SocketAddr, TcpListener},
-    path::Path,
-};
+use std::{net::SocketAddr, path::Path};
 
 use alloy_primitives::B256;
 use cairn_client::{DevKeys, Role, Wallet};
+use cairn_kit::loopback::free_address;
 use cairn_node::validator::{ConsensusKey, Network, NodeConfig, NodeKeys};
 use cairn_primitives::{
     EconomyParams, Genesis, GenesisAccount, GenesisIngest, GenesisValidator, StakeParams,
@@ -29,12 +27,6 @@ pub struct Devnet {
     pub accounts: Vec<Wallet>,
 }
 
-/// A port that was free a moment ago.
-pub fn free_port() -> SocketAddr {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("loopback has a free port");
-    listener.local_addr().expect("a bound socket has an address")
-}
-
 impl Devnet {
     /// `count` validators and two funded accounts.
     pub fn new(count: usize) -> Self {
@@ -47,7 +39,8 @@ impl Devnet {
                 let public =
                     B256::from_slice(keys.ed25519(Role::Validator, name).public().as_bytes());
                 let operator = keys.wallet(Role::Validator, name);
-                (public, free_port(), NodeKeys { consensus: ConsensusKey::Here(seed), operator })
+                let at = free_address().expect("loopback has a free port");
+                (public, at, NodeKeys { consensus: ConsensusKey::Here(seed), operator })
             })
             .collect();
         let accounts: Vec<Wallet> =

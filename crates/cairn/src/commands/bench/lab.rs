@@ -3,7 +3,7 @@
 use std::{
     fs,
     io::{BufRead as _, BufReader},
-    net::{SocketAddr, TcpListener},
+    net::SocketAddr,
     path::{Path, PathBuf},
     process::{Child, ChildStdout, Command, Stdio},
     time::{Duration, Instant},
@@ -11,7 +11,7 @@ use std::{
 
 use alloy_primitives::{Address, B256, U256};
 use cairn_client::{Call, Fees, Wallet};
-use cairn_kit::cpu;
+use cairn_kit::{cpu, loopback::free_address};
 use cairn_node::validator::NodeKeys;
 use cairn_primitives::Stones;
 use eyre::{OptionExt as _, Result, WrapErr as _, bail, eyre};
@@ -206,12 +206,6 @@ impl Lab {
 fn sender(index: usize) -> Result<Wallet> {
     let secret = U256::from(index + 1).to_be_bytes::<32>();
     Wallet::from_secret(&secret).wrap_err("making an account")
-}
-
-/// An address that nobody uses now.
-pub fn free_address() -> Result<SocketAddr> {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).wrap_err("finding a free port")?;
-    Ok(listener.local_addr()?)
 }
 
 fn settings(at: SocketAddr, peers: &[(B256, SocketAddr)]) -> Result<Vec<(&'static str, String)>> {

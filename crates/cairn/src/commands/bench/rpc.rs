@@ -2,13 +2,14 @@
 
 use std::{env, path::PathBuf, process::Command};
 
+use cairn_kit::loopback::free_address;
 use eyre::{Result, WrapErr as _, bail, eyre};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use serde_json::{Value, json};
 
 use super::{
     Figure,
-    lab::{Lab, Process, Rpc, free_address, until},
+    lab::{Lab, Process, Rpc, until},
 };
 
 const VALIDATORS: usize = 4;

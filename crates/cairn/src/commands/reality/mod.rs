@@ -23,7 +23,7 @@ const UNFINISHED: i64 = -32005;
 /// JSON-RPC's word for what is not here: a node's archive is a moment behind its ledger.
 const NOT_YET: i64 = -32001;
 /// How long it may be behind.
-const FILES_PATIENCE: Duration = Duration::from_secs(30);
+const FILES_PATIENCE: Duration = Duration::from_secs(300);
 /// How long a node may read its ledger before it is given up.
 const PATIENCE: Duration = Duration::from_secs(1_800);
 /// Pause between two questions to a node that is reading.

@@ -19,6 +19,16 @@ async fn well(served: &Served) {
     assert!(head.starts_with("HTTP/1.1 200") && body.contains("result"), "{head} {body}");
 }
 
+/// The same of a server that waits for nobody: an honest client may be too slow for it a few times on a busy machine.
+async fn well_at_last(served: &Served) {
+    let answered = async {
+        while !post(served.addr, ASK).await.0.starts_with("HTTP/1.1 200") {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(LONG, answered).await.expect("somebody is answered");
+}
+
 fn request(method: &str, params: &Value) -> String {
     json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).to_string()
 }
@@ -75,14 +85,15 @@ async fn endless_calls_end_and_reads_do_not_wait_for_them() {
     served.stop().await;
 }
 
-fn impatient() -> RpcConfig {
-    let patience = Patience {
-        head: Duration::from_millis(100),
-        request: Duration::from_millis(200),
-        stall: Duration::from_millis(200),
-        ping: Duration::from_secs(20),
-    };
-    RpcConfig { patience, connections_max: 4, ..TestChain::config() }
+/// Longer than anything here takes.
+const LONG: Duration = Duration::from_secs(1_200);
+/// How long a server waits for what a test is about. For all else it has time.
+const SHORT: Duration = Duration::from_millis(200);
+
+fn impatient(change: impl FnOnce(&mut Patience)) -> RpcConfig {
+    let mut config = RpcConfig { connections_max: 4, ..TestChain::config() };
+    change(&mut config.patience);
+    config
 }
 
 /// Reads until the server closes; what it said.
@@ -95,24 +106,28 @@ async fn rest(stream: &mut TcpStream) -> String {
 
 #[tokio::test]
 async fn slow_clients_lose_their_place() {
-    let served = Served::new(impatient()).await;
+    let served = Served::new(impatient(|patience| patience.head = SHORT)).await;
     let mut slow = Vec::new();
     for begun in ["", "POST / HTTP/1.1\r\nHost: x\r\nContent-Len"] {
         let mut stream = TcpStream::connect(served.addr).await.unwrap();
-        stream.write_all(begun.as_bytes()).await.unwrap();
+        // It may be closed before a word was said.
+        let _ = stream.write_all(begun.as_bytes()).await;
         slow.push(stream);
     }
     for mut stream in slow {
         let said = rest(&mut stream).await;
         assert!(said.is_empty() || said.starts_with("HTTP/1.1 408"), "closed: {said}");
     }
+    well_at_last(&served).await;
+    served.stop().await;
     // A body that does not come.
+    let served = Served::new(impatient(|patience| patience.request = SHORT)).await;
     let mut stream = TcpStream::connect(served.addr).await.unwrap();
     let head = "POST / HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n{";
     stream.write_all(head.as_bytes()).await.unwrap();
     let said = rest(&mut stream).await;
     assert!(said.starts_with("HTTP/1.1 408"), "{said}");
-    well(&served).await;
+    well_at_last(&served).await;
     served.stop().await;
 }
 
@@ -160,7 +175,7 @@ async fn a_flooding_socket_waits_for_its_own_answers() {
 
 #[tokio::test]
 async fn a_reader_that_takes_nothing_is_dropped() {
-    let served = Served::new(impatient()).await;
+    let served = Served::new(impatient(|patience| patience.stall = SHORT)).await;
     for _ in 0..200 {
         served.chain.mine();
     }
@@ -168,8 +183,8 @@ async fn a_reader_that_takes_nothing_is_dropped() {
     let mut deaf = Socket::open(served.addr).await;
     // It only ever asks; once the buffers between are full, the server stops reading, then gives up.
     let asks = async { while deaf.send_text(&ask).await.is_ok() {} };
-    let closed = tokio::time::timeout(Duration::from_secs(60), asks).await;
+    let closed = tokio::time::timeout(LONG, asks).await;
     assert!(closed.is_ok(), "the server keeps a client that takes nothing");
-    well(&served).await;
+    well_at_last(&served).await;
     served.stop().await;
 }

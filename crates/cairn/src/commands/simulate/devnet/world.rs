@@ -22,7 +22,7 @@ use crate::{
 /// Pause between two looks at the ledger.
 pub const POLL: Duration = Duration::from_millis(50);
 /// Longest wait for anything on the ledger, wall time.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(3_600);
 /// The market is calm when the price is this near to that of genesis, ppm: twice the fee of a swap and a little.
 const CALM_PPM: u64 = 8_000;
 /// Milliseconds of a network day.
