@@ -163,3 +163,25 @@ fn votes_of_a_round_whose_validators_are_gone_are_taken_back() {
         assert!(driver.perform(&act), "{act:?}");
     }
 }
+
+/// A jail ends with the last absence that stands, whichever of two is annulled.
+#[test]
+fn an_annulled_absence_leaves_the_jail_of_another() {
+    for (annulled, freed_at_once) in [(1, false), (0, true)] {
+        let mut driver = Driver::new();
+        let absence = Act::Absence { by: 6, who: 3, ahead: -1 };
+        let acts = [
+            (Act::Term, true),
+            (absence.clone(), true),
+            (Act::Term, true),
+            (absence, true),
+            (Act::Appeals { back: annulled }, true),
+            (Act::Unjail { who: 3 }, freed_at_once),
+            (Act::Term, true),
+            (Act::Unjail { who: 3 }, !freed_at_once),
+        ];
+        for (act, succeeds) in acts {
+            assert_eq!(driver.perform(&act), succeeds, "{act:?}, {annulled} annulled");
+        }
+    }
+}

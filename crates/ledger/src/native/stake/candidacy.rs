@@ -187,7 +187,7 @@ pub(super) fn unjail(c: &mut Ctx<'_>) -> Res<()> {
     if current < candidate.jailed {
         return revert(IStake::TermNotOver { term: candidate.jailed - 1, current });
     }
-    candidate.jailed = 0;
+    (candidate.jailed, candidate.jailed_by) = (0, 0);
     record::save(c, operator, &candidate)?;
     c.emit(STAKE, &IStake::Unjailed { operator })
 }

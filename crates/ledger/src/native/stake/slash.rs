@@ -108,9 +108,18 @@ fn open(c: &mut Ctx<'_>, deed: &Deed) -> Res<u64> {
     let bond = part(candidate.bond, ppm);
     candidate.bond = Stones(candidate.bond.0.saturating_sub(bond.0));
     let (delegated, unbonding) = (candidate.pool.slash(ppm), candidate.unbonding.slash(ppm));
+    let (mut jail, mut before) = (0, 0);
     match reason {
         Reason::Equivocation => candidate.banned = true,
-        Reason::Absence => candidate.jailed = work::term(c).saturating_add(1),
+        Reason::Absence => {
+            jail = work::term(c).saturating_add(1);
+            let number = SLASHES.len(c)?.saturating_add(1);
+            before = std::mem::replace(
+                &mut candidate.jailed_by,
+                u32::try_from(number).unwrap_or(u32::MAX),
+            );
+            candidate.jailed = jail;
+        }
         Reason::WrongVote => {}
     }
     record::save(c, operator, &candidate)?;
@@ -121,6 +130,8 @@ fn open(c: &mut Ctx<'_>, deed: &Deed) -> Res<u64> {
         until,
         term,
         place,
+        jail,
+        before,
         reporter: c.caller(),
         bond,
         delegated,
@@ -196,12 +207,28 @@ fn annul(c: &mut Ctx<'_>, id: u64, slash: Slash) -> Res<()> {
     if slash.reason == Reason::Equivocation as u8 {
         candidate.banned = false;
     }
+    close(c, id, Slash { status: ANNULLED, ..slash })?;
     if slash.reason == Reason::Absence as u8 {
-        candidate.jailed = 0;
+        jail_that_stands(c, &mut candidate)?;
     }
     record::save(c, operator, &candidate)?;
-    close(c, id, Slash { status: ANNULLED, ..slash })?;
     c.emit(STAKE, &IStake::SlashAnnulled { id, operator })
+}
+
+/// Jails a candidate for the last absence that is not annulled, of those since it last stood. Steps over as many as were
+/// annulled: a jailed operator is elected no more, so that they are of the terms in which it sat when it was jailed, and of
+/// `ABSENCE_TERMS_MAX` before.
+fn jail_that_stands(c: &mut Ctx<'_>, candidate: &mut Candidate) -> Res<()> {
+    while let Some(id) = candidate.jailed_by.checked_sub(1) {
+        let slash = SLASHES.at(id.into()).get(c)?;
+        if slash.status != ANNULLED {
+            candidate.jailed = slash.jail;
+            return Ok(());
+        }
+        candidate.jailed_by = slash.before;
+    }
+    candidate.jailed = 0;
+    Ok(())
 }
 
 fn give_back(candidate: &mut Candidate, slash: &Slash) {

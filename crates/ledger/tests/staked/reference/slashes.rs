@@ -70,7 +70,10 @@ impl Reference {
                 let count = u128::try_from(parts.len()).expect("two");
                 need::<S::NotAbsent>(count > 0 && parts.iter().sum::<u128>() / count < PRESENCE)?;
                 self.slash(by, who, ABSENCE, (term, 0))?;
-                self.known(who)?.jailed = current + 1;
+                let id = self.slashes.len() - 1;
+                let known = self.known(who)?;
+                known.jailed = current + 1;
+                known.jail.push((id, current + 1));
             }
             _ => unreachable!("no report"),
         }
@@ -143,7 +146,10 @@ impl Reference {
         let known = self.candidates.get_mut(&slash.operator).expect("known");
         match slash.reason {
             1 => known.banned = false,
-            3 => known.jailed = 0,
+            3 => {
+                known.jail.retain(|jail| jail.0 != id);
+                known.jailed = known.jail.iter().map(|jail| jail.1).max().unwrap_or(0);
+            }
             _ => {}
         }
         if known.status == 3 {

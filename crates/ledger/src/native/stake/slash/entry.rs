@@ -24,7 +24,7 @@ pub(super) const EXECUTED: u8 = 2;
 /// Its stones were given back.
 pub(super) const ANNULLED: u8 = 3;
 
-/// A slash: operator 20 │ reason 1 │ status 1 │ until 8 ‖ term 8 │ place 8 ‖ reporter 20 ‖ bond 16 │ delegated 16 ‖
+/// A slash: operator 20 │ reason 1 │ status 1 │ until 8 ‖ term 8 │ place 8 │ jail 8 │ before 4 ‖ reporter 20 ‖ bond 16 │ delegated 16 ‖
 /// unbonding 16.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::native::stake) struct Slash {
@@ -34,6 +34,10 @@ pub(in crate::native::stake) struct Slash {
     pub until: TimeMs,
     pub term: u64,
     pub place: u64,
+    /// For an absence: 1 + the term in which it was reported.
+    pub jail: u64,
+    /// 0, or 1 + the number of the slash that jailed the operator when it was reported.
+    pub before: u32,
     pub reporter: Address,
     pub bond: Stones,
     pub delegated: Stones,
@@ -49,7 +53,8 @@ impl Stored for Slash {
             .u8(self.status)
             .u64(self.until.0)
             .word();
-        words[1] = Packer::new().u64(self.term).u64(self.place).word();
+        words[1] =
+            Packer::new().u64(self.term).u64(self.place).u64(self.jail).u32(self.before).word();
         words[2] = self.reporter.into_word().into();
         words[3] = Packer::new().u128(self.bond.0).u128(self.delegated.0).word();
         words[4] = U256::from(self.unbonding.0);
@@ -64,6 +69,8 @@ impl Stored for Slash {
             until: TimeMs(a.u64()),
             term: b.u64(),
             place: b.u64(),
+            jail: b.u64(),
+            before: b.u32(),
             reporter: Unpacker::new(words[2]).address(),
             bond: Stones(d.u128()),
             delegated: Stones(d.u128()),
