@@ -352,11 +352,13 @@ impl Reference {
                 self.report(act)?;
             }
             Act::Appeal { who, back } => self.appeal(who, back)?,
+            Act::Reclaim { owner, back, .. } => self.reclaim(owner, back)?,
             Act::Execute { back, .. } => self.execute(back)?,
             Act::Proposer { .. }
             | Act::Votes { .. }
             | Act::WrongVotes { .. }
             | Act::Appeals { .. }
+            | Act::Reclaims { .. }
             | Act::Term
             | Act::Later { .. } => unreachable!("no call"),
         }
