@@ -70,6 +70,7 @@ interface IStake {
     );
     event Appealed(uint64 indexed id, address indexed validator, uint32 votes, uint32 needed);
     event SlashAnnulled(uint64 indexed id, address indexed operator);
+    event Reclaimed(uint64 indexed id, address indexed owner, uint256 delegated, uint256 unbonding);
     event SlashExecuted(uint64 indexed id, address indexed operator, uint256 burned, uint256 toReporter, uint256 toInsurance);
 
     error NotValidator(address caller);
@@ -99,6 +100,7 @@ interface IStake {
     error AppealOver(uint64 id, uint64 untilMs);
     error AppealOpen(uint64 id, uint64 untilMs);
     error AlreadyAppealed(uint64 id, address validator);
+    error NothingToReclaim(uint64 id, address owner);
 
     /// The seats of the current term.
     function validators() external view returns (Validator[] memory);
@@ -120,6 +122,8 @@ interface IStake {
     function unbondings(address owner, uint64 limit) external view returns (Unbonding[] memory);
     function slashCount() external view returns (uint64);
     function slash(uint64 id) external view returns (Slash memory);
+    /// What an owner has not reclaimed of an annulled slash, at today's worth: of delegations, and of what unbonded.
+    function reclaimable(uint64 id, address owner) external view returns (uint256 delegated, uint256 unbonding);
     /// What a validator did in a term, and what was due.
     function presence(uint64 termNumber, address operator)
         external
@@ -152,6 +156,8 @@ interface IStake {
     function reportAbsence(uint64 termNumber, address operator) external returns (uint64 id);
     /// A validator's vote to annul a pending slash.
     function appeal(uint64 id) external;
+    /// Gives an owner back what an annulled slash had taken from it, where shares changed hands in between. Anyone may.
+    function reclaim(uint64 id, address owner) external;
     /// After its appeal window: burns it and pays the reporter. Anyone may.
     function execute(uint64 id) external;
 }

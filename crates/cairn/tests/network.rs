@@ -415,6 +415,8 @@ fn stake_works(network: &str, root: &Path, rpc: &str) {
     assert_eq!(json(&["slash", "list", "--dir", network, "--json"])["count"], 0);
     let told = refused(&["slash", "show", "0", "--dir", network]);
     assert!(told.contains("there is no slash 0"), "{told}");
+    let told = refused(&[&["slash", "reclaim", "0"], &by[..]].concat());
+    assert!(told.contains("there is no slash 0"), "{told}");
     let later = (first_term + 100).to_string();
     let absence = ["slash", "report-absence", &later, operator];
     let told = refused(&[&absence[..], &by].concat());
@@ -665,6 +667,7 @@ fn wrong_usage_and_help() {
         &["slash", "report-vote"],
         &["slash", "report-equivocation"],
         &["slash", "appeal"],
+        &["slash", "reclaim"],
         &["slash", "execute"],
     ];
     for command in commands {

@@ -163,3 +163,112 @@ fn votes_of_a_round_whose_validators_are_gone_are_taken_back() {
         assert!(driver.perform(&act), "{act:?}");
     }
 }
+
+/// A jail ends with the last absence that stands, whichever of two is annulled.
+#[test]
+fn an_annulled_absence_leaves_the_jail_of_another() {
+    for (annulled, freed_at_once) in [(1, false), (0, true)] {
+        let mut driver = Driver::new();
+        let absence = Act::Absence { by: 6, who: 3, ahead: -1 };
+        let acts = [
+            (Act::Term, true),
+            (absence.clone(), true),
+            (Act::Term, true),
+            (absence, true),
+            (Act::Appeals { back: annulled }, true),
+            (Act::Unjail { who: 3 }, freed_at_once),
+            (Act::Term, true),
+            (Act::Unjail { who: 3 }, !freed_at_once),
+        ];
+        for (act, succeeds) in acts {
+            assert_eq!(driver.perform(&act), succeeds, "{act:?}, {annulled} annulled");
+        }
+    }
+}
+
+/// Stake joins, leaves, unbonds and is slashed again between a slash and its annulment, and between that and the claims.
+#[test]
+fn annulled_slashes_give_everybody_their_own_part_back() {
+    let mut driver = Driver::new();
+    let delegate = |from, whole: u128| Act::Delegate { from, to: 3, stones: whole * STONE + 7 };
+    let undelegate = |from, percent| Act::Undelegate { from, to: 3, percent };
+    let absence = Act::Absence { by: 6, who: 3, ahead: -1 };
+    let acts = [
+        (delegate(6, 333), true),
+        (delegate(7, 500), true),
+        (undelegate(7, 10), true),
+        (Act::Term, true),
+        (absence.clone(), true),
+        (delegate(5, 100), true),
+        (undelegate(6, 100), true),
+        (Act::Reclaims { back: 0 }, false),
+        (Act::Appeals { back: 0 }, true),
+        (Act::Reclaim { by: 4, owner: 7, back: 0 }, true),
+        (Act::Reclaim { by: 4, owner: 7, back: 0 }, false),
+        (Act::Reclaim { by: 5, owner: 5, back: 0 }, false),
+        (Act::Term, true),
+        // It finds what 6 has not claimed yet.
+        (absence, true),
+        (undelegate(5, 30), true),
+        (Act::Appeals { back: 0 }, true),
+        (Act::Reclaims { back: 0 }, true),
+        (Act::Reclaims { back: 1 }, true),
+        (Act::Reclaims { back: 0 }, true),
+        (Act::Reclaims { back: 0 }, false),
+        (Act::Reclaims { back: 1 }, false),
+        (undelegate(5, 100), true),
+        (undelegate(6, 100), true),
+        (undelegate(7, 100), true),
+        (Act::Later { minutes: 72 * 60 }, true),
+        (Act::Withdraw { who: 5 }, true),
+        (Act::Withdraw { who: 6 }, true),
+        (Act::Withdraw { who: 7 }, true),
+    ];
+    for (act, succeeds) in acts {
+        assert_eq!(driver.perform(&act), succeeds, "{act:?}");
+        driver.check();
+    }
+}
+
+/// What happens around a pool whose operator is slashed and pardoned, closer together than in any history.
+fn around_one_pool() -> impl Strategy<Value = Vec<Act>> {
+    let (from, back) = (4_usize..7, 0_i64..2);
+    let join = (from.clone(), 1_u128..40).prop_map(|(from, whole)| Act::Delegate {
+        from,
+        to: 3,
+        stones: whole * STONE + 7,
+    });
+    let leave = (from.clone(), prop_oneof![Just(100), 1_u128..90])
+        .prop_map(|(from, percent)| Act::Undelegate { from, to: 3, percent });
+    let claim =
+        (from.clone(), back.clone()).prop_map(|(owner, back)| Act::Reclaim { by: 7, owner, back });
+    let absence = [Act::Term, Act::Absence { by: 7, who: 3, ahead: -1 }];
+    prop_oneof![
+        3 => Just(absence.to_vec()),
+        2 => join.prop_map(|act| vec![act]),
+        3 => leave.prop_map(|act| vec![act]),
+        4 => back.prop_map(|back| vec![Act::Appeals { back }]),
+        2 => claim.prop_map(|act| vec![act]),
+        1 => Just(vec![Act::Execute { by: 7, back: 0 }]),
+        1 => from.prop_map(|who| vec![Act::Withdraw { who }]),
+        1 => (1_u64..40).prop_map(|hours| vec![Act::Later { minutes: 60 * hours }]),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_share_is_left_for_nobody(history in prop::collection::vec(around_one_pool(), 15..40)) {
+        let mut driver = Driver::new();
+        for from in 4..7 {
+            driver.perform(&Act::Delegate { from, to: 3, stones: 10 * STONE });
+            driver.perform(&Act::Undelegate { from, to: 3, percent: 50 });
+        }
+        for act in history.iter().flatten() {
+            driver.perform(act);
+        }
+        driver.reclaim_all();
+        driver.check();
+    }
+}

@@ -182,6 +182,19 @@ pub enum SlashCommand {
         #[command(flatten)]
         payer: PayerArgs,
     },
+    /// Take back your part of an annulled slash, where stake came or went before it was annulled.
+    #[command(
+        after_help = "Example:\n  cairn slash reclaim 0 --account me\n  cairn slash reclaim 0 --owner 0x3f2a… --account me"
+    )]
+    Reclaim {
+        /// Its number.
+        id: u64,
+        /// For whom, if not for the account that sends.
+        #[arg(long, value_name = "ADDRESS")]
+        owner: Option<Address>,
+        #[command(flatten)]
+        payer: PayerArgs,
+    },
     /// Execute a slash whose appeal window is over: burn it and pay the reporter.
     #[command(after_help = "Example:\n  cairn slash execute 0 --account me")]
     Execute {

@@ -1,8 +1,8 @@
-//! `cairn slash …`: what validators lost stake for, and the steps of a slash: report, appeal, execute.
+//! `cairn slash …`: what validators lost stake for, and the steps of a slash: report, appeal, reclaim, execute.
 
 use std::path::Path;
 
-use alloy_primitives::Bytes;
+use alloy_primitives::{Address, Bytes};
 use cairn_client::{BlockTag, LedgerClient, Reads as _, StakeReads as _};
 use cairn_primitives::{MicroUsd, Stones, TimeMs, abi::IStake};
 use eyre::{Result, WrapErr as _, bail};
@@ -42,6 +42,7 @@ pub async fn slash(command: &SlashCommand) -> Result<()> {
             told(sender.client(), output, &opened).await
         }
         SlashCommand::Appeal { id, payer } => appeal(*id, payer).await,
+        SlashCommand::Reclaim { id, owner, payer } => reclaim(*id, *owner, payer).await,
         SlashCommand::Execute { id, payer } => execute(*id, payer).await,
     }
 }
@@ -103,8 +104,30 @@ async fn appeal(id: u64, payer: &PayerArgs) -> Result<()> {
         "needed": counted.needed, "annulled": annulled,
     });
     output.answer(&value, || {
-        let end = if annulled { ": it is annulled, and everything given back" } else { "" };
+        let end = if annulled { ": it is annulled" } else { "" };
         format!("slash {id}: {} of {} appeals needed{end}", counted.votes, counted.needed)
+    });
+    Ok(())
+}
+
+async fn reclaim(id: u64, owner: Option<Address>, payer: &PayerArgs) -> Result<()> {
+    let (sender, output) = open_payer(payer).await?;
+    let owner = owner.unwrap_or_else(|| sender.address());
+    let given = sender.reclaim(id, owner).await.map_err(refused)?;
+    let price = sender.client().price(BlockTag::Latest).await?;
+    let [delegated, unbonding] = [given.delegated, given.unbonding].map(amount);
+    let value = json!({
+        "id": id, "owner": owner.to_string(), "delegated_stones": delegated.to_string(),
+        "delegated_usd": delegated.to_micro_usd_floor(price).to_string(),
+        "unbonding_stones": unbonding.to_string(),
+        "unbonding_usd": unbonding.to_micro_usd_floor(price).to_string(),
+    });
+    output.answer(&value, || {
+        format!(
+            "slash {id} gave {owner} back: {} delegated, {} that unbond\n`cairn stake mine` shows both",
+            worth(delegated, price),
+            worth(unbonding, price)
+        )
     });
     Ok(())
 }
@@ -170,6 +193,7 @@ async fn show(id: u64, args: &NetworkArgs) -> Result<()> {
     let next = match slash.status {
         1 if head.time < until => format!("validators can annul it until {}", when(until)),
         1 => format!("its appeal window is over: `cairn slash execute {id}`"),
+        3 => format!("annulled: `cairn slash reclaim {id}`, if stake came or went in between"),
         _ => "it is over".to_owned(),
     };
     session.output.answer(&line(id, &slash, price), || {

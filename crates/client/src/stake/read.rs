@@ -135,6 +135,19 @@ pub trait StakeReads: Reads {
         self.view(abi::STAKE, IStake::slashCall { id }, at)
     }
 
+    /// What `reclaim` would give an owner of an annulled slash now: of its delegation, and of what unbonded.
+    fn reclaimable(
+        &self,
+        id: u64,
+        owner: Address,
+        at: BlockTag,
+    ) -> impl Future<Output = Result<[Stones; 2], ClientError>> + Send {
+        async move {
+            let found = self.view(abi::STAKE, IStake::reclaimableCall { id, owner }, at).await?;
+            Ok([found.delegated, found.unbonding].map(|stones| Stones(stones.saturating_to())))
+        }
+    }
+
     /// What a validator did in a term so far and what the whole term asks; the revert `NotValidator` without a seat in it.
     fn presence(
         &self,

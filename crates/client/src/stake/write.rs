@@ -209,6 +209,14 @@ impl Sender {
         self.stake_call(&IStake::appealCall { id }, Stones::ZERO).await?.event()
     }
 
+    /// Has an owner's part of an annulled slash given back; returns what it was.
+    ///
+    /// # Errors
+    /// Of sending; `UnknownSlash`, `NothingToReclaim` as reverts.
+    pub async fn reclaim(&self, id: u64, owner: Address) -> Result<IStake::Reclaimed, ClientError> {
+        self.stake_call(&IStake::reclaimCall { id, owner }, Stones::ZERO).await?.event()
+    }
+
     /// Executes a slash whose appeal window is over.
     ///
     /// # Errors

@@ -16,6 +16,7 @@ mod delegate;
 mod elect;
 mod record;
 pub(crate) mod seats;
+mod shares;
 mod slash;
 mod work;
 
@@ -70,6 +71,7 @@ pub(super) fn call(c: &mut Ctx<'_>, data: &[u8]) -> Res<Bytes> {
             c.mutate(q, |c, q| slash::report_absence(c, q.termNumber, q.operator))
         }
         F::appeal(q) => changes(c, q, |c, q| slash::appeal(c, q.id)),
+        F::reclaim(q) => changes(c, q, |c, q| slash::reclaim(c, q.id, q.owner)),
         F::execute(q) => changes(c, q, |c, q| slash::execute(c, q.id)),
         view => read(c, view),
     }
@@ -109,6 +111,7 @@ fn read(c: &mut Ctx<'_>, call: IStake::IStakeCalls) -> Res<Bytes> {
         F::unbondings(q) => c.view(q, |c, q| delegate::unbondings(c, q.owner, q.limit)),
         F::slashCount(q) => c.view(q, |c, _| slash::SLASHES.len(c)),
         F::slash(q) => c.view(q, |c, q| Ok(slash::require(c, q.id)?.to_abi())),
+        F::reclaimable(q) => c.view(q, |c, q| slash::reclaimable(c, q.id, q.owner)),
         F::presence(q) => c.view(q, |c, q| {
             let Presence { proposed, proposals_due, voted, votes_due } =
                 work::presence(c, q.termNumber, q.operator)?;

@@ -76,6 +76,10 @@ pub enum Act {
     Appeal { who: usize, back: i64 },
     /// Everybody who sits appeals.
     Appeals { back: i64 },
+    /// Has an owner's part of an annulled slash given back.
+    Reclaim { by: usize, owner: usize, back: i64 },
+    /// Everybody reclaims.
+    Reclaims { back: i64 },
     /// Executes a slash.
     Execute { by: usize, back: i64 },
     /// The term ends.
@@ -155,7 +159,7 @@ fn crowd() -> Vec<Act> {
 }
 
 fn one(r: &mut Reader<'_>) -> Act {
-    match r.below(45) {
+    match r.below(47) {
         0..=2 => {
             let who = r.person();
             // Some offer too little.
@@ -216,6 +220,8 @@ fn one(r: &mut Reader<'_>) -> Act {
         35..=38 => Act::Term,
         39 => Act::Later { minutes: r.byte().into() },
         40 | 41 => Act::Later { minutes: 60 * u64::from(r.below(30)) },
+        42 => Act::Reclaim { by: r.person(), owner: r.person(), back: r.back() },
+        44 => Act::Reclaims { back: r.back() },
         _ => Act::Later { minutes: 1_440 * u64::from(r.below(4)) },
     }
 }

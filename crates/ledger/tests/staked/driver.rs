@@ -71,6 +71,13 @@ impl Driver {
                 }
                 any
             }
+            Act::Reclaims { back } => {
+                let mut any = false;
+                for owner in 0..PEOPLE {
+                    any |= self.send(&Act::Reclaim { by: owner, owner, back });
+                }
+                any
+            }
             Act::WrongVotes { by, ahead } => {
                 let mut any = false;
                 for who in self.reference.voted_for(self.reference.epoch_ahead(ahead)) {
@@ -194,6 +201,10 @@ impl Driver {
             Act::Appeal { who, back } => {
                 stake(who, 0, S::appealCall { id: model.slash_back(back) }.abi_encode())
             }
+            Act::Reclaim { by, owner, back } => {
+                let (id, owner) = (model.slash_back(back), at(owner));
+                stake(by, 0, S::reclaimCall { id, owner }.abi_encode())
+            }
             Act::Execute { by, back } => {
                 stake(by, 0, S::executeCall { id: model.slash_back(back) }.abi_encode())
             }
@@ -201,8 +212,30 @@ impl Driver {
             | Act::Votes { .. }
             | Act::WrongVotes { .. }
             | Act::Appeals { .. }
+            | Act::Reclaims { .. }
             | Act::Term
             | Act::Later { .. } => unreachable!("no call"),
+        }
+    }
+
+    /// Everybody reclaims all there is: then every share of every pool is somebody's.
+    ///
+    /// # Panics
+    /// When one is not, or when ledger and reference differ.
+    pub fn reclaim_all(&mut self) {
+        let count = i64::try_from(self.reference.slashes.len()).expect("few");
+        // A claim can make another one of a later slash.
+        for back in (0..count).rev() {
+            for owner in 0..PEOPLE {
+                let due = self.reference.has_claim(owner, back);
+                let given = due && self.send(&Act::Reclaim { by: owner, owner, back });
+                assert_eq!(given, due, "{owner} of {back}");
+            }
+        }
+        for (who, known) in &self.reference.candidates {
+            let [delegated, unbonding] = self.reference.owned(*who);
+            assert_eq!(delegated, known.pool.shares, "delegated to {who}");
+            assert_eq!(unbonding, known.unbonding.shares, "unbonding at {who}");
         }
     }
 
@@ -317,6 +350,18 @@ impl Driver {
             };
             let seen = self.chain.ask(STAKE, &S::slashCall { id });
             assert_eq!(seen, wanted, "slash {id} after {act:?}");
+            // Before it is annulled, there is nothing for anybody.
+            if known.status != 3 {
+                continue;
+            }
+            for (who, owner) in ADDRESSES.into_iter().enumerate() {
+                let seen = self.chain.ask(STAKE, &S::reclaimableCall { id, owner });
+                let known = &model.candidates[&known.operator];
+                let [pool, unbonding] = model.reclaimable(usize::try_from(id).expect("few"), who);
+                let wanted = [known.pool.worth(pool), known.unbonding.worth(unbonding)];
+                let seen = [seen.delegated, seen.unbonding];
+                assert_eq!(seen, wanted.map(U256::from), "{who} of slash {id} after {act:?}");
+            }
         }
     }
 }

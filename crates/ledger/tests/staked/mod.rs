@@ -25,5 +25,6 @@ pub fn run(history: &[u8]) {
     for act in acts::parse(history) {
         driver.perform(&act);
     }
+    driver.reclaim_all();
     driver.check();
 }

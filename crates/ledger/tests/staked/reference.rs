@@ -51,6 +51,8 @@ pub struct Candidate {
     pub since: u64,
     pub left_term: u64,
     pub jailed: u64,
+    /// The absences since it last stood: slash, term in which its jail ends.
+    pub jail: Vec<(usize, u64)>,
     pub key: u8,
     pub commission: u32,
     pub next_commission: u32,
@@ -158,6 +160,7 @@ impl Candidate {
             since,
             left_term: 0,
             jailed: 0,
+            jail: Vec::new(),
             key,
             commission: 0,
             next_commission: 0,
@@ -320,6 +323,7 @@ impl Reference {
                 need::<S::NotJailed>(known.jailed > 0)?;
                 need::<S::TermNotOver>(term >= known.jailed)?;
                 known.jailed = 0;
+                known.jail.clear();
             }
             Act::Delegate { from, to, stones } => self.delegate(from, to, stones)?,
             Act::Undelegate { from, to, .. } => {
@@ -348,11 +352,13 @@ impl Reference {
                 self.report(act)?;
             }
             Act::Appeal { who, back } => self.appeal(who, back)?,
+            Act::Reclaim { owner, back, .. } => self.reclaim(owner, back)?,
             Act::Execute { back, .. } => self.execute(back)?,
             Act::Proposer { .. }
             | Act::Votes { .. }
             | Act::WrongVotes { .. }
             | Act::Appeals { .. }
+            | Act::Reclaims { .. }
             | Act::Term
             | Act::Later { .. } => unreachable!("no call"),
         }

@@ -1,4 +1,4 @@
-//! `cairn stake mine`: an account's delegations and what of it unbonds.
+//! `cairn stake mine`: an account's delegations, what of it unbonds, and what it can take back of annulled slashes.
 
 use cairn_client::{BlockTag, Reads as _, StakeReads as _};
 use cairn_primitives::{Stones, TimeMs};
@@ -10,6 +10,11 @@ use crate::{
     cli::PayerArgs,
     output::{table, when},
 };
+
+/// Slashes, from the last, that are looked through for something to take back.
+const SLASHES_MAX: u64 = 64;
+/// Status of a slash that was annulled.
+const ANNULLED: u8 = 3;
 
 /// Shows what an account has with every candidate.
 pub async fn mine(args: &PayerArgs) -> Result<()> {
@@ -51,8 +56,29 @@ pub async fn mine(args: &PayerArgs) -> Result<()> {
         };
         rows.push(vec![unbonding.operator.to_string(), worth(held, price), until]);
     }
+    let mut reclaimable = Vec::new();
+    let count = client.slash_count(at).await?;
+    for id in (count.saturating_sub(SLASHES_MAX)..count).rev() {
+        let slash = client.slash(id, at).await?;
+        if slash.status != ANNULLED {
+            continue;
+        }
+        let [delegated, unbonding] = client.reclaimable(id, me, at).await?;
+        let held = delegated.add(unbonding)?;
+        if held == Stones::ZERO {
+            continue;
+        }
+        total = total.add(held)?;
+        reclaimable.push(json!({
+            "slash": id, "operator": slash.operator.to_string(), "stones": held.to_string(),
+            "usd": held.to_micro_usd_floor(price).to_string(),
+        }));
+        let how = format!("was slashed and annulled: `cairn slash reclaim {id}`");
+        rows.push(vec![slash.operator.to_string(), worth(held, price), how]);
+    }
     let value = json!({
         "account": me.to_string(), "delegations": delegations, "unbondings": unbonds,
+        "reclaimable": reclaimable,
         "total_stones": total.to_string(), "total_usd": total.to_micro_usd_floor(price).to_string(),
     });
     output.answer(&value, || {

@@ -114,6 +114,10 @@ fn fix(why: &IStakeErrors) -> String {
         E::AlreadyAppealed(e) => {
             format!("{} has appealed against slash {} already", e.validator, e.id)
         }
+        E::NothingToReclaim(e) => format!(
+            "slash {} has nothing for {}: what it gave back to a whole pool is in `cairn stake mine`",
+            e.id, e.owner
+        ),
         E::NotValidator(e) => {
             format!("{} has no seat in that term: name a validator's account", e.caller)
         }

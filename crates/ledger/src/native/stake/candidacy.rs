@@ -53,6 +53,9 @@ pub(super) fn candidate(c: &mut Ctx<'_>, key: B256, proof: &[u8]) -> Res<()> {
             income: known.income,
             pool: known.pool,
             unbonding: known.unbonding,
+            slashes: known.slashes,
+            pool_moved: known.pool_moved,
+            unbonding_moved: known.unbonding_moved,
             commission: known.commission,
             next_commission: known.next_commission,
             next_from: known.next_from,
@@ -187,7 +190,7 @@ pub(super) fn unjail(c: &mut Ctx<'_>) -> Res<()> {
     if current < candidate.jailed {
         return revert(IStake::TermNotOver { term: candidate.jailed - 1, current });
     }
-    candidate.jailed = 0;
+    (candidate.jailed, candidate.jailed_by) = (0, 0);
     record::save(c, operator, &candidate)?;
     c.emit(STAKE, &IStake::Unjailed { operator })
 }

@@ -1,6 +1,6 @@
 //! What must be true of validators, stake and slashes in every state.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cairn_primitives::{SEATS_MIN, Stones, abi::STAKE};
 
@@ -72,11 +72,35 @@ fn candidates(c: &mut Ctx<'_>, found: &mut Vec<Violation>) -> Res<Stones> {
     Ok(owed)
 }
 
-/// What pending slashes hold.
+/// What pending slashes hold. And of annulled ones, that no more shares wait for their owners than the pools have.
 fn pending(c: &mut Ctx<'_>, found: &mut Vec<Violation>) -> Res<Stones> {
     let mut held = Stones::ZERO;
+    let mut of: BTreeMap<_, (u32, [u128; 2])> = BTreeMap::new();
     for id in 0..SLASHES.len(c)? {
-        held = sum(held, SLASHES.at(id).get(c)?.owed());
+        let slash = SLASHES.at(id).get(c)?;
+        held = sum(held, slash.owed());
+        let (count, waiting) = of.entry(slash.operator).or_default();
+        if slash.number != *count {
+            broken(found, format!("slash {id} is number {} of {count}", slash.number));
+        }
+        *count = count.saturating_add(1);
+        for (waiting, claims) in waiting.iter_mut().zip(slash.claims) {
+            *waiting = waiting.saturating_add(claims.shares);
+        }
+    }
+    for i in 0..EVER.len(c)? {
+        let operator = EVER.at(i).get(c)?;
+        let (count, waiting) = of.remove(&operator).unwrap_or_default();
+        let known = record::require(c, operator)?;
+        if known.slashes != count || known.pool_moved.max(known.unbonding_moved) > count {
+            broken(found, format!("{operator} counts {} slashes of {count}", known.slashes));
+        }
+        if waiting[0] > known.pool.shares || waiting[1] > known.unbonding.shares {
+            broken(found, format!("{operator} has fewer shares than the {waiting:?} that wait"));
+        }
+    }
+    for operator in of.into_keys() {
+        broken(found, format!("{operator} was slashed and never stood"));
     }
     let booked = PENDING.get(c)?;
     if held != booked {

@@ -15,10 +15,11 @@ use cairn_primitives::{
 
 use super::{
     record::{self, Candidate, Status},
+    shares::{self, Holdings, Pool},
     work,
 };
 use crate::native::{
-    Ctx, List, Mapping, Packer, Res, Stop, Stored, Unpacker, Value, out_of_range, revert,
+    Ctx, List, Mapping, Packer, Res, Stored, Unpacker, Value, out_of_range, revert,
 };
 
 /// Most unbondings of one `withdraw`, and of one answer.
@@ -28,8 +29,6 @@ const UNBONDINGS_MAX: u64 = 32;
 const UNBONDINGS: Mapping<Address, List<Unbonding>> = Mapping::new(STAKE, 16);
 /// `mapping(owner => uint64)` at slot 17: the first that is not paid out.
 const PAID: Mapping<Address, Value<u64>> = Mapping::new(STAKE, 17);
-/// `mapping(operator => mapping(delegator => uint128))` at slot 18: shares.
-const DELEGATIONS: Mapping<Address, Mapping<Address, Value<u128>>> = Mapping::new(STAKE, 18);
 
 /// Stake that waits: operator 20 │ ready 8 ‖ shares 16.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,11 +51,6 @@ impl Stored for Unbonding {
     }
 }
 
-/// What only a bug can bring about.
-fn broken<T>(what: &str) -> Res<T> {
-    Err(Stop::Fatal(format!("stake: {what}")))
-}
-
 fn too_small<T>(stones: Stones) -> Res<T> {
     let (stones, least) = (U256::from(stones.0), U256::from(DELEGATION_MIN.0));
     revert(IStake::DelegationTooSmall { stones, least })
@@ -76,13 +70,8 @@ pub(super) fn delegate(c: &mut Ctx<'_>, operator: Address) -> Res<()> {
     }
     work::settle(c, operator)?;
     let mut candidate = record::require(c, operator)?;
-    let Some(bought) = candidate.pool.join(stones) else {
-        return broken("a pool of shares without stones");
-    };
+    let bought = shares::buy(c, operator, &mut candidate, Pool::Delegated, delegator, stones)?;
     record::save(c, operator, &candidate)?;
-    let place = DELEGATIONS.at(&operator).at(&delegator);
-    let held = place.get(c)?;
-    place.set(c, &held.saturating_add(bought))?;
     let (stones, shares) = (U256::from(stones.0), U256::from(bought));
     c.emit(STAKE, &IStake::Delegated { operator, delegator, stones, shares })
 }
@@ -92,8 +81,7 @@ pub(super) fn undelegate(c: &mut Ctx<'_>, operator: Address, asked: U256) -> Res
     record::require(c, operator)?;
     work::settle(c, operator)?;
     let mut candidate = record::require(c, operator)?;
-    let place = DELEGATIONS.at(&operator).at(&delegator);
-    let held = place.get(c)?;
+    let held = Holdings::of(Pool::Delegated, operator, delegator).now(c)?;
     let worth = candidate.pool.value(held);
     if asked > U256::from(worth.0) {
         return revert(IStake::NotEnoughStake { asked, held: U256::from(worth.0) });
@@ -103,15 +91,13 @@ pub(super) fn undelegate(c: &mut Ctx<'_>, operator: Address, asked: U256) -> Res
     }
     let wanted = Stones(asked.saturating_to());
     let sold = if wanted == worth { held } else { candidate.pool.price(wanted).unwrap_or(held) };
+    let sold = sold.min(held);
     let left = held.saturating_sub(sold);
-    let Some(stones) = candidate.pool.leave(sold.min(held)) else {
-        return broken("a pool of fewer shares than one owner has");
-    };
+    let stones = shares::sell(c, operator, &mut candidate, Pool::Delegated, delegator, sold)?;
     let rest = candidate.pool.value(left);
     if left > 0 && rest < DELEGATION_MIN {
         return too_small(rest);
     }
-    place.set(c, &left)?;
     let ready = unbond(c, operator, &mut candidate, delegator, stones)?;
     record::save(c, operator, &candidate)?;
     let stones = U256::from(stones.0);
@@ -127,11 +113,21 @@ pub(super) fn unbond(
     stones: Stones,
 ) -> Res<TimeMs> {
     let ready = TimeMs(c.now().0.saturating_add(c.genesis().unbonding_ms()));
-    let Some(shares) = candidate.unbonding.join(stones) else {
-        return broken("an unbonding pool of shares without stones");
-    };
-    UNBONDINGS.at(&owner).push(c, &Unbonding { operator, ready, shares })?;
+    let shares = shares::buy(c, operator, candidate, Pool::Unbonding, owner, stones)?;
+    wait(c, operator, owner, shares, ready)?;
     Ok(ready)
+}
+
+/// Lets shares of an unbonding pool that `owner` has wait until `ready`.
+pub(super) fn wait(
+    c: &mut Ctx<'_>,
+    operator: Address,
+    owner: Address,
+    shares: u128,
+    ready: TimeMs,
+) -> Res<()> {
+    UNBONDINGS.at(&owner).push(c, &Unbonding { operator, ready, shares })?;
+    Ok(())
 }
 
 pub(super) fn withdraw(c: &mut Ctx<'_>) -> Res<U256> {
@@ -161,9 +157,8 @@ pub(super) fn withdraw(c: &mut Ctx<'_>) -> Res<U256> {
 fn pay(c: &mut Ctx<'_>, owner: Address, unbonding: &Unbonding) -> Res<Stones> {
     let operator = unbonding.operator;
     let mut candidate = record::require(c, operator)?;
-    let Some(stones) = candidate.unbonding.leave(unbonding.shares) else {
-        return broken("an unbonding pool of fewer shares than one owner has");
-    };
+    let shares = unbonding.shares;
+    let stones = shares::sell(c, operator, &mut candidate, Pool::Unbonding, owner, shares)?;
     record::save(c, operator, &candidate)?;
     c.emit(STAKE, &IStake::Withdrawn { owner, operator, stones: U256::from(stones.0) })?;
     Ok(stones)
@@ -193,7 +188,7 @@ pub(super) fn delegation(
     operator: Address,
     delegator: Address,
 ) -> Res<IStake::delegationReturn> {
-    let shares = DELEGATIONS.at(&operator).at(&delegator).get(c)?;
+    let shares = Holdings::of(Pool::Delegated, operator, delegator).now(c)?;
     let candidate = record::require(c, operator)?;
     let income = work::undivided(c, operator, &candidate)?;
     let stones = Stones(candidate.pool.stones.0.saturating_add(income.0));

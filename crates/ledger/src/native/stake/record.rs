@@ -32,8 +32,8 @@ pub enum Status {
     Left = 3,
 }
 
-/// A candidate: status 1 │ banned 1 │ index 4 │ since 8 │ left term 8 │ jailed term 8 ‖ key ‖ commission 4 │ next 4 │ from 8 ‖
-/// bond 16 │ income 16 ‖ pool: stones 16 │ shares 16 ‖ unbonding: stones 16 │ shares 16.
+/// A candidate: status 1 │ banned 1 │ index 4 │ since 8 │ left term 8 │ jailed term 8 ‖ key ‖ commission 4 │ next 4 │ from 8 │
+/// jailed by 4 │ slashes 4 │ pool moved 4 │ unbonding moved 4 ‖ bond 16 │ income 16 ‖ pool: stones 16 │ shares 16 ‖ unbonding: stones 16 │ shares 16.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Candidate {
     /// Where it stands.
@@ -48,6 +48,14 @@ pub struct Candidate {
     pub left_term: u64,
     /// 0, or 1 + the term in which it was found absent: it gets no seat until it asks for one.
     pub jailed: u64,
+    /// 0, or 1 + the number of the slash that jails it until then.
+    pub jailed_by: u32,
+    /// How many slashes took from it so far.
+    pub slashes: u32,
+    /// `slashes` when shares of its pool last changed their number or owner.
+    pub pool_moved: u32,
+    /// The same of what unbonds.
+    pub unbonding_moved: u32,
     /// Key in consensus, in sets that are fixed from now on.
     pub key: B256,
     /// Commission until `next_from`, ppm.
@@ -77,6 +85,10 @@ impl Candidate {
             since,
             left_term: 0,
             jailed: 0,
+            jailed_by: 0,
+            slashes: 0,
+            pool_moved: 0,
+            unbonding_moved: 0,
             key,
             commission: 0,
             next_commission: 0,
@@ -147,8 +159,15 @@ impl Stored for Candidate {
             .u64(self.jailed)
             .word();
         words[1] = self.key.into();
-        words[2] =
-            Packer::new().u32(self.commission).u32(self.next_commission).u64(self.next_from).word();
+        words[2] = Packer::new()
+            .u32(self.commission)
+            .u32(self.next_commission)
+            .u64(self.next_from)
+            .u32(self.jailed_by)
+            .u32(self.slashes)
+            .u32(self.pool_moved)
+            .u32(self.unbonding_moved)
+            .word();
         words[3] = Packer::new().u128(self.bond.0).u128(self.income.0).word();
         words[4] = pool_word(&self.pool);
         words[5] = pool_word(&self.unbonding);
@@ -173,6 +192,10 @@ impl Stored for Candidate {
             commission: b.u32(),
             next_commission: b.u32(),
             next_from: b.u64(),
+            jailed_by: b.u32(),
+            slashes: b.u32(),
+            pool_moved: b.u32(),
+            unbonding_moved: b.u32(),
             bond: Stones(d.u128()),
             income: Stones(d.u128()),
             pool: pool_of(words[4]),

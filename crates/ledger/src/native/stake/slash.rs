@@ -2,14 +2,17 @@
 //!
 //! ```text
 //! report ─► pending: the part is taken at once from bond, delegations and what unbonds ─ window over ─► execute: 70 % burned,
-//!              └─ more than two thirds of the validators appeal ─► annulled: given back        │ reporter │ insurance
+//!              └─ more than two thirds of the validators appeal ─► annulled: given back (reclaim)│ reporter │ insurance
 //! ```
 //! What is taken at the report cannot leave before the slash is executed. Whoever withdrew before the report is out of
 //! reach: that is what the unbonding time is for.
 
 mod entry;
 mod evidence;
+mod reclaim;
 mod zip215;
+
+pub(super) use reclaim::{reclaim, reclaimable};
 
 use alloy_primitives::{Address, B256, U256, keccak256};
 use cairn_economy::{part, split_slash};
@@ -19,9 +22,9 @@ use cairn_primitives::{
     quorum,
 };
 
-use self::entry::{ANNULLED, EXECUTED, OPEN, Reason, Slash};
+use self::entry::{ANNULLED, Claims, EXECUTED, OPEN, Reason, Slash};
 use super::{
-    record::{self, Candidate, Status},
+    record::{self, Candidate},
     seats, work,
 };
 use crate::native::{Ctx, List, Mapping, Res, Value, economy, gas, revert, rewards};
@@ -86,15 +89,15 @@ pub(super) fn report_absence(c: &mut Ctx<'_>, term: u64, operator: Address) -> R
 /// Takes the stake of a deed and opens its appeal window.
 fn open(c: &mut Ctx<'_>, deed: &Deed) -> Res<u64> {
     let Deed { operator, reason, term, place } = *deed;
-    let number = reason as u8;
+    let code = reason as u8;
     c.charge(gas::hashes(2))?;
     let mut name = operator.to_vec();
-    name.push(number);
+    name.push(code);
     name.extend_from_slice(&term.to_be_bytes());
     name.extend_from_slice(&place.to_be_bytes());
     let done = DONE.at(&keccak256(name));
     if done.get(c)? {
-        return revert(IStake::AlreadySlashed { operator, reason: number, term, place });
+        return revert(IStake::AlreadySlashed { operator, reason: code, term, place });
     }
     done.set(c, &true)?;
     let stake = &c.genesis().stake;
@@ -107,24 +110,38 @@ fn open(c: &mut Ctx<'_>, deed: &Deed) -> Res<u64> {
     let mut candidate = record::require(c, operator)?;
     let bond = part(candidate.bond, ppm);
     candidate.bond = Stones(candidate.bond.0.saturating_sub(bond.0));
+    let rights = [candidate.pool, candidate.unbonding].map(|pool| pool.shares);
     let (delegated, unbonding) = (candidate.pool.slash(ppm), candidate.unbonding.slash(ppm));
+    let number = candidate.slashes;
+    candidate.slashes = number.saturating_add(1);
+    let (mut jail, mut before) = (0, 0);
     match reason {
         Reason::Equivocation => candidate.banned = true,
-        Reason::Absence => candidate.jailed = work::term(c).saturating_add(1),
+        Reason::Absence => {
+            jail = work::term(c).saturating_add(1);
+            let by = u32::try_from(SLASHES.len(c)?.saturating_add(1)).unwrap_or(u32::MAX);
+            before = std::mem::replace(&mut candidate.jailed_by, by);
+            candidate.jailed = jail;
+        }
         Reason::WrongVote => {}
     }
     record::save(c, operator, &candidate)?;
     let slash = Slash {
         operator,
-        reason: number,
+        reason: code,
         status: OPEN,
         until,
         term,
         place,
+        jail,
+        before,
         reporter: c.caller(),
         bond,
         delegated,
         unbonding,
+        number,
+        annulled: 0,
+        claims: rights.map(|rights| Claims { shares: 0, rights }),
     };
     let id = SLASHES.push(c, &slash)?;
     let pending = PENDING.get(c)?;
@@ -132,7 +149,7 @@ fn open(c: &mut Ctx<'_>, deed: &Deed) -> Res<u64> {
     let event = IStake::SlashPending {
         id,
         operator,
-        reason: number,
+        reason: code,
         term,
         place,
         stones: U256::from(slash.total().0),
@@ -187,33 +204,36 @@ pub(super) fn appeal(c: &mut Ctx<'_>, id: u64) -> Res<()> {
     if votes >= needed { annul(c, id, slash) } else { Ok(()) }
 }
 
-/// Gives back what was taken. The operator gets the part of a pool that has less left than was taken: the few who stayed
-/// have no claim to all of it, and a share that is suddenly worth much more cannot be bought in parts.
+/// Gives back what was taken. Income of terms that are over is divided first, among the stake that was there.
 fn annul(c: &mut Ctx<'_>, id: u64, slash: Slash) -> Res<()> {
     let operator = slash.operator;
+    work::settle(c, operator)?;
     let mut candidate = record::require(c, operator)?;
-    give_back(&mut candidate, &slash);
+    let slash = reclaim::give_back(&mut candidate, slash)?;
     if slash.reason == Reason::Equivocation as u8 {
         candidate.banned = false;
     }
+    close(c, id, Slash { status: ANNULLED, ..slash })?;
     if slash.reason == Reason::Absence as u8 {
-        candidate.jailed = 0;
+        jail_that_stands(c, &mut candidate)?;
     }
     record::save(c, operator, &candidate)?;
-    close(c, id, Slash { status: ANNULLED, ..slash })?;
     c.emit(STAKE, &IStake::SlashAnnulled { id, operator })
 }
 
-fn give_back(candidate: &mut Candidate, slash: &Slash) {
-    let add = |to: &mut Stones, stones: Stones| to.0 = to.0.saturating_add(stones.0);
-    let income = &mut candidate.income;
-    let bond = if candidate.status == Status::Left { &mut *income } else { &mut candidate.bond };
-    add(bond, slash.bond);
-    let pools =
-        [(&mut candidate.pool, slash.delegated), (&mut candidate.unbonding, slash.unbonding)];
-    for (pool, stones) in pools {
-        add(if pool.stones < stones { &mut *income } else { &mut pool.stones }, stones);
+/// Jails a candidate for the last absence that is not annulled, of those since it last stood. Steps over those that were
+/// annulled: one for a term in which it sat, and a jailed operator is elected no more.
+fn jail_that_stands(c: &mut Ctx<'_>, candidate: &mut Candidate) -> Res<()> {
+    while let Some(id) = candidate.jailed_by.checked_sub(1) {
+        let slash = SLASHES.at(id.into()).get(c)?;
+        if slash.status != ANNULLED {
+            candidate.jailed = slash.jail;
+            return Ok(());
+        }
+        candidate.jailed_by = slash.before;
     }
+    candidate.jailed = 0;
+    Ok(())
 }
 
 /// Burns and pays what a slash took.

@@ -1,5 +1,6 @@
 //! Seats, stake, income and slashes, on a small network with short terms whose invariants are checked after every block.
 
+mod appeals;
 mod cost;
 mod elections;
 mod epochs;

@@ -20,6 +20,7 @@ impl Reference {
         need::<S::IsBanned>(!known.banned)?;
         self.divide(to);
         let bought = self.known(to)?.pool.buy(stones);
+        self.moved(to, 0);
         *self.delegations.entry((to, from)).or_default() += bought;
         self.moves(from, stones, true);
         Ok(())
@@ -61,6 +62,7 @@ impl Reference {
         need::<S::DelegationTooSmall>(left == 0 || pool.worth(left) >= STONE)?;
         self.divide(to);
         self.known(to)?.pool = pool;
+        self.moved(to, 0);
         self.delegations.insert((to, from), left);
         self.unbond(to, from, stones);
         Ok(())
@@ -70,21 +72,21 @@ impl Reference {
         let ready = self.now + UNBONDING;
         let known = self.candidates.get_mut(&operator).expect("known");
         let shares = known.unbonding.buy(stones);
+        self.moved(operator, 1);
         self.unbondings.entry(owner).or_default().push(Unbonding { operator, ready, shares });
     }
 
     pub(super) fn withdraw(&mut self, who: usize) -> Result<(), Refusal> {
-        let (mut count, mut paid) = (0, 0);
-        for waiting in self.unbondings.get(&who).into_iter().flatten().take(32) {
-            if waiting.ready > self.now {
-                break;
-            }
-            let known = self.candidates.get_mut(&waiting.operator).expect("known");
-            paid += known.unbonding.sell(waiting.shares);
-            count += 1;
-        }
+        let waiting = self.unbondings.entry(who).or_default();
+        let count = waiting.iter().take(32).take_while(|one| one.ready <= self.now).count();
+        let over: Vec<_> = waiting.drain(..count).collect();
         need::<S::NothingToWithdraw>(count > 0)?;
-        self.unbondings.entry(who).or_default().drain(..count);
+        let mut paid = 0;
+        for one in over {
+            let known = self.candidates.get_mut(&one.operator).expect("known");
+            paid += known.unbonding.sell(one.shares);
+            self.moved(one.operator, 1);
+        }
         self.moves(who, paid, false);
         Ok(())
     }

@@ -1,10 +1,15 @@
 //! What a deed costs, who annuls it, and where the stones go.
 
+use std::collections::BTreeMap;
+
 use alloy_sol_types::SolError as _;
 use cairn_primitives::abi::IStake as S;
 
 use super::super::acts::{Act, Pair, STONE};
-use super::{APPEAL, BOND, Reference, Refusal, need, no, ppm, quorum};
+use super::{
+    APPEAL, BOND, Reference, Refusal, UNBONDING, delegations::Unbonding, need, no, ppm, quorum,
+    share,
+};
 
 const EQUIVOCATION: (u8, u32) = (1, 100_000);
 const WRONG_VOTE: (u8, u32) = (2, 10_000);
@@ -24,6 +29,23 @@ pub struct Slash {
     pub delegated: u128,
     pub unbonding: u128,
     appeals: Vec<usize>,
+    /// Of the pool and of what unbonds.
+    returns: [Return; 2],
+    /// Slashes there were when it was annulled.
+    annulled: usize,
+}
+
+/// What one pool gets back.
+#[derive(Default)]
+struct Return {
+    /// Shares that each has a right for.
+    rights: BTreeMap<usize, u128>,
+    /// Rights that are not used.
+    all: u128,
+    /// Whether shares changed hands since the slash.
+    moved: bool,
+    /// Shares that wait for who has rights.
+    shares: u128,
 }
 
 impl Slash {
@@ -70,7 +92,10 @@ impl Reference {
                 let count = u128::try_from(parts.len()).expect("two");
                 need::<S::NotAbsent>(count > 0 && parts.iter().sum::<u128>() / count < PRESENCE)?;
                 self.slash(by, who, ABSENCE, (term, 0))?;
-                self.known(who)?.jailed = current + 1;
+                let id = self.slashes.len() - 1;
+                let known = self.known(who)?;
+                known.jailed = current + 1;
+                known.jail.push((id, current + 1));
             }
             _ => unreachable!("no report"),
         }
@@ -86,6 +111,7 @@ impl Reference {
     ) -> Result<(), Refusal> {
         need::<S::AlreadySlashed>(self.slashed_for.insert((operator, reason, term, place)))?;
         let until = self.now + APPEAL;
+        let returns = self.held_by_each(operator);
         let known = self.known(operator)?;
         let bond = ppm(known.bond, part);
         known.bond -= bond;
@@ -102,6 +128,8 @@ impl Reference {
             delegated,
             unbonding,
             appeals: Vec::new(),
+            returns,
+            annulled: 0,
         });
         Ok(())
     }
@@ -136,14 +164,47 @@ impl Reference {
         Ok(())
     }
 
+    /// Everybody's shares of an operator's two pools, those that wait for it not among them; and all there are.
+    fn held_by_each(&self, operator: usize) -> [Return; 2] {
+        let mut found = <[Return; 2]>::default();
+        for ((to, from), shares) in &self.delegations {
+            if *to == operator {
+                found[0].rights.insert(*from, *shares);
+            }
+        }
+        for (owner, waiting) in &self.unbondings {
+            for one in waiting.iter().filter(|one| one.operator == operator) {
+                *found[1].rights.entry(*owner).or_default() += one.shares;
+            }
+        }
+        if let Some(known) = self.candidates.get(&operator) {
+            (found[0].all, found[1].all) = (known.pool.shares, known.unbonding.shares);
+        }
+        found
+    }
+
+    /// Shares of a pool changed hands: a slash that is pending gives nothing to all alike.
+    pub(super) fn moved(&mut self, operator: usize, pool: usize) {
+        for slash in self.slashes.iter_mut().filter(|slash| slash.operator == operator) {
+            slash.returns[pool].moved = true;
+        }
+    }
+
     fn annul(&mut self, id: usize) {
+        let operator = self.slashes[id].operator;
+        self.divide(operator);
+        let count = self.slashes.len();
         let slash = &mut self.slashes[id];
-        slash.status = 3;
-        let (bond, delegated, unbonding) = (slash.bond, slash.delegated, slash.unbonding);
-        let known = self.candidates.get_mut(&slash.operator).expect("known");
-        match slash.reason {
+        (slash.status, slash.annulled) = (3, count);
+        let (reason, bond) = (slash.reason, slash.bond);
+        let parts = [slash.delegated, slash.unbonding];
+        let known = self.candidates.get_mut(&operator).expect("known");
+        match reason {
             1 => known.banned = false,
-            3 => known.jailed = 0,
+            3 => {
+                known.jail.retain(|jail| jail.0 != id);
+                known.jailed = known.jail.iter().map(|jail| jail.1).max().unwrap_or(0);
+            }
             _ => {}
         }
         if known.status == 3 {
@@ -151,13 +212,71 @@ impl Reference {
         } else {
             known.bond += bond;
         }
-        for (pool, part) in [(&mut known.pool, delegated), (&mut known.unbonding, unbonding)] {
-            if pool.stones < part {
-                known.income += part;
+        for (n, part) in parts.into_iter().enumerate().filter(|(_, part)| *part > 0) {
+            let known = self.candidates.get_mut(&operator).expect("known");
+            let pool = if n == 0 { &mut known.pool } else { &mut known.unbonding };
+            if self.slashes[id].returns[n].moved {
+                self.slashes[id].returns[n].shares = pool.buy(part);
+                self.moved(operator, n);
             } else {
                 pool.stones += part;
             }
         }
+    }
+
+    /// Shares of both pools that an owner would get.
+    pub fn reclaimable(&self, id: usize, owner: usize) -> [u128; 2] {
+        self.slashes[id].returns.each_ref().map(|one| match one.rights.get(&owner) {
+            Some(rights) if *rights == one.all => one.shares,
+            Some(rights) => share(one.shares, *rights, one.all),
+            None => 0,
+        })
+    }
+
+    /// Whether an owner has a right that it has not used.
+    pub fn has_claim(&self, owner: usize, back: i64) -> bool {
+        let id = usize::try_from(self.slash_back(back)).expect("few");
+        let mut returns = self.slashes[id].returns.iter();
+        returns.any(|one| one.shares > 0 && one.rights.get(&owner).is_some_and(|all| *all > 0))
+    }
+
+    /// Shares of an operator's two pools that somebody has.
+    pub fn owned(&self, operator: usize) -> [u128; 2] {
+        self.held_by_each(operator).map(|one| one.rights.values().sum())
+    }
+
+    pub(super) fn reclaim(&mut self, owner: usize, back: i64) -> Result<(), Refusal> {
+        let id = usize::try_from(self.slash_back(back)).expect("few");
+        need::<S::UnknownSlash>(id < self.slashes.len())?;
+        let got = self.reclaimable(id, owner);
+        let Slash { operator, until, annulled, .. } = self.slashes[id];
+        let mut any = false;
+        for (n, got) in got.into_iter().enumerate() {
+            let one = &mut self.slashes[id].returns[n];
+            if one.shares == 0 {
+                continue;
+            }
+            let rights = one.rights.insert(owner, 0).unwrap_or(0);
+            any |= rights > 0;
+            one.all -= rights;
+            one.shares -= got;
+            if got == 0 {
+                continue;
+            }
+            // They were the owner's when later slashes came.
+            let later = self.slashes[annulled..].iter_mut();
+            for slash in later.filter(|slash| slash.operator == operator) {
+                *slash.returns[n].rights.entry(owner).or_default() += got;
+            }
+            if n == 0 {
+                *self.delegations.entry((operator, owner)).or_default() += got;
+            } else {
+                let ready = until - APPEAL + UNBONDING;
+                let waiting = Unbonding { operator, ready, shares: got };
+                self.unbondings.entry(owner).or_default().push(waiting);
+            }
+        }
+        need::<S::NothingToReclaim>(any)
     }
 
     pub(super) fn execute(&mut self, back: i64) -> Result<(), Refusal> {

@@ -5,6 +5,7 @@ use cairn_primitives::abi::{IStake, STAKE};
 
 use super::*;
 use crate::{
+    CallOutcome,
     fixture::{ALICE, BOB},
     native::cost::{Case, SIGNATURE, WORD, assert_paid, case},
 };
@@ -53,4 +54,41 @@ fn every_change_is_paid_for() {
     );
     wait(&mut chain, DAY_MS);
     assert_paid(&chain, &[case(BOB, STAKE, &IStake::executeCall { id: 0 }, 0)]);
+}
+
+fn gas_of(chain: &Chain, from: Address, input: Vec<u8>) -> u64 {
+    match chain.try_call(from, STAKE, NONE, input.into()) {
+        CallOutcome::Success { gas_used, .. } => gas_used,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// However many delegate: an annulment and a claim look at nobody else's stake.
+#[test]
+fn giving_back_is_paid_for_and_costs_the_same_with_many_delegators() {
+    let operator = VALIDATORS[1];
+    let gas = [1_u8, 6].map(|delegators| {
+        let mut chain = chain();
+        delegate(&mut chain, BOB, operator, 50);
+        for n in 1..=delegators {
+            delegate(&mut chain, person(n), operator, 10);
+        }
+        send(&mut chain, ALICE, &equivocation(102, 0));
+        for n in 1..=delegators {
+            undelegate(&mut chain, person(n), operator, stones(5));
+        }
+        let appeal = IStake::appealCall { id: 0 };
+        let reclaim = IStake::reclaimCall { id: 0, owner: BOB };
+        let ask = IStake::reclaimableCall { id: 0, owner: BOB };
+        send(&mut chain, VALIDATORS[0], &appeal);
+        send(&mut chain, VALIDATORS[2], &appeal);
+        assert_paid(&chain, &[case(VALIDATORS[3], STAKE, &appeal, 0)]);
+        let annulled = gas_of(&chain, VALIDATORS[3], appeal.abi_encode());
+        let sent = send(&mut chain, VALIDATORS[3], &appeal);
+        assert_eq!(sent.events::<IStake::SlashAnnulled>().len(), 1);
+        let cases = [case(ALICE, STAKE, &reclaim, 0), case(ALICE, STAKE, &ask, 0)];
+        assert_paid(&chain, &cases);
+        [annulled, gas_of(&chain, ALICE, reclaim.abi_encode())]
+    });
+    assert_eq!(gas[0], gas[1]);
 }

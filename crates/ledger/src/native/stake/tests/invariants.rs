@@ -21,9 +21,11 @@ fn broken_books_are_found() {
     let mut chain = chain();
     stand(&mut chain, 1, BOND);
     to_term(&mut chain, 1);
+    send(&mut chain, person(2), &equivocation(102, 0));
     let operator = person(1).into_word().into();
+    let slash: U256 = keccak256(U256::from(12).to_be_bytes::<32>()).into();
     let seats: U256 = keccak256(at(2, U256::from(1)).to_be_bytes::<32>()).into();
-    let damages: [(&str, U256, U256); 7] = [
+    let damages: [(&str, U256, U256); 11] = [
         ("earned", U256::from(8), U256::from(1)),
         ("pending", U256::from(15), U256::from(1)),
         ("listed", U256::from(4), U256::from(4)),
@@ -31,6 +33,10 @@ fn broken_books_are_found() {
         ("seat 2", seats + U256::from(2), chain.state.slots[&(STAKE, seats)]),
         ("seats", at(2, U256::from(1)), U256::from(3)),
         ("the key", at(5, operator) + U256::from(1), public(101).into()),
+        ("counts 1 slashes of 0", at(5, operator) + U256::from(2), U256::from(1) << 160),
+        ("number 1 of 0", slash + U256::from(4), U256::from(1) << 128),
+        ("fewer shares than", slash + U256::from(5), U256::from(7)),
+        ("never stood", slash, U256::from(9)),
         ("nobody has a share of", at(5, operator) + U256::from(4), U256::from(7)),
     ];
     assert!(found(&chain).is_empty());

@@ -83,6 +83,8 @@ struct Reference {
     /// Slashes so far: rounding may have moved something, and each has its own view.
     slashes: u8,
     slash: Option<(u64, usize)>,
+    /// What it took from each who delegated, and from each that unbonds.
+    lost: (BTreeMap<Address, u128>, Vec<u128>),
 }
 
 impl Reference {
@@ -93,7 +95,8 @@ impl Reference {
             ..Known::default()
         };
         let known = (0..CANDIDATES).map(founder).collect();
-        Self { known, sitting: sorted(VALIDATORS), slashes: 0, slash: None }
+        let sitting = sorted(VALIDATORS);
+        Self { known, sitting, slashes: 0, slash: None, lost: Default::default() }
     }
 
     /// False when a difference of mere rounding decides.
@@ -170,6 +173,10 @@ fn perform(chain: &mut Chain, reference: &mut Reference, act: &Act) {
             let sent = send(chain, operator(n), &evidence(signer, &votes[0], &votes[1]));
             let id = sent.events::<IStake::SlashPending>()[0].id;
             reference.slash = Some((id, n));
+            let known = &reference.known[n];
+            let delegated = known.delegated.iter().map(|(owner, stones)| (*owner, stones / 10));
+            let unbonding = known.unbonding.iter().map(|(_, stones, _)| stones / 10);
+            reference.lost = (delegated.collect(), unbonding.collect());
             reference.known[n].banned = true;
             reference.known[n].each(|stones| *stones -= *stones / 10);
         }
@@ -190,17 +197,11 @@ fn perform(chain: &mut Chain, reference: &mut Reference, act: &Act) {
     }
 }
 
-/// Everybody who sits appeals, until the slash is annulled. Its parts go where `give_back` says: to the pools, in this test's
-/// histories, as nobody can withdraw while a slash is pending (`Act::Days` executes it first).
+/// Everybody who sits appeals, until the slash is annulled; then all reclaim what they lost. Nobody can withdraw while a slash is
+/// pending (`Act::Days` executes it first), but delegators come and go.
 fn appeal(chain: &mut Chain, reference: &mut Reference) {
     let Some((id, n)) = reference.slash else { return };
     let slash = chain.call(person(1), STAKE, &IStake::slashCall { id });
-    let before = candidate(chain, operator(n));
-    let left = [before.delegated, before.unbonding];
-    if left[0] < slash.delegated || left[1] < slash.unbonding {
-        // Delegators moved to the unbonding pool meanwhile: the reference does not follow them.
-        return;
-    }
     let current = chain.ledger.genesis().term_of(height(chain));
     for seat in chain.ledger.seats_of_term(&chain.state, current).expect("state").expect("fixed") {
         let sent = send(chain, seat.operator, &IStake::appealCall { id });
@@ -209,25 +210,32 @@ fn appeal(chain: &mut Chain, reference: &mut Reference) {
         }
     }
     reference.slash = None;
-    let after = candidate(chain, operator(n));
+    let (delegated, unbonding) = std::mem::take(&mut reference.lost);
     let known = &mut reference.known[n];
     known.banned = false;
-    known.bond = after.bond.to();
-    // In parts of what everybody has now.
-    let share = |pool: u128, stones: u128, add: u128| {
-        if pool == 0 {
-            0
-        } else {
-            cairn_primitives::mul_div_floor(stones, add, pool).expect("fits")
-        }
-    };
-    let pool: u128 = known.delegated.values().sum();
-    for stones in known.delegated.values_mut() {
-        *stones += share(pool, *stones, slash.delegated.to());
+    known.bond = candidate(chain, operator(n)).bond.to();
+    for (owner, stones) in delegated {
+        *known.delegated.entry(owner).or_default() += stones;
     }
-    let pool: u128 = known.unbonding.iter().map(|(_, stones, _)| stones).sum();
-    for (_, stones, _) in &mut known.unbonding {
-        *stones += share(pool, *stones, slash.unbonding.to());
+    let ready = slash.appealUntilMs - DAY_MS + 10 * DAY_MS;
+    let lost: Vec<_> = known.unbonding.iter().map(|entry| entry.0).zip(unbonding).collect();
+    let mut apart = false;
+    for owner in (0..4).map(delegator) {
+        let waiting = chain.call(owner, STAKE, &IStake::reclaimableCall { id, owner });
+        if waiting.delegated + waiting.unbonding > U256::ZERO {
+            send(chain, person(1), &IStake::reclaimCall { id, owner });
+        }
+        if waiting.unbonding > U256::ZERO {
+            // It waits by itself.
+            let own = lost.iter().filter(|(who, _)| *who == owner).map(|(_, stones)| stones);
+            known.unbonding.push((owner, own.sum(), ready));
+            apart = true;
+        }
+    }
+    if !apart {
+        for ((_, stones, _), (_, lost)) in known.unbonding.iter_mut().zip(lost) {
+            *stones += lost;
+        }
     }
 }
 
