@@ -2,6 +2,7 @@
 //!
 //! One binary for all of these, because each compiles the whole engine.
 
+mod backfill;
 pub(crate) mod fixture;
 mod light;
 mod power_cut;

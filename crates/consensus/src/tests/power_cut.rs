@@ -19,7 +19,7 @@ use super::{
     simulated::VirtualTime,
 };
 use crate::{
-    application::Conduct,
+    application::{Chain, Conduct},
     engine::{self, Parts, Running},
     genesis::chain,
     network::{Channels, message_bytes_max, quotas},
@@ -64,10 +64,22 @@ pub(super) async fn alone(
     votes: VoteLog,
     blocks_kept: Option<u64>,
 ) -> (Running<deterministic::Context>, watch::Receiver<u64>) {
+    let (running, heights, _) = without_peers(context, 0, disk, votes, blocks_kept).await;
+    (running, heights)
+}
+
+/// Starts a validator without peers in a network whose only seat is that of number 0.
+pub(super) async fn without_peers(
+    context: deterministic::Context,
+    number: usize,
+    disk: MemoryDisk,
+    votes: VoteLog,
+    blocks_kept: Option<u64>,
+) -> (Running<deterministic::Context>, watch::Receiver<u64>, Arc<Chain>) {
     let mut identity = identity(1, 20, 40);
     // Several terms between the cuts, and cuts at their ends.
     identity.terms = rota(&identity, TERM_BLOCKS, |_| vec![seat(0)]);
-    let key = keys(1).remove(0);
+    let key = keys(2).remove(number);
     let me = key.public_key();
     let (network, oracle) = simulated::Network::new(
         context.child("network"),
@@ -89,31 +101,32 @@ pub(super) async fn alone(
         pool.push(transfer(nonce, PAYEE));
     }
     let (height, heights) = watch::channel(0);
+    let chain = Arc::new(
+        chain(
+            &identity,
+            Arc::new(disk),
+            Arc::new(pool),
+            Arc::new(VirtualTime::right(context.child("time"))),
+            height,
+            (Key::local(key, identity.hash), votes),
+        )
+        .unwrap(),
+    );
     let parts = Parts {
         me: me.clone(),
         peers: oracle.manager(),
         blocker: oracle.control(me),
         track: Box::new(|_, _| ()),
         always: Set::default(),
-        chain: Arc::new(
-            chain(
-                &identity,
-                Arc::new(disk),
-                Arc::new(pool),
-                Arc::new(VirtualTime::right(context.child("time"))),
-                height,
-                (Key::local(key, identity.hash), votes),
-            )
-            .unwrap(),
-        ),
+        chain: Arc::clone(&chain),
         pace: Pace { busy: Duration::from_millis(20), idle: Duration::from_millis(40) },
         conduct: Conduct::Honest,
         blocks_kept,
-        name: String::new(),
+        name: if number == 0 { String::new() } else { number.to_string() },
     };
     let channels = Channels::from_list(list).unwrap_or_else(|| panic!("eight channels"));
     let running = engine::start(context.child("validator"), parts, channels, |state| state).await;
-    (running, heights)
+    (running, heights, chain)
 }
 
 #[test]
