@@ -32,8 +32,9 @@ use commonware_utils::probability;
 
 use super::{
     fixture::seat,
+    one_chain::OneChain,
     sensing::{IngestConduct, Sensing},
-    simulated::{Network, Node, OneChain},
+    simulated::{Network, Node},
 };
 
 /// Faults begin after this and end before [`FAULTS_END`], virtual time.

@@ -2,66 +2,53 @@
 
 use std::{
     collections::BTreeMap,
-    future::Future,
-    pin::Pin,
     sync::{Arc, Mutex},
     time::{Duration, UNIX_EPOCH},
 };
 
-use alloy_consensus::Header;
-use alloy_eips::Encodable2718 as _;
-use alloy_primitives::{Address, B256, U256};
+use alloy_primitives::{Address, B256};
 use bytes::Bytes;
-use cairn_ledger::{Memory, Seat, time_of};
+use cairn_ledger::{Memory, Seat};
 use cairn_primitives::{Epoch, TimeMs};
-use commonware_codec::{DecodeExt as _, Encode as _, varint::UInt};
-use commonware_consensus::{
-    simplex::types::{Finalize, Notarize, Proposal, Vote},
-    types::Round,
-};
-use commonware_cryptography::{Signer as _, ed25519, sha256::Digest};
+use commonware_cryptography::{Signer as _, ed25519};
 use commonware_glue::simulate::{
     action::{Action, Crash, Schedule},
     engine::{EngineDefinition, InitContext},
     exit::ProcessedHeightAtLeast,
     plan::PlanBuilder,
     processed::ProcessedHeight,
-    property::Property,
     reporter::MonitorReporter,
-    tracker::ProgressTracker,
 };
-use commonware_p2p::{Receiver, Recipients, Sender, simulated::Link, utils::mux};
+use commonware_p2p::simulated::Link;
 use commonware_runtime::{
     Clock as _, Handle, Quota, Spawner as _, Storage as _, Supervisor as _, deterministic,
 };
 use commonware_utils::{ordered::Set, probability};
-use rand_core::CryptoRng;
 use tokio::sync::{oneshot, watch};
 
 use super::{
+    emptied::Trees,
     fixture::{MemoryDisk, MemoryPool, START_MS, identity, keys, rota, seat, transfer},
+    one_chain::OneChain,
     sensing::{Ingest, Sensing, TIME_SCALE},
+    two_faced::TwoFaced,
 };
 use crate::{
     application::{Conduct, Marshal},
-    beacon::{Beacon, mix_after},
     engine::{self, Parts},
-    finality::{FinalityProof, namespace, validator_set},
+    finality::namespace,
     genesis::{NetworkIdentity, chain},
     network::{Channels, message_bytes_max, quotas},
     pace::Pace,
     ports::NetworkTime,
-    scheme::Scheme,
     signer::Key,
-    sync::{StateSync, Taker, lab::Lab},
-    tree::SharedTree,
     votes::VoteLog,
 };
 
 /// Who gets the transfers.
-const PAYEE: Address = Address::repeat_byte(0xee);
+pub(super) const PAYEE: Address = Address::repeat_byte(0xee);
 /// Transfers in each validator's pool at the start; all pools hold the same.
-const TRANSFERS: u64 = 40;
+pub(super) const TRANSFERS: u64 = 40;
 
 /// Virtual time as network time, and how many virtual ms its owner's clock is wrong.
 pub struct VirtualTime {
@@ -90,9 +77,9 @@ impl NetworkTime for VirtualTime {
 /// One simulated network.
 #[derive(Clone)]
 pub struct Network {
-    identity: NetworkIdentity,
+    pub(super) identity: NetworkIdentity,
     keys: Vec<ed25519::PrivateKey>,
-    disks: Vec<MemoryDisk>,
+    pub(super) disks: Vec<MemoryDisk>,
     /// What each key has signed.
     votes: Vec<VoteLog>,
     /// This validator breaks a rule in every block that it proposes.
@@ -111,7 +98,7 @@ pub struct Network {
     /// nobody has one to give it executes every block.
     pub empty: Option<(usize, u32)>,
     /// State trees of the validators that run.
-    trees: Trees,
+    pub(super) trees: Trees,
     /// What is sensed, in a network whose last process is an ingest.
     pub sensing: Option<Sensing>,
     /// The equivocations that each validator has seen.
@@ -171,38 +158,6 @@ impl Network {
         network
     }
 
-    /// Fills the disk of a validator, and the engine's storage under `prefix`, with the state of another's last block; of nobody's where none
-    /// that runs has executed everything and has a certificate.
-    async fn take_state(&self, context: deterministic::Context, disk: &MemoryDisk, prefix: String) {
-        let gives = |disk: &MemoryDisk| {
-            let height = disk.height();
-            disk.taken() == 0 && disk.block(height).is_some_and(|head| !head.certificate.is_empty())
-        };
-        let giver = self.trees.0.lock().unwrap().iter().find_map(|(index, tree)| {
-            let disk = &self.disks[*index];
-            gives(disk).then(|| (disk, tree.clone()))
-        });
-        let Some((giver, tree)) = giver else { return };
-        let height = giver.height();
-        let block = |height| giver.block(height).expect("it has executed everything");
-        let headers = (0..=height).map(|height| block(height).header).collect();
-        let terms = &self.identity.terms;
-        let lasts = (0..terms.term_of(height)).map(|term| terms.last_of(term));
-        let proofs = lasts.chain([height]).map(|height| block(height).certificate.into()).collect();
-        let body = block(height).transactions.iter().map(|tx| tx.encoded_2718().into()).collect();
-        let sync = StateSync {
-            identity: self.identity.clone(),
-            trusted: None,
-            taker: Taker::Validator,
-            prefix,
-            disk: Arc::new(disk.clone()),
-        };
-        let lab = Lab::of(tree, giver.state(), headers, proofs, body);
-        let synced =
-            sync.run(context, Arc::new(lab)).await.expect("an honest peer gives its state");
-        assert_eq!(synced.height, height);
-    }
-
     /// Height of each process' disk.
     pub fn heights(&self) -> Vec<u64> {
         self.disks.iter().map(MemoryDisk::height).collect()
@@ -224,7 +179,7 @@ impl Network {
     }
 
     /// The consensus keys of a term.
-    fn validators(&self, term: u64) -> Vec<B256> {
+    pub(super) fn validators(&self, term: u64) -> Vec<B256> {
         self.seats(term).iter().map(|seat| seat.consensus_key).collect()
     }
 
@@ -234,32 +189,12 @@ impl Network {
     }
 }
 
-/// State trees by validator. They are open while their validators run, and no longer.
-#[derive(Clone, Default)]
-struct Trees(Arc<Mutex<BTreeMap<usize, SharedTree<deterministic::Context>>>>);
-
-/// Takes a tree away with the task that owns this.
-struct Shown(Trees, usize);
-
-impl Trees {
-    fn show(&self, index: usize, tree: SharedTree<deterministic::Context>) -> Shown {
-        self.0.lock().unwrap().insert(index, tree);
-        Shown(self.clone(), index)
-    }
-}
-
-impl Drop for Shown {
-    fn drop(&mut self) {
-        self.0.0.lock().unwrap().remove(&self.1);
-    }
-}
-
 /// What a property sees of a validator.
 #[derive(Clone)]
 pub struct Node {
     /// None of a validator that keeps no chain.
-    marshal: Option<Marshal>,
-    disk: MemoryDisk,
+    pub(super) marshal: Option<Marshal>,
+    pub(super) disk: MemoryDisk,
     clock: Arc<deterministic::Context>,
 }
 
@@ -417,203 +352,6 @@ impl EngineDefinition for Network {
 
     fn start(engine: Handle<()>) -> Handle<()> {
         engine
-    }
-}
-
-/// A validator that signs, in every round in which it hears a vote, that vote and a contradicting one, and two for the next.
-struct TwoFaced {
-    network: Network,
-    key: ed25519::PrivateKey,
-}
-
-impl TwoFaced {
-    fn start(
-        self,
-        context: deterministic::Context,
-        (mut sender, mut receiver): (impl Sender, impl Receiver),
-    ) -> Handle<()> {
-        context.spawn(move |mut context| async move {
-            while let Ok((_, message)) = receiver.recv().await {
-                let Ok((term, vote)) = mux::parse(message) else { continue };
-                let Ok(vote) = Vote::<Scheme, Digest>::decode(vote) else { continue };
-                for answer in self.answers(term, &vote, &mut context) {
-                    let message = [UInt(term).encode(), answer.encode()].concat();
-                    sender.send(Recipients::All, message, true);
-                }
-            }
-        })
-    }
-
-    fn answers(
-        &self,
-        term: u64,
-        vote: &Vote<Scheme, Digest>,
-        rng: &mut impl CryptoRng,
-    ) -> Vec<Vote<Scheme, Digest>> {
-        let set = validator_set(&self.network.validators(term)).unwrap();
-        let Some(scheme) = Scheme::liar(&self.network.domain(), set, self.key.clone()) else {
-            return Vec::new();
-        };
-        let mut random = || {
-            let mut payload = [0; 32];
-            rng.fill_bytes(&mut payload);
-            Digest::from(payload)
-        };
-        let other = |proposal: &Proposal<Digest>, payload| {
-            Proposal::new(proposal.round, proposal.parent, payload)
-        };
-        match vote {
-            // Its answer to this round mostly comes after the certificate, when nobody looks at votes any more; the two for the next
-            // round come before everybody's.
-            Vote::Notarize(heard) => {
-                let (round, payload) = (heard.proposal.round, heard.proposal.payload);
-                let next = Round::new(round.epoch(), round.view().next());
-                let ahead = Proposal::new(next, round.view(), payload);
-                [
-                    other(&heard.proposal, random()),
-                    heard.proposal.clone(),
-                    other(&ahead, random()),
-                    other(&ahead, random()),
-                ]
-                .into_iter()
-                .filter_map(|proposal| Notarize::sign(&scheme, proposal).map(Vote::Notarize))
-                .collect()
-            }
-            Vote::Finalize(heard) => [other(&heard.proposal, random()), heard.proposal.clone()]
-                .into_iter()
-                .filter_map(|proposal| Finalize::sign(&scheme, proposal).map(Vote::Finalize))
-                .collect(),
-            Vote::Nullify(_) => Vec::new(),
-        }
-    }
-}
-
-/// What must hold at the end of every scenario: one chain, its certificates prove it by the validators of their terms, each
-/// term's last block names the next, each block has its leader's reveal and its mix is that of all before, who led a block had a seat, every transfer was paid once, the ledger's invariants
-/// hold; and nothing of `forbidden` was finalised.
-#[derive(Clone)]
-pub struct OneChain {
-    network: Network,
-    forbidden: Option<usize>,
-    leaders: Arc<Mutex<BTreeMap<Address, u64>>>,
-}
-
-impl OneChain {
-    /// The property of `network`, whose lying proposer finalises nothing.
-    pub fn of(network: &Network) -> Self {
-        let forbidden = network.byzantine;
-        Self { network: network.clone(), forbidden, leaders: Arc::default() }
-    }
-}
-
-impl OneChain {
-    /// Checks a certificate by the validators of the block's term.
-    fn check_proof(
-        &self,
-        header: &Header,
-        certificate: &[u8],
-        next_mix: Option<B256>,
-        rng: &mut impl CryptoRng,
-    ) -> Result<(), String> {
-        let (network, height) = (&self.network, header.number);
-        let validators = |term| Some(network.validators(term));
-        let proof = FinalityProof::check(certificate, &network.identity.hash, validators, rng)
-            .map_err(|error| format!("proof of {height}: {error}"))?;
-        let term = network.identity.terms.term_of(height);
-        if proof.preamble.header != *header || proof.term() != term {
-            return Err(format!("the proof of {height} proves another block"));
-        }
-        if !Beacon::new(network.identity.hash).check(&proof.preamble) {
-            return Err(format!("block {height} has another reveal than its leader's"));
-        }
-        if next_mix.is_some_and(|mix| mix_after(&proof.preamble) != Some(mix)) {
-            return Err(format!("the mix after {height} is not in the header of the next block"));
-        }
-        let mut next = Vec::new();
-        if height == network.identity.terms.last_of(term) {
-            next = network.validators(term + 1);
-            next.sort_unstable();
-        }
-        if proof.next_validators() == next {
-            Ok(())
-        } else {
-            Err(format!("block {height} names other validators than those of the next term"))
-        }
-    }
-}
-
-impl Property<ed25519::PublicKey, Node> for OneChain {
-    fn name(&self) -> &str {
-        "one chain"
-    }
-
-    fn check<'a>(
-        &'a self,
-        _: &'a ProgressTracker<ed25519::PublicKey>,
-        nodes: &'a [&'a Node],
-    ) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send + 'a>> {
-        Box::pin(async move {
-            let nodes: Vec<&Node> =
-                nodes.iter().copied().filter(|node| node.marshal.is_some()).collect();
-            // One that executed everything says what the others must have.
-            let whole = nodes.iter().find(|node| node.disk.taken() == 0).ok_or("nobody has all")?;
-            let rules = &self.network.identity.terms;
-            let top = nodes.iter().map(|node| node.disk.height()).min().unwrap_or(0);
-            let (mut proven, mut rng) = (0, commonware_utils::test_rng());
-            for height in 1..=top {
-                let block = whole.disk.block(height).ok_or(format!("no block {height}"))?;
-                let next_mix = whole.disk.block(height + 1).map(|next| next.header.mix_hash);
-                let term = rules.term_of(height);
-                let last = rules.last_of(term);
-                for node in &nodes {
-                    if height <= node.disk.taken() {
-                        continue;
-                    }
-                    let other = node.disk.block(height).ok_or(format!("no block {height}"))?;
-                    if other.header != block.header
-                        || other.digest != block.digest
-                        || other.writes != block.writes
-                    {
-                        return Err(format!("two blocks at height {height}"));
-                    }
-                    if !other.certificate.is_empty() {
-                        let certificate = &other.certificate;
-                        self.check_proof(&block.header, certificate, next_mix, &mut rng)?;
-                        proven += 1;
-                    } else if height == last {
-                        return Err(format!("block {height} ends a term and has no proof"));
-                    }
-                }
-                if !self.network.seats(term).iter().any(|s| s.operator == block.header.beneficiary)
-                {
-                    return Err(format!("block {height} of a leader without a seat is final"));
-                }
-                if self.forbidden.is_some_and(|i| seat(i).operator == block.header.beneficiary) {
-                    return Err(format!("block {height} of the byzantine validator is final"));
-                }
-                *self.leaders.lock().unwrap().entry(block.header.beneficiary).or_default() += 1;
-            }
-            if proven * 2 < top {
-                return Err(format!("only {proven} proofs for {top} blocks"));
-            }
-            for node in &nodes {
-                if node.disk.balance(PAYEE) != U256::from(TRANSFERS) {
-                    return Err(format!("the payee has {}", node.disk.balance(PAYEE)));
-                }
-                let time =
-                    whole.disk.block(top).map_or(TimeMs(START_MS), |block| time_of(&block.header));
-                let state = node.disk.state();
-                let violations =
-                    self.network.identity.ledger.check(&state, time).map_err(|e| e.to_string())?;
-                if !violations.is_empty() {
-                    return Err(format!("invariants: {violations:?}"));
-                }
-            }
-            if let Some(sensing) = &self.network.sensing {
-                sensing.check(&whole.disk).await?;
-            }
-            Ok(())
-        })
     }
 }
 

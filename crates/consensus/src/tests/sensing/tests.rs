@@ -7,7 +7,10 @@ use cairn_primitives::Epoch;
 use commonware_glue::simulate::{exit::ProcessedHeightAtLeast, plan::PlanBuilder};
 
 use super::{IngestConduct, SECTOR, Sensing};
-use crate::tests::simulated::{Network, OneChain, link};
+use crate::tests::{
+    one_chain::OneChain,
+    simulated::{Network, link},
+};
 
 /// Blocks of a run: some sixty seconds, in which six hours pass.
 const BLOCKS: u64 = 60;
