@@ -1,6 +1,7 @@
 //! Validators that join and leave, by the commands of docs/runbooks/validator.md, one after the other.
 
 use std::{
+    borrow::Cow,
     path::PathBuf,
     process::Command,
     sync::{
@@ -39,6 +40,12 @@ impl Member {
         let made = json(&["validator", "init", "--dir", folder.to_str().expect("text"), "--json"]);
         let operator = made["operator"].as_str().and_then(|text| text.parse().ok());
         Self { folder, operator: operator.expect("an address") }
+    }
+}
+
+impl Member {
+    fn name(&self) -> Cow<'_, str> {
+        self.folder.file_name().unwrap_or_default().to_string_lossy()
     }
 }
 
@@ -97,10 +104,17 @@ impl Turn {
 
     /// Runs `cairn validator …` through whoever answers, until it succeeds; `false` when it is time to stop.
     async fn does(&self, member: &Member, words: &[&str]) -> bool {
+        let mut told = String::new();
         while !*self.stopped.borrow() {
             for client in &self.clients {
-                if self.ask(member, words, client.url()).await {
-                    return true;
+                match self.ask(member, words, client.url()).await {
+                    Ok(()) => return true,
+                    // Somebody is always away; what stays the same is worth a line.
+                    Err(reason) if reason != told => {
+                        println!("           {} {words:?}: {reason}", member.name());
+                        told = reason;
+                    }
+                    Err(_) => {}
                 }
             }
             tokio::time::sleep(LOOK).await;
@@ -109,12 +123,16 @@ impl Turn {
     }
 
     /// Beside the runtime: a command waits for its block, and nothing else may wait for the command.
-    async fn ask(&self, member: &Member, words: &[&str], rpc: &str) -> bool {
+    async fn ask(&self, member: &Member, words: &[&str], rpc: &str) -> Result<(), String> {
         let mut command = Command::new(CAIRN);
         command.arg("validator").args(words).arg("--dir").arg(&member.folder);
         command.args(["--rpc", rpc, "--json"]);
         let output = tokio::task::spawn_blocking(move || command.output()).await;
-        output.expect("it ends").expect("the program runs").status.success()
+        let output = output.expect("it ends").expect("the program runs");
+        if output.status.success() {
+            return Ok(());
+        }
+        Err(String::from_utf8_lossy(&output.stderr).trim().to_owned())
     }
 
     /// Whether it has a seat in the running term, by the first node that answers.
@@ -135,8 +153,8 @@ impl Turn {
             }
             if self.seat(member).await == Some(seated) {
                 self.turns.fetch_add(1, Ordering::Relaxed);
-                let name = member.folder.file_name().unwrap_or_default().to_string_lossy();
-                println!("           {name} {}", if seated { "has a seat" } else { "has left" });
+                let has = if seated { "has a seat" } else { "has left" };
+                println!("           {} {has}", member.name());
                 return true;
             }
             tokio::time::sleep(LOOK).await;
