@@ -109,7 +109,7 @@ fn make_validator(made: &mut Made, root: &Path, host: u8, founds: bool) {
     settings.extend([
         ("CAIRN__SYNC__PEERS", format!("[{}]", givers.join(","))),
         // Few enough for a network of minutes.
-        ("CAIRN__SYNC__SHORT_BLOCKS", "16".to_owned()),
+        ("CAIRN__SYNC__SHORT_BLOCKS", "8".to_owned()),
         ("CAIRN__P2P__LISTEN", format!("{at}:8601")),
         ("CAIRN__P2P__DIALABLE", format!("{at}:8601")),
         ("CAIRN__P2P__REACH", "private".to_owned()),
