@@ -181,17 +181,23 @@ impl Sender {
     async fn wait(&self, sent: Submitted, call: &Call) -> Result<Option<Sent>, ClientError> {
         let (hash, started) = (sent.hash, Instant::now());
         let (mut pauses, mut missing) = (Backoff::endless(POLL.0, POLL.1), 0);
-        let mut first_height = None;
+        let mut first = None;
         let receipt = loop {
             if let Some(receipt) = self.client.receipt(hash).await? {
                 break receipt;
             }
             if started.elapsed() > RECEIPT_PATIENCE {
-                let height = self.client.block_number().await?;
-                let blocks = height.saturating_sub(*first_height.get_or_insert(height));
-                if is_overdue(started.elapsed(), blocks) {
-                    *self.next_nonce.lock().await = None;
-                    return Err(ClientError::NotIncluded { hash, waited: started.elapsed() });
+                // The height is asked for once, and again when a minute is over.
+                let first = match first {
+                    Some(height) => height,
+                    None => *first.insert(self.client.block_number().await?),
+                };
+                if started.elapsed() > INCLUSION_DEADLINE {
+                    let blocks = self.client.block_number().await?.saturating_sub(first);
+                    if is_overdue(started.elapsed(), blocks) {
+                        *self.next_nonce.lock().await = None;
+                        return Err(ClientError::NotIncluded { hash, waited: started.elapsed() });
+                    }
                 }
                 let taken = self.client.nonce(self.address(), false).await? > sent.nonce;
                 missing = if self.client.knows(hash).await? { 0 } else { missing + 1 };

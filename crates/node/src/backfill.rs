@@ -1,7 +1,7 @@
 //! A validator that has no peers follows over HTTP, and hands its transactions on: others take it for a peer only around the terms in
 //! which it has a seat, and whoever wants one has to see the chain before.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use cairn_client::LedgerClient;
 use cairn_consensus::{BACKFILL_MAX, BackfillError, Question, StateSource as _, ValidatorHandle};
@@ -25,7 +25,7 @@ pub(crate) struct Backfill {
 impl Backfill {
     /// Goes on until `stop`, or until consensus has ended.
     pub(crate) async fn run(self, stop: Shutdown) -> Result<(), reqwest::Error> {
-        let source = Arc::new(HttpSource::new(self.nodes.clone())?);
+        let source = HttpSource::new(self.nodes.clone())?;
         stop.until(async {
             loop {
                 if !self.consensus.peers().await.is_empty() {

@@ -109,6 +109,14 @@ impl Running {
     }
 }
 
+/// Turns the bytes of the second half of a file.
+fn spoil(file: &Path) {
+    let mut bytes = std::fs::read(file).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle..].fill(0xa5);
+    std::fs::write(file, bytes).unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn state_sync_and_replay_give_the_same_ledger() {
     let (mut devnet, root) = (Devnet::new(1), TempDir::new().unwrap());
@@ -178,11 +186,7 @@ async fn state_sync_and_replay_give_the_same_ledger() {
 
     // Bytes that the disk turned, then a state tree that is gone: it says so, and has the ledger again from the others.
     second.stop().await;
-    let file = again.join("ledger.redb");
-    let mut bytes = std::fs::read(&file).unwrap();
-    let middle = bytes.len() / 2;
-    bytes[middle..].fill(0xa5);
-    std::fs::write(&file, bytes).unwrap();
+    spoil(&again.join("ledger.redb"));
     let second = Running::follower(&devnet, &again, &clock, &[&synced], SyncMode::State).await;
     assert!(again.join(ASIDE).join("ledger.redb").exists());
     let base = second.disk.snapshot().height();
@@ -236,11 +240,7 @@ async fn a_validator_begins_with_a_state_and_votes() {
     // Bytes that its disk turned: the others wait for it, and it has a state from them.
     late.stop().await;
     let folder = root.path().join("v3");
-    let file = folder.join("ledger.redb");
-    let mut bytes = std::fs::read(&file).unwrap();
-    let middle = bytes.len() / 2;
-    bytes[middle..].fill(0xa5);
-    std::fs::write(&file, bytes).unwrap();
+    spoil(&folder.join("ledger.redb"));
     let late = Running::one_of(&devnet, root.path(), &clock, 3, &[&running[0]]).await;
     assert!(folder.join(ASIDE).join("consensus").exists());
     let again = late.disk.snapshot().blocks_start() - 1;

@@ -128,14 +128,20 @@ fn a_pool_that_has_less_left_than_was_taken_gets_it_all_back() {
     assert_nothing_left(&chain, older, BOB);
 }
 
-#[test]
-fn who_joined_after_a_slash_gains_nothing_when_it_is_annulled() {
+/// A slash of half of what BOB delegated, and CAROL, who joined after it.
+fn joined_after_a_slash() -> (Chain, u64) {
     let mut chain = harsh();
     delegate(&mut chain, BOB, CULPRIT, 1_000);
     to_term(&mut chain, 1);
     let id = absence(&mut chain, 0);
     delegate(&mut chain, CAROL, CULPRIT, 500);
     assert_nothing_left(&chain, id, BOB);
+    (chain, id)
+}
+
+#[test]
+fn who_joined_after_a_slash_gains_nothing_when_it_is_annulled() {
+    let (mut chain, id) = joined_after_a_slash();
     annul(&mut chain, id);
     // It is stake at once, and nobody's worth has changed.
     assert_eq!(candidate(&chain, CULPRIT).delegated, U256::from(stones(1_500).0));
@@ -248,12 +254,7 @@ fn reclaim_part(chain: &mut Chain, id: u64) -> u128 {
 
 #[test]
 fn an_executed_or_a_pending_slash_gives_nothing_back() {
-    let mut chain = harsh();
-    delegate(&mut chain, BOB, CULPRIT, 1_000);
-    to_term(&mut chain, 1);
-    let id = absence(&mut chain, 0);
-    delegate(&mut chain, CAROL, CULPRIT, 500);
-    assert_nothing_left(&chain, id, BOB);
+    let (mut chain, id) = joined_after_a_slash();
     wait(&mut chain, DAY_MS);
     send(&mut chain, ALICE, &IStake::executeCall { id });
     assert_nothing_left(&chain, id, BOB);
